@@ -1,0 +1,162 @@
+# Everything a person or a CI types. `make` alone lists it.
+#
+# On a fresh Debian 12 or Raspberry Pi OS with git, make and Python 3.11 or newer, `make demo` and
+# `make test` do all the set-up themselves: a virtual environment in .venv from the hashed lock in
+# config/lock/, and the few system packages with apt. Both are quick when there is nothing to do.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+LOCK := config/lock
+
+# A plain user's PATH on Debian has no sbin, and that is where mosquitto lives.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+# Python keeps no user site and no bytecode of ours in a place that `make clean` does not know.
+export PYTHONNOUSERSITE := 1
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- set-up -----------------------------------------------------------------------------------
+
+# $(call apt_install,PACKAGES): installs what the shell list PACKAGES names, or says what to type.
+#
+# Debian's mosquitto package starts a broker on port 1883 as soon as it is installed. A broker that runs
+# already is left alone, but ours must not appear unasked: it could take the port of something else, and
+# the demo and the tests start brokers of their own on free ports. policy-rc.d is Debian's way to say
+# "start nothing during this installation"; it is put there only if there is none, and taken away again.
+define APT_INSTALL
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$$policy" ]; then
+  trap 'rm -f "$$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' > "$$policy" && chmod 755 "$$policy"
+fi
+apt-get -q update || echo "apt-get update did not fully succeed; trying with the lists there are" >&2
+DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$$@"
+endef
+export APT_INSTALL
+
+define apt_install
+if [ -n "$(1)" ]; then set -- $(1); \
+  echo "Not on this machine yet; installing with apt: $$*"; \
+  if ! command -v apt-get >/dev/null; then \
+    echo "There is no apt-get here. Install them with your system's own tool and run make again." >&2; exit 1; \
+  elif [ "$$(id -u)" = 0 ]; then bash -euo pipefail -c "$$APT_INSTALL" apt-install "$$@" </dev/null; \
+  elif sudo -n true 2>/dev/null; then sudo -n bash -euo pipefail -c "$$APT_INSTALL" apt-install "$$@" </dev/null; \
+  else \
+    echo "This user may not install packages. Type this, and run make again:" >&2; \
+    echo "  sudo apt-get update && sudo apt-get install --no-install-recommends $$*" >&2; exit 1; \
+  fi; \
+fi
+endef
+
+# Debian keeps what `python3 -m venv` needs in a package of its own. And lgpio, the pins of a Raspberry Pi,
+# has no ready wheel for Python 3.13 and newer: there pip builds it, from the source whose hash is locked.
+define find_missing
+missing=; \
+command -v mosquitto >/dev/null || missing="$$missing mosquitto"; \
+$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+case "$$(uname -m)" in aarch64|armv7l) \
+  if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then \
+    command -v swig >/dev/null || missing="$$missing swig"; \
+    command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
+    $(PYTHON) -c 'import os, sysconfig as s, sys; sys.exit(not os.path.exists(s.get_path("include") + "/Python.h"))' \
+      || missing="$$missing python3-dev"; \
+  fi;; \
+esac
+endef
+
+.PHONY: install
+install: system-packages $(VENV)/installed ## .venv from the lock, and the system packages it needs to run
+
+.PHONY: install-dev
+install-dev: system-packages-dev install $(VENV)/installed-dev ## the same, with all that the tests need
+
+.PHONY: system-packages
+system-packages: python
+	@$(find_missing); $(call apt_install,$$missing)
+
+.PHONY: system-packages-dev
+system-packages-dev: python
+	@$(find_missing); \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
+	$(call apt_install,$$missing)
+
+.PHONY: python
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here. Type: sudo apt-get install python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is older than 3.11. Name a newer one: make PYTHON=python3.12 install" >&2; exit 1; }
+
+# The name of the environment's own place: one that was copied or moved along with the folder is made anew.
+$(VENV)/made: system-packages FORCE
+	@if [ "$$(cat $@ 2>/dev/null)" != "$(CURDIR)" ] || ! $(BIN)/python -c '' 2>/dev/null; then $(make_venv); fi
+
+define make_venv
+echo "Making the virtual environment $(VENV)"; \
+rm -rf $(VENV); $(PYTHON) -m venv $(VENV); echo "$(CURDIR)" > $(VENV)/made
+endef
+
+# Hash mode refuses a folder as a requirement, so the project itself goes in after the lock, with the
+# build tools from that same lock. PYPI=1 makes lgpio, where it is built, bring its C library along.
+define pip_install
+echo "Installing $(1) into $(VENV)"; \
+PYPI=1 $(PIP) install --quiet --require-hashes -r $(1); \
+$(PIP) install --quiet --no-deps --no-build-isolation -e .; \
+touch $@
+endef
+
+$(VENV)/installed: $(VENV)/made $(LOCK)/run.txt pyproject.toml
+	@$(call pip_install,$(LOCK)/run.txt)
+
+$(VENV)/installed-dev: $(VENV)/installed $(LOCK)/dev.txt
+	@$(call pip_install,$(LOCK)/dev.txt)
+
+.PHONY: FORCE
+FORCE:
+
+LOCK_COMPILE = .cache/lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
+
+.PHONY: lock
+lock: ## writes config/lock/ anew from pyproject.toml; newer versions with UPGRADE=--upgrade
+	@test -x .cache/lock/bin/uv || { $(PYTHON) -m venv .cache/lock && .cache/lock/bin/python -m pip install --quiet uv; }
+	$(LOCK_COMPILE) --group build --output-file $(LOCK)/run.txt
+	$(LOCK_COMPILE) --group dev --constraints $(LOCK)/run.txt --output-file $(LOCK)/dev.txt
+
+# --- use --------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: install ## two kiosks, a coordinator, brokers and radios on this machine; CHECK=1 tests the road and stops
+	@$(BIN)/steunpunt demo $(if $(CHECK),--check)
+
+# --- checks -----------------------------------------------------------------------------------
+
+.PHONY: check
+check: $(VENV)/installed-dev ## style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: install-dev ## everything: installs what the tests need, `make check`, and the tests in random order
+	@$(MAKE) --no-print-directory check
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: install-dev ## the figures, as ratios within one run
+	$(BIN)/python -m tests.bench
+
+.PHONY: clean
+clean: ## removes all that these commands made in this folder
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find daemon kiosk_ui tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,258 @@
+"""``steunpunt …``: what a technician types."""
+
+import contextlib
+import getpass
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from steunpunt import __version__
+from steunpunt.config import Config, load
+from steunpunt.control import Client, Refused
+from steunpunt.model import ConfigError, Role, SteunpuntError
+
+CONFIG = click.argument("config", type=click.Path(path_type=Path))
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Every expected failure is one line that names the mend, and exit code 1."""
+    try:
+        yield
+    except SteunpuntError as error:
+        click.echo(f"steunpunt: {error}", err=True)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__)
+def main() -> None:
+    """Software of a noodsteunpunt: a place to ask for help when power, phone and internet are gone.
+
+    \b
+    A new region, from nothing to a running point:
+      steunpunt keys region region.keys --name "Zuid-Limburg"
+      steunpunt keys coordinator region.keys --id 1 --host kazerne.example --out coordinator/
+      steunpunt keys site region.keys --id 47 --out site-47/
+      steunpunt check site-47/site.toml
+      steunpunt broker-config site-47/site.toml --out site-47/mosquitto/
+      steunpunt node site-47/site.toml        (and in another terminal:)
+      steunpunt web site-47/site.toml
+
+    Try everything on this computer, without hardware:  steunpunt demo
+    """
+
+
+@main.command()
+@CONFIG
+def node(config: Path) -> None:
+    """Run a site's node: radio, broker, ledger, buttons. CONFIG is the site's TOML file."""
+    _log_to_stderr()
+    with _one_line_errors():
+        loaded = load(config)
+        from steunpunt.node.loop import Node
+
+        Node(loaded).run()
+
+
+@main.command()
+@CONFIG
+def web(config: Path) -> None:
+    """Serve a site's screens: the citizen's at a kiosk, the desk at a coordinator."""
+    _log_to_stderr()
+    with _one_line_errors():
+        loaded = load(config)
+        from steunpunt_ui.serve import serve
+
+        serve(loaded)
+
+
+@main.command()
+@CONFIG
+def check(config: Path) -> None:
+    """Check a config file and the files it names; exit code 1 with the line to mend."""
+    with _one_line_errors():
+        loaded = load(config)
+        problems = _missing_files(loaded)
+        for problem in problems:
+            click.echo(f"steunpunt: {config}: {problem}", err=True)
+        if problems:
+            sys.exit(1)
+    click.echo(f"{config}: good. {loaded.site.role} {loaded.site.id}, {loaded.site.name}, {loaded.site.place}")
+
+
+def _missing_files(config: Config) -> list[str]:
+    """Return what is wrong with the key files a config names."""
+    from steunpunt import keyfiles
+    from steunpunt.protocol.keys import CoordinatorKeys
+
+    found = []
+    coordinator = config.site.role is Role.COORDINATOR
+    try:
+        path = Path(config.keys.file)
+        keys = keyfiles.read_coordinator(path) if coordinator else keyfiles.read_site(path)
+        number = keys.coordinator if isinstance(keys, CoordinatorKeys) else keys.site
+        if number != config.site.id:
+            found.append(f"site.id is {config.site.id}, but {path} is of {number}; use this site's own keys")
+        if coordinator:
+            keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
+    except SteunpuntError as error:
+        found.append(str(error))
+    named = {
+        "broker.password_file": config.broker.password_file,
+        "web.desk_passwords_file": config.web.desk_passwords_file if coordinator else None,
+        **_tls_files("broker.bridge", config.broker.bridge),
+        **_tls_files("broker.region_listener", config.broker.region_listener),
+    }
+    missing = [(key, path) for key, path in named.items() if path and not Path(path).is_file()]
+    return found + [f"key `{key}`: {path} is not there; make it or correct the path" for key, path in missing]
+
+
+def _tls_files(section: str, tls: object) -> dict[str, str | None]:
+    names = ("ca_file", "certificate_file", "key_file")
+    return {} if tls is None else {f"{section}.{name}": getattr(tls, name) for name in names}
+
+
+@main.command()
+@CONFIG
+@click.option("--json", "as_json", is_flag=True, help="Print the node's whole answer as JSON.")
+def status(config: Path, *, as_json: bool) -> None:
+    """Ask a running node how it is: links, queue, radio, buttons. Exit code 1 when something is down."""
+    with _one_line_errors():
+        body = Client(load(config).control.socket).call("status")
+    if as_json:
+        click.echo(json.dumps(body, indent=2, ensure_ascii=False))
+        return
+    good = True
+    click.echo(f"{body['site']['role']} {body['site']['id']}, {body['site']['name']}")
+    for name, link in body["links"].items():
+        good = good and link["up"]
+        click.echo(f"  {'up  ' if link['up'] else 'DOWN'} {name}: {link['reason']}")
+    if "queue" in body:
+        region = body["region"]
+        age = "no beacon yet" if region["age_s"] is None else f"last beacon {region['age_s']} s ago"
+        click.echo(f"  {'up  ' if region['fresh'] else 'DOWN'} region over the broker: {age}")
+        click.echo(f"  queue: {body['queue']} without receipt, oldest {body['oldest_s'] or 0} s")
+        for button in body["buttons"]:
+            click.echo(f"  button {button['name']}: lamp {button['lamp']}, ticket {button['number'] or '-'}")
+    if body["panel_reason"]:
+        good = False
+        click.echo(f"  DOWN panel: {body['panel_reason']}")
+    if not body["can_keep"]:
+        good = False
+        click.echo("  DOWN ledger: cannot keep anything; free the disk or replace the card")
+    sys.exit(0 if good else 1)
+
+
+@main.command("broker-config")
+@CONFIG
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for mosquitto's files.")
+@click.option(
+    "--run-as",
+    type=click.Choice(["mosquitto", "root"]),
+    default="mosquitto",
+    show_default=True,
+    help="User that mosquitto runs as.",
+)
+def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"]) -> None:
+    """Write mosquitto's configuration for a site: listeners, passwords, access lists, bridge."""
+    with _one_line_errors():
+        loaded = load(config)
+        from steunpunt.brokerfiles import write_files
+
+        for path in write_files(loaded, out.resolve(), run_as):
+            click.echo(f"written: {path}")
+
+
+@main.group()
+def keys() -> None:
+    """Make a region's, a coordinator's and a site's keys. Files are readable by their owner only."""
+
+
+@keys.command("region")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help='The region, such as "Zuid-Limburg".')
+def keys_region(file: Path, name: str) -> None:
+    """Make a new region's keys in FILE: the safe's content. Keep it on a stick in an envelope."""
+    with _one_line_errors():
+        from steunpunt import keymaking
+
+        keymaking.make_region(file, name)
+    click.echo(f"written: {file} (secret of the whole region: store it offline)")
+
+
+@keys.command("coordinator")
+@click.argument("region_file", type=click.Path(path_type=Path))
+@click.option("--id", "number", default=1, show_default=True, help="The coordinator's number, 1 to 15.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    required=True,
+    help="Name or address sites reach its broker by; repeat it.",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the files.")
+def keys_coordinator(region_file: Path, number: int, hosts: tuple[str, ...], out: Path) -> None:
+    """Make a coordinator's keys from the region's file, which learns its news key."""
+    with _one_line_errors():
+        from steunpunt import keymaking
+
+        for path in keymaking.make_coordinator(region_file, number, out, list(hosts)):
+            click.echo(f"written: {path}")
+
+
+@keys.command("site")
+@click.argument("region_file", type=click.Path(path_type=Path))
+@click.option("--id", "number", required=True, type=int, help="The site's id, 16 to 65535.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the files.")
+def keys_site(region_file: Path, number: int, out: Path) -> None:
+    """Make a kiosk's keys and its broker's certificate from the region's file."""
+    with _one_line_errors():
+        from steunpunt import keymaking
+
+        for path in keymaking.make_site(region_file, number, out):
+            click.echo(f"written: {path}")
+
+
+@keys.command("desk-password")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="Who logs in, such as a duty officer's function or name.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
+def keys_desk_password(file: Path, name: str, *, password_stdin: bool) -> None:
+    """Add a person to the desk's password FILE, or give one a new password."""
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else getpass.getpass("Password: ")
+    with _one_line_errors():
+        from steunpunt_ui.desk.passwords import set_password
+
+        set_password(file, name, password)
+    click.echo(f"written: {file}")
+
+
+@main.command()
+@CONFIG
+@click.argument("action", type=click.Choice(["press", "read"]))
+@click.argument("name")
+def panel(config: Path, action: str, name: str) -> None:
+    """Press or read a help button of a running node. Pressing works only with pins = "mock"."""
+    with _one_line_errors():
+        try:
+            body = Client(load(config).control.socket).call("panel", action=action, name=name)
+        except Refused as error:
+            raise ConfigError(str(error)) from error
+    click.echo(f"{name}: lamp {body['lamp']}, buzzer {'sounds' if body['buzzer'] else 'silent'}")
+
+
+def _log_to_stderr() -> None:
+    """Log as journald wants it: no time of our own, it may be wrong."""
+    level = os.environ.get("STEUNPUNT_LOG", "INFO").upper()
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s %(message)s")
+
+
+if __name__ == "__main__":
+    main()

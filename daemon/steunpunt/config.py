@@ -1,0 +1,434 @@
+"""The site's config file: one TOML file gives a device its role.
+
+``load(path)`` decodes it into frozen structs; an unknown key, a wrong type or a value out of range
+is a :class:`~steunpunt.model.ConfigError` that names file, line, key, what was expected and what to write.
+Relative paths in the file count from the file's own folder.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar, get_args
+
+import msgspec
+
+from steunpunt.model import COORDINATOR_ID_MAX, ConfigError, Role
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+SiteId = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+CoordinatorId = Annotated[int, msgspec.Meta(ge=1, le=COORDINATOR_ID_MAX)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^\S([^\x00-\x1f\x7f]{0,78}\S)?\Z")]
+SlugName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,30}\Z")]
+NodeName = Annotated[str, msgspec.Meta(pattern=r"^![0-9a-f]{8}\Z")]
+TopicName = Annotated[str, msgspec.Meta(pattern=r"^[^#+\s]{1,60}\Z")]
+FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=11)]
+SectionT = TypeVar("SectionT", bound="Section")
+Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all sections: immutable, and an unknown key is an error."""
+
+
+class Site(Section, frozen=True, kw_only=True):
+    """Who this device is."""
+
+    role: Role
+    id: SiteId
+    name: Name
+    place: Name
+    """Street and town of this point, as a stranger would look for it."""
+
+
+class Region(Section, frozen=True, kw_only=True):
+    """The region this site belongs to and the coordinator it addresses."""
+
+    name: Name
+    coordinator: CoordinatorId = 1
+    coordinator_name: Name
+    """The fire station as people call it, such as ``Brandweerkazerne Noord``."""
+    fallback_address: Name
+    """Where a runner goes when nothing else works; shown on every screen of a waiting request."""
+
+
+class Keys(Section, frozen=True, kw_only=True):
+    """Where the secrets lie."""
+
+    file: FileName
+
+
+class Radio(Section, frozen=True, kw_only=True):
+    """The Meshtastic radio: ``tcp`` (meshtasticd or a virtual radio), ``serial``, or ``none``."""
+
+    kind: Literal["tcp", "serial", "none"]
+    host: HostName = "127.0.0.1"
+    port: Port = 4403
+    path: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    """Serial device, by path: cheap USB chips all report the same serial number."""
+    node: NodeName | None = None
+    """The node number that must answer, such as ``!a1b2c3d4``."""
+    channel: ChannelName = "serial"
+    """Name of the private channel; a secondary channel named ``serial`` is exempt from PKI."""
+    hop_limit: Annotated[int, msgspec.Meta(ge=1, le=7)] = 3
+
+
+class Bridge(Section, frozen=True, kw_only=True):
+    """How the local mosquitto reaches the region's broker (for ``steunpunt broker-config``)."""
+
+    host: HostName
+    port: Port = 8883
+    ca_file: FileName
+    certificate_file: FileName
+    key_file: FileName
+
+
+class RegionListener(Section, frozen=True, kw_only=True):
+    """The region's TLS listener at a coordinator's broker (for ``steunpunt broker-config``)."""
+
+    host: HostName = "0.0.0.0"  # noqa: S104  the region's sites come from outside; client certificates are required
+    port: Port = 8883
+    ca_file: FileName
+    certificate_file: FileName
+    key_file: FileName
+
+
+class Broker(Section, frozen=True, kw_only=True):
+    """The local MQTT broker."""
+
+    enabled: bool = True
+    host: HostName = "127.0.0.1"
+    port: Port = 1883
+    username: str = "steunpunt"
+    password_file: FileName | None = None
+    mesh_root: TopicName = "msh/EU_868"
+    bridge: Bridge | None = None
+    region_listener: RegionListener | None = None
+
+
+class Ledger(Section, frozen=True, kw_only=True):
+    """Where the durable store lies."""
+
+    path: FileName
+    key_file: FileName | None = None
+    """The key that content at a coordinator is kept under; node and desk both read it."""
+
+
+class Control(Section, frozen=True, kw_only=True):
+    """The node's Unix socket."""
+
+    socket: FileName
+
+
+class Web(Section, frozen=True, kw_only=True):
+    """The web process."""
+
+    host: HostName = "127.0.0.1"
+    port: Port = 8080
+    desk_passwords_file: FileName | None = None
+    """Names and scrypt hashes of the desk's people (``steunpunt keys desk-password``); coordinator only."""
+
+
+class Button(Section, frozen=True, kw_only=True):
+    """One help button with its lamp."""
+
+    name: SlugName
+    button_pin: Pin
+    lamp_pin: Pin
+    cancel_s: Annotated[int, msgspec.Meta(ge=0, le=300)] = 30
+    """Seconds in which staff here can cancel before the request leaves."""
+
+
+class Panel(Section, frozen=True, kw_only=True):
+    """Buttons, lamps and the buzzer."""
+
+    pins: Literal["gpio", "mock"] = "gpio"
+    buzzer_pin: Pin | None = None
+    button: tuple[Button, ...] = ()
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """A whole config file."""
+
+    site: Site
+    region: Region
+    keys: Keys
+    radio: Radio
+    broker: Broker
+    ledger: Ledger
+    control: Control
+    web: Web = Web()
+    panel: Panel | None = None
+
+
+def load(path: Path) -> Config:
+    """Read and check a site's config file; raises ConfigError with the place and the mend."""
+    text = _read(path)
+    config = _decode(path, text)
+    for key, problem in _contradictions(config):
+        raise ConfigError(f"{path}:{_line_of(text, key)}: {problem}")
+    return _absolute(config, path.resolve().parent)
+
+
+FILE_BYTES_MAX = 65536
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(FILE_BYTES_MAX + 1)
+        # Editors on Windows put a byte order mark in front, which TOML does not know.
+        text = raw.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read ({reason}); give the path of a readable TOML file") from error
+    if len(raw) > FILE_BYTES_MAX:
+        raise ConfigError(f"{path}: longer than {FILE_BYTES_MAX} bytes; this is not a site's config file")
+    return text
+
+
+def _decode(path: Path, text: str) -> Config:
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r"at line (\d+)", str(error))
+        line = int(at[1]) if at else max(1, len(text.splitlines()))
+        raise ConfigError(f"{path}:{line}: not valid TOML: {error}; correct that line") from error
+    try:
+        return msgspec.convert(data, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_printable(_explain(path, text, str(error)))) from error
+
+
+def _printable(line: str) -> str:
+    """Keep the error on one line, whatever stands in the file."""
+    return "".join(char if char.isprintable() else "?" for char in line)
+
+
+def _explain(path: Path, text: str, message: str) -> str:
+    """Turn msgspec's ``Expected `int`, got `str` - at `$.radio.port` `` into a line with its place."""
+    what, _, where = message.partition(" - at `")
+    section = where.strip("`").removeprefix("$").strip(".")
+    unknown = re.search(r"unknown field `([^`]*)`", what)
+    missing = re.search(r"missing required field `([^`]*)`", what)
+    found = unknown or missing
+    key = f"{section}.{found[1]}".strip(".") if found else section
+    at = f"{path}:{_line_of(text, section if missing else key)}"
+    if unknown:
+        return f"{at}: unknown key `{key}`; known here: {', '.join(_known(section))}; correct or delete it"
+    if missing:
+        return f"{at}: key `{key}` is missing; add {_example(key)}"
+    return f"{at}: key `{key}`: {_expectation(what, key)}; write for example {_example(key)}"
+
+
+def _expectation(what: str, key: str) -> str:
+    """Say in words what msgspec says in patterns or does not say at all."""
+    if "Invalid enum value" in what:
+        annotation = _type_of(key)
+        choices = list(Role) if annotation is Role else get_args(annotation)
+        return f"expected one of {', '.join(choices)}, got {what.rpartition(' value ')[2]}"
+    if "matching regex" in what:
+        return f"expected {_FORMS[_plain(key)]}"
+    return what[:1].lower() + what[1:]
+
+
+_FORM_OF_NAME = "1 to 80 characters on one line, without spaces around them"
+_FORMS = {
+    "site.name": _FORM_OF_NAME,
+    "site.place": _FORM_OF_NAME,
+    "region.name": _FORM_OF_NAME,
+    "region.coordinator_name": _FORM_OF_NAME,
+    "region.fallback_address": _FORM_OF_NAME,
+    "radio.node": "an exclamation mark and eight of 0-9 a-f",
+    "broker.mesh_root": "1 to 60 characters without #, + or spaces",
+    "panel.button.name": "1 to 31 of a-z, 0-9 and -",
+}
+_EXAMPLES = {
+    "site": "a section [site]",
+    "site.role": 'role = "kiosk"',
+    "site.id": "id = 47",
+    "site.name": 'name = "Buurthuis De Regenboog"',
+    "site.place": 'place = "Kerkplein 1, Maastricht"',
+    "region": "a section [region]",
+    "region.name": 'name = "Zuid-Limburg"',
+    "region.coordinator": "coordinator = 1",
+    "region.coordinator_name": 'coordinator_name = "Brandweerkazerne Noord"',
+    "region.fallback_address": 'fallback_address = "Willem Alexanderweg 1, Maastricht"',
+    "keys": "a section [keys]",
+    "keys.file": 'file = "site.keys"',
+    "radio": "a section [radio]",
+    "radio.kind": 'kind = "serial"',
+    "radio.host": 'host = "127.0.0.1"',
+    "radio.port": "port = 4403",
+    "radio.path": 'path = "/dev/serial/by-path/platform-xhci-hcd.1-usb-0:1:1.0"',
+    "radio.node": 'node = "!a1b2c3d4"',
+    "radio.channel": 'channel = "serial"',
+    "radio.hop_limit": "hop_limit = 3",
+    "broker": "a section [broker]",
+    "broker.enabled": "enabled = true",
+    "broker.host": 'host = "127.0.0.1"',
+    "broker.port": "port = 1883",
+    "broker.username": 'username = "steunpunt"',
+    "broker.password_file": 'password_file = "broker.password"',
+    "broker.mesh_root": 'mesh_root = "msh/EU_868"',
+    "broker.bridge": "a section [broker.bridge]",
+    "broker.bridge.host": 'host = "broker.example.org"',
+    "broker.bridge.port": "port = 8883",
+    "broker.bridge.ca_file": 'ca_file = "region-ca.pem"',
+    "broker.bridge.certificate_file": 'certificate_file = "site.pem"',
+    "ledger.key_file": 'key_file = "ledger.key"',
+    "broker.bridge.key_file": 'key_file = "site-key.pem"',
+    "broker.region_listener": "a section [broker.region_listener]",
+    "broker.region_listener.host": 'host = "0.0.0.0"',
+    "broker.region_listener.port": "port = 8883",
+    "broker.region_listener.ca_file": 'ca_file = "region-ca.pem"',
+    "broker.region_listener.certificate_file": 'certificate_file = "region.pem"',
+    "broker.region_listener.key_file": 'key_file = "region-key.pem"',
+    "ledger": "a section [ledger]",
+    "ledger.path": 'path = "/var/lib/steunpunt/ledger.db"',
+    "control": "a section [control]",
+    "control.socket": 'socket = "/run/steunpunt/node.sock"',
+    "web": "a section [web]",
+    "web.host": 'host = "127.0.0.1"',
+    "web.port": "port = 8080",
+    "web.desk_passwords_file": 'desk_passwords_file = "desk.passwords"',
+    "panel": "a section [panel]",
+    "panel.pins": 'pins = "gpio"',
+    "panel.buzzer_pin": "buzzer_pin = 22",
+    "panel.button": "a section [[panel.button]]",
+    "panel.button.name": 'name = "help"',
+    "panel.button.button_pin": "button_pin = 17",
+    "panel.button.lamp_pin": "lamp_pin = 27",
+    "panel.button.cancel_s": "cancel_s = 30",
+}
+
+
+def _example(key: str) -> str:
+    return _EXAMPLES[_plain(key)]
+
+
+def _plain(key: str) -> str:
+    """Drop the number of a repeated section: ``panel.button[1].name`` is ``panel.button.name``."""
+    return re.sub(r"\[\d+\]", "", key)
+
+
+def _type_of(key: str) -> object:
+    """Return the annotation of a dotted key; of the whole file for the empty key."""
+    annotation: object = Config
+    for part in _plain(key).split(".") if key else []:
+        annotation = next(f.type for f in msgspec.structs.fields(_struct_of(annotation)) if f.name == part)
+    return annotation
+
+
+def _known(section: str) -> list[str]:
+    """Return the names of the keys a section knows."""
+    return [field.name for field in msgspec.structs.fields(_struct_of(_type_of(section)))]
+
+
+def _struct_of(annotation: object) -> type[msgspec.Struct]:
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
+            return candidate
+    raise TypeError(f"{annotation!r} holds no section")
+
+
+def _line_of(text: str, key: str) -> int:
+    """Return the best line number for a dotted key: the key inside its section, else the section, else 1."""
+    index = re.search(r"\[(\d+)\]", key)
+    passed_over = int(index[1]) if index else 0
+    *sections, leaf = _plain(key).split(".")
+    wanted = ".".join(sections)
+    current, best = "", 1
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*(\[\[?)\s*([\w.\-]+)\s*\]", line)
+        if header:
+            current = header[2]
+            if current in (wanted, _plain(key)) and header[1] == "[[" and passed_over:
+                passed_over, current = passed_over - 1, "an earlier one"
+            elif current in (wanted, _plain(key)):
+                best = number
+        elif current == wanted and re.match(rf"\s*{re.escape(leaf)}\s*=", line):
+            return number
+    return best
+
+
+def _contradictions(config: Config) -> list[tuple[str, str]]:
+    """Return what is wrong between keys that are each well-formed, each with the key it is about."""
+    return [*_site_problems(config), *_link_problems(config), *_panel_problems(config)]
+
+
+def _site_problems(config: Config) -> Iterator[tuple[str, str]]:
+    site = config.site
+    if site.role is Role.KIOSK and site.id <= COORDINATOR_ID_MAX:
+        yield "site.id", "site.id 1 to 15 is kept for coordinators; give this kiosk an id of 16 or higher"
+    if site.role is not Role.COORDINATOR:
+        return
+    if site.id > COORDINATOR_ID_MAX:
+        yield (
+            "site.id",
+            f"site.id is {site.id}; a coordinator's id is 1 to {COORDINATOR_ID_MAX}; choose one of these",
+        )
+    if site.id != config.region.coordinator:
+        yield (
+            "region.coordinator",
+            f"region.coordinator differs from site.id; write coordinator = {site.id}",
+        )
+    if config.ledger.key_file is None:
+        mend = "`steunpunt keys coordinator` makes it beside the coordinator's keys"
+        yield "ledger.key_file", f"ledger.key_file is missing; {mend}; name it here"
+    if config.web.desk_passwords_file is None:
+        mend = "make it with `steunpunt keys desk-password`"
+        yield "web.desk_passwords_file", f"web.desk_passwords_file is missing; {mend} and name it here"
+
+
+def _link_problems(config: Config) -> Iterator[tuple[str, str]]:
+    if config.radio.kind == "serial" and not config.radio.path:
+        yield "radio.path", f'radio.path is missing for kind = "serial"; add {_example("radio.path")}'
+    if config.radio.kind == "none" and not config.broker.enabled:
+        yield (
+            "radio.kind",
+            "radio.kind is none and broker.enabled is false: no road is left; enable one of them",
+        )
+
+
+def _panel_problems(config: Config) -> Iterator[tuple[str, str]]:
+    if config.panel is None:
+        return
+    buttons = config.panel.button
+    names = [button.name for button in buttons]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield f"panel.button[{index}].name", f"panel.button: two buttons are named {name}; rename one"
+    pins = [pin for button in buttons for pin in (button.button_pin, button.lamp_pin)]
+    pins += [config.panel.buzzer_pin] if config.panel.buzzer_pin is not None else []
+    for pin in sorted({pin for pin in pins if pins.count(pin) > 1}):
+        yield "panel", f"panel: pin {pin} is used twice; each button, lamp and buzzer needs its own"
+
+
+_PATH_KEYS = {
+    "file",
+    "password_file",
+    "ca_file",
+    "certificate_file",
+    "key_file",
+    "desk_passwords_file",
+    "socket",
+}
+
+
+def _absolute(section: SectionT, folder: Path) -> SectionT:
+    """Return the section with every path made absolute from the config file's folder."""
+    changes: dict[str, object] = {}
+    for field in msgspec.structs.fields(section):
+        value = getattr(section, field.name)
+        if isinstance(value, Section):
+            changes[field.name] = _absolute(value, folder)
+        elif isinstance(value, str) and value and _is_path(section, field.name):
+            changes[field.name] = str(folder / value)
+    return msgspec.structs.replace(section, **changes)
+
+
+def _is_path(section: Section, name: str) -> bool:
+    return name in _PATH_KEYS or (name == "path" and isinstance(section, Radio | Ledger))

@@ -1,0 +1,289 @@
+"""Accepting: what a citizen asks becomes a ticket and a sealed piece, in the caller's transaction.
+
+The plain text exists only here, in memory. The ticket is shown after the commit, never before.
+"""
+
+import threading
+import unicodedata
+from collections import deque
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from steunpunt.engine.common import Entropy
+from steunpunt.ledger import outgoing
+from steunpunt.ledger.store import Ledger
+from steunpunt.model import (
+    TEXT_BYTES_MAX,
+    Category,
+    HelpSubmitted,
+    Lane,
+    SteunpuntError,
+    SupplementCode,
+    SupplementSubmitted,
+    TicketState,
+    parse_ticket_number,
+    ticket_number,
+)
+from steunpunt.protocol import forms, messages, tickets
+from steunpunt.protocol.keys import Chain, MessageKeys, SiteKeys, epoch_id, hkdf
+from steunpunt.protocol.packets import seal
+from steunpunt.relay.outbox import lane_for
+
+STOCK_MAX = 64
+"""Secrets stretched ahead of time: scrypt takes its 10 to 50 ms while nobody waits."""
+PEOPLE_MAX = 99
+
+
+class NotAccepted(SteunpuntError, ValueError):
+    """A form that cannot be accepted; ``code`` and ``details`` go to the page that shows it again."""
+
+    def __init__(self, code: str, message: str, **details: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.details = details
+
+
+class TicketStock:
+    """Stretched secrets in memory, filled by a helper thread, emptied by the loop."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._ready: deque[tickets.StretchedSecret] = deque(maxlen=STOCK_MAX)
+        self._taken = threading.Event()
+
+    def full(self) -> bool:
+        """Return whether nothing need be stretched now."""
+        return len(self._ready) >= STOCK_MAX
+
+    def refill(self) -> None:
+        """Stretch one secret."""
+        self._ready.append(self._stretch())
+
+    def take(self) -> tickets.StretchedSecret:
+        """Return a fresh secret; stretches one at once when the stock is empty."""
+        self._taken.set()
+        try:
+            return self._ready.popleft()
+        except IndexError:
+            return self._stretch()
+
+    def wait_taken(self) -> None:
+        """Wait until one was taken since the last call: for the thread that refills."""
+        self._taken.wait()
+        self._taken.clear()
+
+    def _stretch(self) -> tickets.StretchedSecret:
+        secret = tickets.secret_text(self._entropy.token(tickets.SECRET_RANDOM_BYTES))
+        return tickets.stretch(secret, self._entropy.token(tickets.SALT_BYTES))
+
+
+@dataclass(slots=True)
+class _Epoch:
+    eid: bytes
+    e_pub: bytes
+    chain: Chain
+
+
+class Sealer:
+    """Seals messages in this start's epoch, and keeps the epoch's public key in the ledger."""
+
+    def __init__(self, keys: SiteKeys, entropy: Entropy) -> None:
+        self._keys = keys
+        self._entropy = entropy
+        self._epoch: _Epoch | None = None
+        self._kept = False
+
+    def current(self, connection: sa.Connection) -> _Epoch:
+        """Return an epoch with numbers left, begun in this transaction where need be."""
+        if self._epoch is None or self._epoch.chain.spent:
+            e_pub, chain = self._keys.open_epoch(self._entropy.token(32))
+            self._epoch = _Epoch(epoch_id(e_pub), e_pub, chain)
+            self._kept = False
+            outgoing.add_epoch(connection, self._epoch.eid, e_pub)
+        return self._epoch
+
+    def committed(self) -> None:
+        """Note that the transaction in which the epoch was begun is on the disk."""
+        self._kept = self._epoch is not None
+
+    def rolled_back(self) -> None:
+        """Forget an epoch whose row was rolled back with its transaction."""
+        if not self._kept:
+            self._epoch = None
+
+    def seal(self, connection: sa.Connection, message: messages.Message) -> "Sealed":
+        """Spend a message number and seal; the number is gone even if the transaction fails."""
+        epoch = self.current(connection)
+        n, keys = epoch.chain.take()
+        piece = seal(self._keys.site, epoch.eid, n, keys, messages.pack(message, epoch.eid))
+        return Sealed(epoch.eid, epoch.e_pub, n, keys, piece.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed message with the keys that must not be stored as they are."""
+
+    eid: bytes
+    e_pub: bytes
+    n: int
+    keys: MessageKeys
+    body: bytes
+
+
+def open_ticket_key(keys: SiteKeys, eid: bytes, n: int) -> bytes:
+    """Return the key that locks answers to a button's call; (eid, n) never come twice, so neither does the key.
+
+    A button's ticket has no secret half: nobody holds one. What is answered to it is shown openly at the point, and the
+    desk is told so.
+    """
+    return hkdf(keys.secret, salt=eid + bytes([n]), info=b"steunpunt open ticket v1")
+
+
+class Acceptor:
+    """Turns forms and button calls into tickets and messages."""
+
+    def __init__(self, keys: SiteKeys, sealer: Sealer, stock: TicketStock, form_key: bytes) -> None:
+        self._keys = keys
+        self._sealer = sealer
+        self._stock = stock
+        self._form_key = form_key
+
+    def help(self, connection: sa.Connection, form: HelpSubmitted, now_ms: int) -> dict[str, object]:
+        """Accept a help request; the same form gets the same ticket. Raises NotAccepted."""
+        token = self._known_token(form.form_token)
+        counter = outgoing.counter_of_form(connection, token.digest)
+        if counter is not None:
+            return self._again(connection, counter, token)
+        self._check_fresh(token, now_ms)
+        request = _checked(form)
+        ticket = self._stock.take()
+        counter = outgoing.next_counter(connection)
+        sealed = self._sealer.seal(connection, messages.HelpRequest(counter, *request))
+        locked = tickets.lock(ticket.key, sealed.keys.answer)
+        copy = tickets.lock(tickets.copy_key(token.random), ticket.secret.encode())
+        row = outgoing.Ticket(
+            counter, form.life_threat, TicketState.KEPT, now_ms, now_ms, None, None, ticket.salt, locked, copy
+        )
+        outgoing.add_ticket(connection, row)
+        lane = lane_for(form.category, life_threat=form.life_threat)
+        self._keep(connection, sealed, counter, token.digest, lane, now_ms, is_request=True)
+        return {"number": ticket_number(self._keys.site, counter), "secret": ticket.secret, "repeated": False}
+
+    def call(self, connection: sa.Connection, token: bytes, now_ms: int) -> int:
+        """Accept a button's call as a help request of its own kind; returns its counter."""
+        counter = outgoing.next_counter(connection)
+        request = messages.HelpRequest(counter, Category.BUTTON, life_threat=False)
+        sealed = self._sealer.seal(connection, request)
+        locked = tickets.lock(open_ticket_key(self._keys, sealed.eid, sealed.n), sealed.keys.answer)
+        row = outgoing.Ticket(counter, False, TicketState.KEPT, now_ms, now_ms, None, None, None, locked, None)
+        outgoing.add_ticket(connection, row)
+        self._keep(connection, sealed, counter, token, Lane.URGENT, now_ms, is_request=True)
+        return counter
+
+    def supplement(self, connection: sa.Connection, form: SupplementSubmitted, now_ms: int) -> dict[str, object]:
+        """Accept an addition to an earlier request; the same form adds once. Raises NotAccepted."""
+        token = self._known_token(form.form_token)
+        counter = outgoing.counter_of_form(connection, token.digest)
+        if counter is not None:
+            return {"number": ticket_number(self._keys.site, counter), "repeated": True}
+        self._check_fresh(token, now_ms)
+        counter = self.known_counter(connection, form.number)
+        text = _tidy_text(form.text)
+        self.add(connection, counter, form.code, token.digest, now_ms, text=text)
+        return {"number": ticket_number(self._keys.site, counter), "repeated": False}
+
+    def add(  # noqa: PLR0913  one supplement's facts
+        self,
+        connection: sa.Connection,
+        counter: int,
+        code: SupplementCode,
+        digest: bytes,
+        now_ms: int,
+        *,
+        text: str = "",
+        presses: int = 0,
+    ) -> None:
+        """Seal and keep a supplement; it goes in its request's lane, thanks in the last."""
+        eid, n, lane = outgoing.request_of(connection, counter)
+        sealed = self._sealer.seal(connection, messages.Supplement(messages.Reference(eid, n), code, text, presses))
+        quiet = code in (SupplementCode.UNDERSTOOD, SupplementCode.NO_LONGER_NEEDED)
+        self._keep(connection, sealed, counter, digest, Lane.OTHER if quiet else lane, now_ms, is_request=False)
+
+    def known_counter(self, connection: sa.Connection, number: str) -> int:
+        """Return the counter of a ticket of this site; NotAccepted when there is none."""
+        parsed = parse_ticket_number(number)
+        if parsed is None or parsed[0] != self._keys.site or outgoing.ticket(connection, parsed[1]) is None:
+            raise NotAccepted("unknown_ticket", "no ticket with this number at this site")
+        return parsed[1]
+
+    def _keep(  # noqa: PLR0913  one row's facts
+        self,
+        connection: sa.Connection,
+        sealed: Sealed,
+        counter: int,
+        digest: bytes,
+        lane: Lane,
+        now_ms: int,
+        *,
+        is_request: bool,
+    ) -> None:
+        row = outgoing.NewMessage(
+            counter, is_request, digest, lane, sealed.eid, sealed.n, sealed.keys.verify, sealed.body, now_ms
+        )
+        outgoing.add_message(connection, row)
+
+    def _known_token(self, text: str) -> forms.FormToken:
+        token = forms.read(self._form_key, text)
+        if token is None:
+            raise NotAccepted("token_invalid", "this form was not given out here; show it again")
+        return token
+
+    @staticmethod
+    def _check_fresh(token: forms.FormToken, now_ms: int) -> None:
+        if token.expired(now_ms // 1000):
+            raise NotAccepted("token_expired", "this form is too old; show it again")
+
+    def _again(self, connection: sa.Connection, counter: int, token: forms.FormToken) -> dict[str, object]:
+        row = outgoing.ticket(connection, counter)
+        if row is None or row.copy_locked is None:
+            raise NotAccepted("token_invalid", "this form was used for something else; show it again")
+        secret = tickets.unlock(tickets.copy_key(token.random), row.copy_locked).decode()
+        return {"number": ticket_number(self._keys.site, counter), "secret": secret, "repeated": True}
+
+
+def form_key(ledger: Ledger, entropy: Entropy) -> bytes:
+    """Return the key that signs this site's form tokens, made and kept at first use."""
+    key = ledger.get_meta(ledger.connection, "form_key")
+    if key is None:
+        key = entropy.token(32)
+        with ledger.transaction() as connection:
+            ledger.set_meta(connection, "form_key", key)
+    return key
+
+
+def _checked(form: HelpSubmitted) -> tuple[Category, bool, int, str, str, str]:
+    """Return the fields of a help request as they are sealed; NotAccepted names what is wrong."""
+    if not 0 <= form.people <= PEOPLE_MAX:
+        raise NotAccepted("bad_request", f"people is {form.people}; write 0 to {PEOPLE_MAX}")
+    if form.language not in messages.LANGUAGES:
+        raise NotAccepted("bad_request", f"language {form.language!r} is not one of {', '.join(messages.LANGUAGES)}")
+    if form.category is Category.BUTTON:
+        raise NotAccepted("bad_request", "category BUTTON is for the help button")
+    callback = _tidy_text(form.callback)
+    if len(callback.encode()) > messages.CALLBACK_BYTES_MAX:
+        raise NotAccepted("callback_too_long", "call-back is too long", bytes_max=messages.CALLBACK_BYTES_MAX)
+    return form.category, form.life_threat, form.people, _tidy_text(form.text), callback, form.language
+
+
+def _tidy_text(text: str) -> str:
+    """Return the text in NFC with line ends as newlines; NotAccepted for control characters or too many bytes."""
+    tidy = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in tidy):
+        raise NotAccepted("control_characters", "the text holds control characters; remove them")
+    size = len(tidy.encode())
+    if size > TEXT_BYTES_MAX:
+        raise NotAccepted(
+            "text_too_long", f"{size} bytes; at most {TEXT_BYTES_MAX}", bytes_max=TEXT_BYTES_MAX, bytes=size
+        )
+    return tidy

@@ -1,0 +1,66 @@
+"""What a kiosk knows of its coordinators: their beacons, and when a person last acted there."""
+
+import struct
+
+import sqlalchemy as sa
+
+from steunpunt.ledger.store import Ledger
+from steunpunt.model import SealError
+from steunpunt.protocol.keys import SiteKeys
+from steunpunt.protocol.packets import NOBODY_YET, Beacon, Head
+
+SAVE_EVERY = 30
+"""Beacons between two writes of the highest counter: after a restart at most so many could be replayed."""
+_SEEN = struct.Struct(">BI")
+
+
+class RegionWatch:
+    """Beacons of trusted coordinators, never an older one twice."""
+
+    def __init__(self, ledger: Ledger, keys: SiteKeys, coordinator: int) -> None:
+        self._ledger = ledger
+        self._coordinator = coordinator
+        self._public = {c.coordinator: c.news_public for c in keys.coordinators if c.trusted(keys.root_public)}
+        self._seen: dict[int, tuple[int, int]] = {}
+        self._saved: dict[int, tuple[int, int]] = {}
+        self._active: tuple[int, int] | None = None
+
+    def hear_beacon(self, connection: sa.Connection, beacon: Beacon, now_ms: int) -> bool:
+        """Take a beacon; True when it is genuine, new and from the coordinator this site addresses.
+
+        Raises SealError for a forged or replayed one.
+        """
+        who = beacon.head.coordinator
+        if who not in self._public:
+            raise SealError(f"beacon of coordinator {who}, which the offline root does not vouch for")
+        now = (beacon.head.incarnation, beacon.counter)
+        if now <= self._last(connection, who):
+            raise SealError("beacon heard before")
+        if not beacon.genuine(self._public[who]):
+            raise SealError("beacon does not authenticate")
+        self._seen[who] = now
+        saved = self._saved.get(who)
+        if saved is None or saved[0] != now[0] or now[1] - saved[1] >= SAVE_EVERY:
+            self._ledger.set_meta(connection, f"beacon_{who}", _SEEN.pack(*now))
+            self._saved[who] = now
+        if who != self._coordinator:
+            return False
+        self.hear_head(beacon.head, now_ms)
+        return True
+
+    def _last(self, connection: sa.Connection, who: int) -> tuple[int, int]:
+        if who not in self._seen:
+            stored = self._ledger.get_meta(connection, f"beacon_{who}")
+            self._seen[who] = _SEEN.unpack(stored) if stored else (-1, -1)
+        return self._seen[who]
+
+    def hear_head(self, head: Head, now_ms: int) -> None:
+        """Take over what an authenticated packet says of people at the coordinator."""
+        if head.coordinator == self._coordinator:
+            self._active = (head.active_min, now_ms)
+
+    def active_min(self, now_ms: int) -> int | None:
+        """Return minutes since a person acted at the coordinator, None when not known or nobody yet."""
+        if self._active is None or self._active[0] == NOBODY_YET:
+            return None
+        return self._active[0] + (now_ms - self._active[1]) // 60_000

@@ -1,0 +1,354 @@
+"""What a person at the desk does: look, take up, answer, pass on, close.
+
+Looking changes nothing. Each act is one transaction: the event with the person's name, the case's new state, and what the
+kiosk must be told. Each form acts once: its token is unique among the events. The caller rings the node's bell afterwards;
+polling is the truth.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from steunpunt import keyfiles
+from steunpunt.config import Config
+from steunpunt.ledger import incoming
+from steunpunt.ledger.incoming import Content, EventContent, Piece
+from steunpunt.ledger.store import Ledger
+from steunpunt.ledger.tables import cases, events, replies
+from steunpunt.model import (
+    CLOSE_CODES,
+    Category,
+    Lane,
+    SenderFunction,
+    SteunpuntError,
+    SupplementCode,
+    TicketState,
+    TokenCode,
+    ticket_number,
+)
+from steunpunt.protocol import messages, packets, vault
+from steunpunt.protocol.keys import MessageKeys
+
+LAST_ACT = "last_act_ms"
+CASES_MAX = 1_000
+NAME_CHARS_MAX = 80
+FIELD_CHARS_MAX = 200
+_BY_PERSON = ("seen", "answer", "passed_on", "closed")
+
+
+class CaseGone(SteunpuntError, LookupError):
+    """There is no case with this id."""
+
+
+class NotAllowed(SteunpuntError, ValueError):
+    """This act is not possible now; the message says why and what to do first."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvent:
+    """One line of a case's history. ``delivered``: whether the kiosk holds it; None: nothing to deliver."""
+
+    kind: str
+    by: str
+    age_s: int
+    text: str
+    delivered: bool | None
+    code: SupplementCode | None = None
+    to: str = ""
+    how: str = ""
+    reference: str = ""
+    read_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One help request as the desk sees it. Ages in seconds."""
+
+    id: int
+    number: str
+    site: int
+    lane: Lane
+    category: Category
+    life_threat: bool
+    people: int
+    text: str
+    callback: str
+    language: str
+    state: TicketState
+    age_s: int
+    age_at_least: bool
+    received_age_s: int
+    seen_by: str
+    seen_age_s: int | None
+    passed_on: bool
+    answered: bool
+    close_code: TokenCode | None
+    unread_supplements: int
+    presses: int
+    links: tuple[str, ...]
+    events: tuple[CaseEvent, ...]
+
+
+class Desk:
+    """The desk's door to the ledger: one per process, one connection per use."""
+
+    def __init__(self, path: Path, ledger_key: bytes, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+        self._path = path
+        self._ledger_key = ledger_key
+        self._random = random_bytes
+
+    @classmethod
+    def open(cls, config: Config) -> "Desk":
+        """Return the desk of a coordinator's config; raises KeyFileError, or LedgerError while the node has not run."""
+        desk = cls(Path(config.ledger.path), keyfiles.read_ledger_key(Path(config.ledger.key_file or "")))
+        desk.active_min()
+        return desk
+
+    # --- looking ------------------------------------------------------------------------------------------------
+
+    def cases(self) -> list[Case]:
+        """Return the newest CASES_MAX cases: those that ask for something first, by priority and then age."""
+        with _Opened(self._path) as ledger:
+            rows = ledger.connection.execute(sa.select(cases).order_by(cases.c.id.desc()).limit(CASES_MAX)).all()
+            found = [self._case(ledger, row) for row in rows]
+        return sorted(found, key=_rank)
+
+    def case(self, case_id: int) -> Case:
+        """Return one case; CaseGone when there is none."""
+        with _Opened(self._path) as ledger:
+            return self._case(ledger, _row(ledger.connection, case_id))
+
+    def active_min(self) -> int | None:
+        """Return minutes since a person last acted here, as the kiosks are told; None: nobody yet."""
+        with _Opened(self._path) as ledger:
+            acted = ledger.get_meta(ledger.connection, LAST_ACT)
+            return None if acted is None else (ledger.clock.now_ms() - int.from_bytes(acted, "big")) // 60_000
+
+    def _case(self, ledger: Ledger, row: sa.Row[tuple[object, ...]]) -> Case:
+        now_ms = ledger.clock.now_ms()
+        key = incoming.unwrap_case_key(self._ledger_key, row.content_key)
+        content = incoming.unbox_content(key, row.content)
+        history = self._history(ledger.connection, row, key, now_ms)
+        seen = next((event for event in history if event.kind == "seen"), None)
+        last_act = max((i for i, event in enumerate(history) if event.kind in _BY_PERSON), default=-1)
+        return Case(
+            id=row.id,
+            number=ticket_number(row.site, row.counter),
+            site=row.site,
+            lane=Lane(row.lane),
+            category=Category(content.category),
+            life_threat=content.life_threat,
+            people=content.people,
+            text=content.text,
+            callback=content.callback,
+            language=content.language,
+            state=TicketState(row.state),
+            age_s=(row.age_ms_at_receipt + now_ms - row.received_ms) // 1000,
+            age_at_least=row.age_at_least or row.received_ms < ledger.clock.certain_ms,
+            received_age_s=(now_ms - row.received_ms) // 1000,
+            seen_by=seen.by if seen else "",
+            seen_age_s=seen.age_s if seen else None,
+            passed_on=row.passed_on,
+            answered=any(event.kind == "answer" for event in history),
+            close_code=TokenCode(row.close_code) if row.close_code else None,
+            unread_supplements=sum(event.kind == "supplement" for event in history[last_act + 1 :]),
+            presses=row.presses,
+            links=tuple(name for name, came in (("mesh", row.by_mesh), ("broker", row.by_broker)) if came),
+            events=history,
+        )
+
+    def _history(
+        self, connection: sa.Connection, row: sa.Row[tuple[object, ...]], key: bytes, now_ms: int
+    ) -> tuple[CaseEvent, ...]:
+        delivered = {
+            r.event_id: r.delivered_ms is not None
+            for r in connection.execute(sa.select(replies).where(replies.c.case_id == row.id))
+        }
+        where = (events.c.site == row.site, events.c.eid == row.eid, events.c.n == row.n)
+        found = []
+        for r in connection.execute(sa.select(events).where(*where).order_by(events.c.id)):
+            early = r.kind == "early"
+            box_key = self._ledger_key if early else key
+            content = incoming.unbox_event(box_key, r.content) if r.content else EventContent()
+            found.append(_event("supplement" if early else r.kind, r, content, delivered.get(r.id), now_ms))
+        return tuple(found)
+
+    # --- acting -------------------------------------------------------------------------------------------------
+
+    def present(self, name: str) -> None:
+        """Note that a person is here and looking; kiosks are told how long ago that was."""
+        _checked_name(name)
+        with _Opened(self._path) as ledger, ledger.transaction() as connection:
+            _note_act(ledger, connection)
+
+    def take_up(self, case_id: int, name: str, *, token: str) -> None:
+        """ "Ik pak dit op": the one act that means *seen*. NotAllowed when another has taken it up."""
+        with self._act(case_id, name, token) as act:
+            if act.again:
+                return
+            if act.row.state >= TicketState.SEEN:
+                raise NotAllowed("Someone else has taken this up already. Look at the case.")
+            event_id = act.note("seen", EventContent(by=name))
+            act.state(TicketState.SEEN)
+            act.tell(event_id, TokenCode.SEEN)
+
+    def answer(self, case_id: int, name: str, function: SenderFunction, text: str, *, token: str) -> None:
+        """Answer the citizen, in at most ANSWER_BYTES_MAX bytes of UTF-8; ValueError beyond."""
+        plain = messages.pack_answer(function, text)
+        with self._act(case_id, name, token) as act:
+            if act.again:
+                return
+            act.must_be_taken_up()
+            keys = MessageKeys(b"", act.content.verify, act.content.answer)
+            salt = self._random(4)
+            event_id = act.note("answer", EventContent(by=name, text=text))
+            act.state(TicketState.ANSWERED)
+            act.tell(event_id, None, salt, packets.seal_answer(keys, salt, plain))
+
+    def pass_on(  # noqa: PLR0913  the fields of the form
+        self, case_id: int, name: str, *, to: str, how: str, reference: str, read_back: bool, token: str
+    ) -> None:
+        """Note that the request was passed on: to whom, how, under which incident number, read back or not."""
+        content = EventContent(by=name, to=to, how=how, reference=reference, read_back=read_back)
+        if not to.strip():
+            raise NotAllowed("Fill in to whom you passed this on.")
+        if max(len(to), len(how), len(reference)) > FIELD_CHARS_MAX:
+            raise NotAllowed("A field is too long. Make it shorter.")
+        with self._act(case_id, name, token) as act:
+            if act.again:
+                return
+            act.must_be_taken_up()
+            event_id = act.note("passed_on", content)
+            act.change(passed_on=True)
+            act.tell(event_id, TokenCode.PASSED_ON)
+
+    def close(self, case_id: int, name: str, code: TokenCode, *, token: str) -> None:
+        """Close a case with one of CLOSE_CODES."""
+        if code not in CLOSE_CODES:
+            raise NotAllowed("Choose a reason for closing.")
+        with self._act(case_id, name, token) as act:
+            if act.again:
+                return
+            act.must_be_taken_up()
+            if act.row.state == TicketState.CLOSED:
+                raise NotAllowed("This case is closed already.")
+            event_id = act.note("closed", EventContent(by=name, code=code))
+            act.state(TicketState.CLOSED)
+            act.change(close_code=int(code))
+            act.tell(event_id, code)
+
+    @contextmanager
+    def _act(self, case_id: int, name: str, token: str) -> Iterator["_Act"]:
+        _checked_name(name)
+        with _Opened(self._path) as ledger, ledger.transaction() as connection:
+            yield _Act(self, ledger, connection, case_id, token)
+
+    @property
+    def ledger_key(self) -> bytes:
+        """Return the ledger's key."""
+        return self._ledger_key
+
+    def nonce(self) -> bytes:
+        """Return a fresh nonce."""
+        return self._random(vault.NONCE_BYTES)
+
+
+class _Opened:
+    """The ledger, open for the length of a ``with``: web threads come and go, so none keeps a connection."""
+
+    def __init__(self, path: Path) -> None:
+        self._ledger = Ledger(path, follow=True)
+
+    def __enter__(self) -> Ledger:
+        return self._ledger.open()
+
+    def __exit__(self, *_: object) -> None:
+        self._ledger.close()
+
+
+class _Act:
+    """One act on one case, inside a transaction in which everything or nothing happens."""
+
+    def __init__(self, desk: Desk, ledger: Ledger, connection: sa.Connection, case_id: int, token: str) -> None:
+        self._desk, self._ledger, self._connection = desk, ledger, connection
+        self._case_id, self._token = case_id, token
+        self.row = _row(connection, case_id)
+        self._key = incoming.unwrap_case_key(desk.ledger_key, self.row.content_key)
+        self.content: Content = incoming.unbox_content(self._key, self.row.content)
+        self.at = Piece(self.row.site, self.row.eid, self.row.n)
+        used = sa.select(events.c.id).where(events.c.token == token)
+        self.again = connection.execute(used).first() is not None
+
+    def must_be_taken_up(self) -> None:
+        """Raise NotAllowed while nobody has taken the case up."""
+        if self.row.state < TicketState.SEEN:
+            raise NotAllowed("Take the case up first.")
+
+    def note(self, kind: str, content: EventContent) -> int:
+        """Write the event and that a person acted; returns the event's id."""
+        _note_act(self._ledger, self._connection)
+        box = incoming.box_event(self._key, self._desk.nonce(), content)
+        now_ms = self._ledger.clock.now_ms()
+        return incoming.add_event(self._connection, self.at, kind, now_ms, box, self._token)
+
+    def state(self, to: TicketState) -> None:
+        """Raise the case's state."""
+        where = (cases.c.id == self._case_id, cases.c.state < to)
+        self._connection.execute(sa.update(cases).where(*where).values(state=int(to)))
+
+    def change(self, **values: int | bool) -> None:
+        """Set columns of the case."""
+        self._connection.execute(sa.update(cases).where(cases.c.id == self._case_id).values(**values))
+
+    def tell(
+        self, event_id: int, code: TokenCode | None, salt: bytes | None = None, packet: bytes | None = None
+    ) -> None:
+        """Queue what the kiosk must be told."""
+        incoming.add_reply(self._connection, self._case_id, event_id, code, salt, packet)
+
+
+def _row(connection: sa.Connection, case_id: int) -> sa.Row[tuple[object, ...]]:
+    row = connection.execute(sa.select(cases).where(cases.c.id == case_id)).first()
+    if row is None:
+        raise CaseGone(f"case {case_id} is not in this ledger")
+    return row
+
+
+def _note_act(ledger: Ledger, connection: sa.Connection) -> None:
+    ledger.set_meta(connection, LAST_ACT, ledger.clock.now_ms().to_bytes(8, "big"))
+
+
+def _checked_name(name: str) -> None:
+    if not name.strip() or len(name) > NAME_CHARS_MAX:
+        raise NotAllowed("Fill in your name, at most 80 characters.")
+
+
+def _event(
+    kind: str,
+    row: sa.Row[tuple[object, ...]],
+    content: EventContent,
+    delivered: bool | None,
+    now_ms: int,
+) -> CaseEvent:
+    return CaseEvent(
+        kind=kind,
+        by=content.by,
+        age_s=(now_ms - row.at_ms) // 1000,
+        text=content.text,
+        delivered=delivered,
+        code=SupplementCode(content.code) if kind == "supplement" and content.code else None,
+        to=content.to,
+        how=content.how,
+        reference=content.reference,
+        read_back=content.read_back,
+    )
+
+
+def _rank(case: Case) -> tuple[bool, int, int]:
+    """Order of the list: closed ones without news last; then priority, then the oldest first."""
+    done = case.state is TicketState.CLOSED and not case.unread_supplements
+    return (done, case.lane, -case.age_s)

@@ -1,0 +1,308 @@
+"""A coordinator's rows: epochs and pieces heard, cases, events, replies on their way back."""
+
+from dataclasses import dataclass
+
+import msgspec
+import sqlalchemy as sa
+
+from steunpunt.ledger.tables import cases, events, heard_epochs, heard_pieces, replies, sites
+from steunpunt.model import LinkName, TicketState, TokenCode
+from steunpunt.protocol import vault
+from steunpunt.relay.replies import SiteRoads
+
+HELD_PER_SITE_MAX = 64
+HELD_MAX = 4_096
+REPLIES_MAX = 200
+"""Most replies looked at in one turn."""
+_KEY_LABEL = b"case key"
+_CONTENT_LABEL = b"case content"
+_EVENT_LABEL = b"event"
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """What a case holds that nobody may read from the disk: the request, and the keys that answer it."""
+
+    category: int
+    life_threat: bool
+    people: int
+    text: str
+    callback: str
+    language: str
+    verify: bytes
+    answer: bytes
+
+
+class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an event holds: who, and what was written."""
+
+    by: str = ""
+    text: str = ""
+    code: int = 0
+    to: str = ""
+    how: str = ""
+    reference: str = ""
+    read_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Names a message of a site."""
+
+    site: int
+    eid: bytes
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Something a kiosk should still be told."""
+
+    id: int
+    case_id: int
+    at: Piece
+    code: TokenCode | None
+    packet: bytes | None
+    tries: int
+    next_ms: int
+
+
+def epoch(connection: sa.Connection, site: int, eid: bytes) -> tuple[bytes, int] | None:
+    """Return (e_pub, generation) of a known epoch."""
+    where = (heard_epochs.c.site == site, heard_epochs.c.eid == eid)
+    row = connection.execute(sa.select(heard_epochs).where(*where)).first()
+    return (row.e_pub, row.generation) if row else None
+
+
+def add_epoch(connection: sa.Connection, site: int, eid: bytes, e_pub: bytes, generation: int) -> None:
+    """Keep an epoch whose first piece authenticated."""
+    connection.execute(sa.insert(heard_epochs).values(site=site, eid=eid, e_pub=e_pub, generation=generation))
+
+
+def _at(table: sa.Table, at: Piece) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.site == at.site, table.c.eid == at.eid, table.c.n == at.n)
+
+
+def piece_opened(connection: sa.Connection, at: Piece) -> bool | None:
+    """Return whether this piece was opened before; None: never heard."""
+    return connection.execute(sa.select(heard_pieces.c.opened).where(_at(heard_pieces, at))).scalar()
+
+
+def add_piece(connection: sa.Connection, at: Piece, now_ms: int) -> None:
+    """Note a piece as opened: it will not be opened a second time."""
+    connection.execute(sa.delete(heard_pieces).where(_at(heard_pieces, at)))
+    connection.execute(
+        sa.insert(heard_pieces).values(site=at.site, eid=at.eid, n=at.n, body=None, opened=True, first_ms=now_ms)
+    )
+
+
+def hold_piece(connection: sa.Connection, at: Piece, body: bytes, now_ms: int) -> bool:
+    """Keep a piece of an unknown epoch until its hello comes; False when that site or all have too many."""
+    held = sa.select(sa.func.count()).where(sa.not_(heard_pieces.c.opened))
+    of_site = connection.execute(held.where(heard_pieces.c.site == at.site)).scalar_one()
+    if of_site >= HELD_PER_SITE_MAX or connection.execute(held).scalar_one() >= HELD_MAX:
+        return False
+    if piece_opened(connection, at) is None:
+        connection.execute(
+            sa.insert(heard_pieces).values(site=at.site, eid=at.eid, n=at.n, body=body, opened=False, first_ms=now_ms)
+        )
+    return True
+
+
+def held_pieces(connection: sa.Connection, site: int, eid: bytes) -> list[tuple[Piece, bytes]]:
+    """Return what is held of an epoch."""
+    where = (heard_pieces.c.site == site, heard_pieces.c.eid == eid, sa.not_(heard_pieces.c.opened))
+    return [(Piece(r.site, r.eid, r.n), r.body) for r in connection.execute(sa.select(heard_pieces).where(*where))]
+
+
+def drop_held(connection: sa.Connection, at: Piece) -> None:
+    """Forget a held piece that did not authenticate after all."""
+    connection.execute(sa.delete(heard_pieces).where(_at(heard_pieces, at), sa.not_(heard_pieces.c.opened)))
+
+
+def note_road(connection: sa.Connection, site: int, link: LinkName, carrier: int | None, now_ms: int) -> None:
+    """Note where a site was heard."""
+    values: dict[str, int | None] = {"mesh_ms": now_ms}
+    if link is LinkName.BROKER:
+        values = {"broker_ms": now_ms, "carrier": carrier}
+    changed = connection.execute(sa.update(sites).where(sites.c.site == site).values(**values))
+    if changed.rowcount == 0:
+        connection.execute(sa.insert(sites).values(site=site, **values))
+
+
+def roads_of(connection: sa.Connection, site: int) -> SiteRoads:
+    """Return where a site was last heard."""
+    row = connection.execute(sa.select(sites).where(sites.c.site == site)).first()
+    return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier) if row else SiteRoads(None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class NewCase:
+    """A case to keep."""
+
+    at: Piece
+    counter: int
+    lane: int
+    content_key: bytes
+    content: bytes
+    age_ms: int
+    age_at_least: bool
+    received_ms: int
+    link: LinkName
+
+
+def add_case(connection: sa.Connection, case: NewCase) -> None:
+    """Keep a new case; (site, eid, n) is unique."""
+    connection.execute(
+        sa.insert(cases).values(
+            site=case.at.site,
+            eid=case.at.eid,
+            n=case.at.n,
+            counter=case.counter,
+            lane=case.lane,
+            state=int(TicketState.RECEIVED),
+            content_key=case.content_key,
+            content=case.content,
+            age_ms_at_receipt=case.age_ms,
+            age_at_least=case.age_at_least,
+            received_ms=case.received_ms,
+            passed_on=False,
+            presses=0,
+            by_mesh=case.link is LinkName.MESH,
+            by_broker=case.link is LinkName.BROKER,
+        )
+    )
+
+
+def note_copy(connection: sa.Connection, at: Piece, link: LinkName) -> None:
+    """Note that a copy of a case's request came over another link too."""
+    column = "by_mesh" if link is LinkName.MESH else "by_broker"
+    connection.execute(sa.update(cases).where(_at(cases, at)).values(**{column: True}))
+
+
+def state_code(connection: sa.Connection, at: Piece) -> TokenCode:
+    """Return the token code that says how far the case of this request is; RECEIVED for anything else."""
+    row = connection.execute(sa.select(cases.c.state, cases.c.close_code).where(_at(cases, at))).first()
+    if row is None or row.state < TicketState.SEEN:
+        return TokenCode.RECEIVED
+    return TokenCode(row.close_code) if row.close_code else TokenCode.SEEN
+
+
+def note_presses(connection: sa.Connection, at: Piece, presses: int) -> None:
+    """Note how often a button was pressed in all."""
+    more = sa.and_(_at(cases, at), cases.c.presses < presses)
+    connection.execute(sa.update(cases).where(more).values(presses=presses))
+
+
+def add_event(
+    connection: sa.Connection, at: Piece, kind: str, now_ms: int, box: bytes | None, token: str | None = None
+) -> int:
+    """Keep an event of a case, or of a request still to come; returns its id."""
+    row = {
+        "site": at.site,
+        "eid": at.eid,
+        "n": at.n,
+        "kind": kind,
+        "at_ms": now_ms,
+        "token": token,
+        "content": box,
+    }
+    result = connection.execute(sa.insert(events).values(**row))
+    return int(result.inserted_primary_key.id) if result.inserted_primary_key else 0
+
+
+def add_reply(
+    connection: sa.Connection,
+    case_id: int,
+    event_id: int,
+    code: TokenCode | None,
+    salt: bytes | None = None,
+    packet: bytes | None = None,
+) -> None:
+    """Keep something to tell the kiosk, due at once."""
+    row = {"case_id": case_id, "event_id": event_id, "code": code, "salt": salt, "packet": packet}
+    connection.execute(sa.insert(replies).values(**row, tries=0, next_ms=0))
+
+
+def pending_replies(connection: sa.Connection) -> list[Reply]:
+    """Return replies the kiosks have not acknowledged, the soonest first, at most REPLIES_MAX."""
+    query = (
+        sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
+        .join(cases, cases.c.id == replies.c.case_id)
+        .where(replies.c.delivered_ms.is_(None))
+        .order_by(replies.c.next_ms, replies.c.id)
+        .limit(REPLIES_MAX)
+    )
+    return [
+        Reply(
+            r.id,
+            r.case_id,
+            Piece(r.site, r.eid, r.n),
+            TokenCode(r.code) if r.code else None,
+            r.packet,
+            r.tries,
+            r.next_ms,
+        )
+        for r in connection.execute(query)
+    ]
+
+
+def note_reply_try(connection: sa.Connection, reply_id: int, tries: int, next_ms: int) -> None:
+    """Note a try before it is made."""
+    connection.execute(sa.update(replies).where(replies.c.id == reply_id).values(tries=tries, next_ms=next_ms))
+
+
+def note_delivered(connection: sa.Connection, at: Piece, code: TokenCode | None, salt: bytes, now_ms: int) -> None:
+    """Note that the kiosk holds a reply."""
+    case_ids = sa.select(cases.c.id).where(_at(cases, at))
+    which = replies.c.salt == salt if code is None else replies.c.code == code
+    where = (replies.c.case_id.in_(case_ids), which, replies.c.delivered_ms.is_(None))
+    connection.execute(sa.update(replies).where(*where).values(delivered_ms=now_ms))
+
+
+def hurry(connection: sa.Connection, site: int, now_ms: int, tries_min: int) -> None:
+    """A site that had gone silent is heard again: make its long-waiting replies due."""
+    case_ids = sa.select(cases.c.id).where(cases.c.site == site)
+    where = (replies.c.case_id.in_(case_ids), replies.c.delivered_ms.is_(None), replies.c.tries >= tries_min)
+    connection.execute(sa.update(replies).where(*where, replies.c.next_ms > now_ms).values(next_ms=now_ms))
+
+
+def case_key(connection: sa.Connection, ledger_key: bytes, at: Piece) -> bytes | None:
+    """Return the key of a case, None when the case is not there yet."""
+    wrapped = connection.execute(sa.select(cases.c.content_key).where(_at(cases, at))).scalar()
+    return vault.open_box(ledger_key, wrapped, _KEY_LABEL) if wrapped else None
+
+
+def wrap_case_key(ledger_key: bytes, key: bytes, nonce: bytes) -> bytes:
+    """Return a case key as the ledger keeps it."""
+    return vault.close_box(ledger_key, nonce, key, _KEY_LABEL)
+
+
+def unwrap_case_key(ledger_key: bytes, wrapped: bytes) -> bytes:
+    """Return a case key."""
+    return vault.open_box(ledger_key, wrapped, _KEY_LABEL)
+
+
+def box_content(key: bytes, nonce: bytes, content: Content) -> bytes:
+    """Return a case's content as the ledger keeps it."""
+    return vault.close_box(key, nonce, msgspec.json.encode(content), _CONTENT_LABEL)
+
+
+def unbox_content(key: bytes, box: bytes) -> Content:
+    """Return a case's content."""
+    return msgspec.json.decode(vault.open_box(key, box, _CONTENT_LABEL), type=Content)
+
+
+def box_event(key: bytes, nonce: bytes, content: EventContent) -> bytes:
+    """Return an event's content as the ledger keeps it."""
+    return vault.close_box(key, nonce, msgspec.json.encode(content), _EVENT_LABEL)
+
+
+def unbox_event(key: bytes, box: bytes) -> EventContent:
+    """Return an event's content."""
+    return msgspec.json.decode(vault.open_box(key, box, _EVENT_LABEL), type=EventContent)
+
+
+def content_at(connection: sa.Connection, ledger_key: bytes, at: Piece) -> Content | None:
+    """Return the content of the case of this request."""
+    row = connection.execute(sa.select(cases.c.content_key, cases.c.content).where(_at(cases, at))).first()
+    return unbox_content(unwrap_case_key(ledger_key, row.content_key), row.content) if row else None

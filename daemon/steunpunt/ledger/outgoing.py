@@ -1,0 +1,324 @@
+"""A kiosk's rows: tickets, messages on their way, answers, button calls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from steunpunt.ledger.tables import answers, calls, epochs, messages, tickets
+from steunpunt.model import Lane, LinkName, TicketState, TokenCode
+from steunpunt.relay.outbox import Waiting
+
+WAITING_MAX = 500
+"""Most messages the outbox looks at in one turn, by lane and age; the rest waits its turn in the ledger."""
+OPEN_MAX = 2_000
+"""Most messages that tokens are compared with, newest first: 12,000 HMACs, some 25 ms on a PC."""
+ANSWERS_MAX = 50
+"""Most answers kept per ticket; a coordinator sends a handful."""
+KEEP_CLOSED_MS = 72 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One help request as the kiosk keeps it: nothing of what was written."""
+
+    counter: int
+    life_threat: bool
+    state: TicketState
+    state_ms: int
+    created_ms: int
+    passed_on_ms: int | None
+    close_code: TokenCode | None
+    secret_salt: bytes | None
+    answer_locked: bytes
+    copy_locked: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A sealed message to keep."""
+
+    counter: int
+    is_request: bool
+    form_digest: bytes
+    lane: Lane
+    eid: bytes
+    n: int
+    verify: bytes
+    piece: bytes
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMessage:
+    """A message that a token or an answer may still speak of."""
+
+    id: int
+    counter: int
+    is_request: bool
+    eid: bytes
+    n: int
+    verify: bytes
+    receipted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What is needed to send a message once more."""
+
+    eid: bytes
+    n: int
+    piece: bytes
+    lane: Lane
+    created_ms: int
+    mesh_tries: int
+    broker_tries: int
+    e_pub: bytes
+    receipted_epoch: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A help button's call, from the first press to its ticket's end."""
+
+    id: int
+    button: str
+    pressed_ms: int
+    presses: int
+    presses_told: int
+    told_ms: int
+    counter: int | None
+
+
+def add_epoch(connection: sa.Connection, eid: bytes, e_pub: bytes) -> None:
+    """Keep an epoch's public key, for the hello of its pieces."""
+    connection.execute(sa.insert(epochs).values(eid=eid, e_pub=e_pub, receipted=False))
+
+
+_NEXT_COUNTER = sa.select(sa.func.coalesce(sa.func.max(tickets.c.counter), 0) + 1)
+
+
+def next_counter(connection: sa.Connection) -> int:
+    """Return the next ticket's counter."""
+    return int(connection.execute(_NEXT_COUNTER).scalar_one())
+
+
+_INSERT_TICKET = sa.insert(tickets)
+_INSERT_MESSAGE = sa.insert(messages)
+
+
+def add_ticket(connection: sa.Connection, ticket: Ticket) -> None:
+    """Keep a new ticket."""
+    row = {name: getattr(ticket, name) for name in Ticket.__slots__}
+    connection.execute(_INSERT_TICKET, {**row, "state": int(ticket.state)})
+
+
+def add_message(connection: sa.Connection, message: NewMessage) -> None:
+    """Keep a new message; the form's digest and (eid, n) are unique."""
+    row = {name: getattr(message, name) for name in NewMessage.__slots__}
+    zero = {"mesh_tries": 0, "mesh_next_ms": 0, "broker_tries": 0, "broker_next_ms": 0}
+    connection.execute(_INSERT_MESSAGE, {**row, **zero, "lane": int(message.lane)})
+
+
+_BY_DIGEST = sa.select(messages.c.counter, messages.c.is_request).where(
+    messages.c.form_digest == sa.bindparam("digest")
+)
+
+
+def counter_of_form(connection: sa.Connection, digest: bytes) -> int | None:
+    """Return the ticket that an earlier submit of the same form belongs to."""
+    row = connection.execute(_BY_DIGEST, {"digest": digest}).first()
+    return int(row.counter) if row else None
+
+
+def ticket(connection: sa.Connection, counter: int) -> Ticket | None:
+    """Return a ticket."""
+    row = connection.execute(sa.select(tickets).where(tickets.c.counter == counter)).first()
+    if row is None:
+        return None
+    values = row._asdict()
+    values["state"] = TicketState(row.state)
+    values["close_code"] = TokenCode(row.close_code) if row.close_code else None
+    return Ticket(**values)
+
+
+_WAITING = (
+    sa.select(
+        messages.c.id,
+        messages.c.lane,
+        messages.c.created_ms,
+        messages.c.mesh_tries,
+        messages.c.mesh_next_ms,
+        messages.c.broker_tries,
+        messages.c.broker_next_ms,
+    )
+    .where(messages.c.receipted_ms.is_(None))
+    .order_by(messages.c.lane, messages.c.created_ms)
+    .limit(WAITING_MAX)
+)
+
+
+def waiting(connection: sa.Connection) -> list[Waiting]:
+    """Return the messages without receipt, as the outbox sees them, at most WAITING_MAX."""
+    return [
+        Waiting(r.id, Lane(r.lane), r.created_ms, r.mesh_tries, r.mesh_next_ms, r.broker_tries, r.broker_next_ms)
+        for r in connection.execute(_WAITING)
+    ]
+
+
+def queue_figures(connection: sa.Connection) -> tuple[int, int | None]:
+    """Return (messages without receipt, ledger ms of the oldest)."""
+    query = sa.select(sa.func.count(), sa.func.min(messages.c.created_ms)).where(messages.c.receipted_ms.is_(None))
+    count, oldest = connection.execute(query).one()
+    return int(count), oldest
+
+
+def outgoing(connection: sa.Connection, message_id: int) -> Outgoing:
+    """Return what is needed to send a message once more."""
+    query = (
+        sa.select(messages, epochs.c.e_pub, epochs.c.receipted)
+        .join(epochs, epochs.c.eid == messages.c.eid)
+        .where(messages.c.id == message_id)
+    )
+    r = connection.execute(query).one()
+    return Outgoing(
+        r.eid,
+        r.n,
+        r.piece,
+        Lane(r.lane),
+        r.created_ms,
+        r.mesh_tries,
+        r.broker_tries,
+        r.e_pub,
+        bool(r.receipted),
+    )
+
+
+def note_try(connection: sa.Connection, message_id: int, link: LinkName, tries: int, next_ms: int) -> None:
+    """Note a try before it is made, so that the wait survives a crash."""
+    values = {f"{link}_tries": tries, f"{link}_next_ms": next_ms}
+    connection.execute(sa.update(messages).where(messages.c.id == message_id).values(**values))
+
+
+def open_messages(connection: sa.Connection, now_ms: int) -> list[OpenMessage]:
+    """Return the messages a token may speak of: unreceipted ones and those of tickets not long closed."""
+    alive = sa.or_(tickets.c.state < TicketState.CLOSED, tickets.c.state_ms > now_ms - KEEP_CLOSED_MS)
+    query = (
+        sa.select(messages)
+        .join(tickets, tickets.c.counter == messages.c.counter)
+        .where(sa.or_(messages.c.receipted_ms.is_(None), alive))
+        .order_by(messages.c.id.desc())
+        .limit(OPEN_MAX)
+    )
+    return [
+        OpenMessage(r.id, r.counter, bool(r.is_request), r.eid, r.n, r.verify, r.receipted_ms is not None)
+        for r in connection.execute(query)
+    ]
+
+
+def note_receipt(connection: sa.Connection, message: OpenMessage, now_ms: int) -> None:
+    """Note the coordinator's receipt of a message, and with it that its epoch is known there."""
+    connection.execute(sa.update(messages).where(messages.c.id == message.id).values(receipted_ms=now_ms))
+    connection.execute(sa.update(epochs).where(epochs.c.eid == message.eid).values(receipted=True))
+
+
+def raise_state(connection: sa.Connection, counter: int, to: TicketState, now_ms: int) -> bool:
+    """Raise a ticket's state; returns False when it was there or higher already."""
+    changed = connection.execute(
+        sa.update(tickets)
+        .where(tickets.c.counter == counter, tickets.c.state < to)
+        .values(state=int(to), state_ms=now_ms)
+    )
+    return bool(changed.rowcount)
+
+
+def note_passed_on(connection: sa.Connection, counter: int, now_ms: int) -> None:
+    """Note that the request was passed on to others."""
+    where = (tickets.c.counter == counter, tickets.c.passed_on_ms.is_(None))
+    connection.execute(sa.update(tickets).where(*where).values(passed_on_ms=now_ms))
+
+
+def note_close_code(connection: sa.Connection, counter: int, code: TokenCode) -> None:
+    """Note why a request was closed."""
+    connection.execute(sa.update(tickets).where(tickets.c.counter == counter).values(close_code=int(code)))
+
+
+def add_answer(connection: sa.Connection, counter: int, salt: bytes, packet: bytes, now_ms: int) -> bool:
+    """Keep an answer as it came, sealed; returns False for one that is there already or beyond ANSWERS_MAX."""
+    salts = [r.salt for r in connection.execute(sa.select(answers.c.salt).where(answers.c.counter == counter))]
+    if salt in salts or len(salts) >= ANSWERS_MAX:
+        return False
+    connection.execute(sa.insert(answers).values(counter=counter, salt=salt, packet=packet, received_ms=now_ms))
+    return True
+
+
+def answers_of(connection: sa.Connection, counter: int) -> Sequence[tuple[bytes, int]]:
+    """Return (sealed answer, received ms), oldest first."""
+    query = (
+        sa.select(answers.c.packet, answers.c.received_ms).where(answers.c.counter == counter).order_by(answers.c.id)
+    )
+    return [(r.packet, r.received_ms) for r in connection.execute(query)]
+
+
+def request_of(connection: sa.Connection, counter: int) -> tuple[bytes, int, Lane]:
+    """Return (eid, n, lane) of a ticket's help request."""
+    query = sa.select(messages.c.eid, messages.c.n, messages.c.lane)
+    r = connection.execute(query.where(messages.c.counter == counter, messages.c.is_request)).one()
+    return r.eid, r.n, Lane(r.lane)
+
+
+def went_by_mesh(connection: sa.Connection, counter: int) -> bool:
+    """Return whether any message of a ticket was tried over the mesh."""
+    query = sa.select(sa.func.max(messages.c.mesh_tries)).where(messages.c.counter == counter)
+    return bool(connection.execute(query).scalar())
+
+
+def open_calls(connection: sa.Connection) -> list[tuple[Call, TicketState | None]]:
+    """Return each button's calls that are pending or whose ticket is not closed, oldest first."""
+    query = (
+        sa.select(calls, tickets.c.state)
+        .outerjoin(tickets, tickets.c.counter == calls.c.counter)
+        .where(
+            sa.not_(calls.c.cancelled),
+            sa.or_(calls.c.counter.is_(None), tickets.c.state < TicketState.CLOSED),
+        )
+        .order_by(calls.c.id)
+    )
+    return [
+        (
+            Call(r.id, r.button, r.pressed_ms, r.presses, r.presses_told, r.told_ms, r.counter),
+            None if r.state is None else TicketState(r.state),
+        )
+        for r in connection.execute(query)
+    ]
+
+
+def add_call(connection: sa.Connection, button: str, now_ms: int) -> None:
+    """Keep a first press."""
+    connection.execute(
+        sa.insert(calls).values(
+            button=button,
+            pressed_ms=now_ms,
+            presses=1,
+            presses_told=0,
+            told_ms=0,
+            cancelled=False,
+            counter=None,
+        )
+    )
+
+
+def change_call(connection: sa.Connection, call_id: int, **values: int | bool) -> None:
+    """Change a call's columns."""
+    connection.execute(sa.update(calls).where(calls.c.id == call_id).values(**values))
+
+
+def counter_of_request(connection: sa.Connection, message_id: int) -> int | None:
+    """Return the ticket whose help request this message is, None for a supplement."""
+    query = sa.select(messages.c.counter).where(messages.c.id == message_id, messages.c.is_request)
+    return connection.execute(query).scalar()
+
+
+def epoch_receipted(connection: sa.Connection, eid: bytes) -> bool:
+    """Return whether the region has receipted a piece of this epoch."""
+    return bool(connection.execute(sa.select(epochs.c.receipted).where(epochs.c.eid == eid)).scalar())

@@ -1,0 +1,164 @@
+"""The tables, for both roles. All ``*_ms`` columns are ledger milliseconds (steunpunt.ledger.clock)."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
+
+# --- a kiosk's side -------------------------------------------------------------------------------------------
+
+epochs = sa.Table(
+    "epochs",
+    metadata,
+    sa.Column("eid", sa.LargeBinary(3), primary_key=True),
+    sa.Column("e_pub", sa.LargeBinary(32), nullable=False),
+    sa.Column("receipted", sa.Boolean, nullable=False, default=False),
+)
+
+tickets = sa.Table(
+    "tickets",
+    metadata,
+    sa.Column("counter", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("life_threat", sa.Boolean, nullable=False),
+    sa.Column("state", sa.Integer, nullable=False),
+    sa.Column("state_ms", sa.BigInteger, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("passed_on_ms", sa.BigInteger),
+    sa.Column("close_code", sa.Integer),
+    sa.Column("secret_salt", sa.LargeBinary(16)),  # NULL: a button's open ticket
+    sa.Column("answer_locked", sa.LargeBinary, nullable=False),
+    sa.Column("copy_locked", sa.LargeBinary),
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("counter", sa.Integer, sa.ForeignKey("tickets.counter"), nullable=False, index=True),
+    sa.Column("is_request", sa.Boolean, nullable=False),
+    sa.Column("form_digest", sa.LargeBinary(32), nullable=False, unique=True),
+    sa.Column("lane", sa.Integer, nullable=False),
+    sa.Column("eid", sa.LargeBinary(3), nullable=False),
+    sa.Column("n", sa.Integer, nullable=False),
+    sa.Column("verify", sa.LargeBinary(16), nullable=False),
+    sa.Column("piece", sa.LargeBinary, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("receipted_ms", sa.BigInteger, index=True),
+    sa.Column("mesh_tries", sa.Integer, nullable=False, default=0),
+    sa.Column("mesh_next_ms", sa.BigInteger, nullable=False, default=0),
+    sa.Column("broker_tries", sa.Integer, nullable=False, default=0),
+    sa.Column("broker_next_ms", sa.BigInteger, nullable=False, default=0),
+    sa.UniqueConstraint("eid", "n"),
+)
+
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("counter", sa.Integer, sa.ForeignKey("tickets.counter"), nullable=False),
+    sa.Column("salt", sa.LargeBinary(4), nullable=False),
+    sa.Column("packet", sa.LargeBinary, nullable=False),
+    sa.Column("received_ms", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("counter", "salt"),
+)
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("button", sa.String(40), nullable=False),
+    sa.Column("pressed_ms", sa.BigInteger, nullable=False),
+    sa.Column("presses", sa.Integer, nullable=False),
+    sa.Column("presses_told", sa.Integer, nullable=False, default=0),
+    sa.Column("told_ms", sa.BigInteger, nullable=False, default=0),
+    sa.Column("cancelled", sa.Boolean, nullable=False, default=False),
+    sa.Column("counter", sa.Integer, sa.ForeignKey("tickets.counter")),
+)
+
+# --- a coordinator's side -------------------------------------------------------------------------------------
+
+heard_epochs = sa.Table(
+    "heard_epochs",
+    metadata,
+    sa.Column("site", sa.Integer, primary_key=True),
+    sa.Column("eid", sa.LargeBinary(3), primary_key=True),
+    sa.Column("e_pub", sa.LargeBinary(32), nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+)
+
+heard_pieces = sa.Table(
+    "heard_pieces",
+    metadata,
+    sa.Column("site", sa.Integer, primary_key=True),
+    sa.Column("eid", sa.LargeBinary(3), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("body", sa.LargeBinary),
+    sa.Column("opened", sa.Boolean, nullable=False),
+    sa.Column("first_ms", sa.BigInteger, nullable=False),
+)
+
+sites = sa.Table(
+    "sites",
+    metadata,
+    sa.Column("site", sa.Integer, primary_key=True),
+    sa.Column("mesh_ms", sa.BigInteger),
+    sa.Column("broker_ms", sa.BigInteger),
+    sa.Column("carrier", sa.Integer),
+)
+
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("site", sa.Integer, nullable=False),
+    sa.Column("eid", sa.LargeBinary(3), nullable=False),
+    sa.Column("n", sa.Integer, nullable=False),
+    sa.Column("counter", sa.Integer, nullable=False),
+    sa.Column("lane", sa.Integer, nullable=False),
+    sa.Column("state", sa.Integer, nullable=False),
+    sa.Column("content_key", sa.LargeBinary, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("age_ms_at_receipt", sa.BigInteger, nullable=False),
+    sa.Column("age_at_least", sa.Boolean, nullable=False),
+    sa.Column("received_ms", sa.BigInteger, nullable=False),
+    sa.Column("passed_on", sa.Boolean, nullable=False, default=False),
+    sa.Column("close_code", sa.Integer),
+    sa.Column("presses", sa.Integer, nullable=False, default=0),
+    sa.Column("by_mesh", sa.Boolean, nullable=False, default=False),
+    sa.Column("by_broker", sa.Boolean, nullable=False, default=False),
+    sa.UniqueConstraint("site", "eid", "n"),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("site", sa.Integer, nullable=False),
+    sa.Column("eid", sa.LargeBinary(3), nullable=False),
+    sa.Column("n", sa.Integer, nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("token", sa.String(80), unique=True),  # one form, one act
+    sa.Column("content", sa.LargeBinary),  # under the case's key; kind early: the ledger's
+    sa.Index("events_of_case", "site", "eid", "n"),
+)
+
+replies = sa.Table(
+    "replies",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False),
+    sa.Column("event_id", sa.Integer, sa.ForeignKey("events.id"), nullable=False),
+    sa.Column("code", sa.Integer),  # a TokenCode; NULL: an answer
+    sa.Column("salt", sa.LargeBinary(4)),
+    sa.Column("packet", sa.LargeBinary),  # an answer, sealed for the ticket
+    sa.Column("tries", sa.Integer, nullable=False, default=0),
+    sa.Column("next_ms", sa.BigInteger, nullable=False, default=0),
+    sa.Column("delivered_ms", sa.BigInteger, index=True),
+)

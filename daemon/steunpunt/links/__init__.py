@@ -1,0 +1,1 @@
+"""The roads out: ``mesh`` (a Meshtastic radio) and ``broker`` (the local mosquitto)."""

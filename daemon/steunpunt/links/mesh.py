@@ -1,0 +1,202 @@
+"""The mesh link: sealed packets over a Meshtastic radio.
+
+One thread waits in a selector on the radio's descriptor, on the wake-up socket and on the session's next
+timer, and never blocks in a write: bytes that the radio does not take within WRITE_S end the connection.
+So there is no separate writer that could hang; what the session decides is in
+:mod:`steunpunt.links.mesh_session`.
+"""
+
+import random
+import secrets
+import selectors
+import time
+
+from steunpunt.config import Radio
+from steunpunt.links.base import STABLE_S, Backoff, Clock, Inbox, LinkThread
+from steunpunt.links.mesh_queue import WAITING_MAX
+from steunpunt.links.mesh_session import Failure, Kind, Session, Wanted
+from steunpunt.links.mesh_transport import Transport, explain, open_transport, where
+from steunpunt.model import LinkName, RadioPrepared, SendFrame
+from steunpunt.wire import node_num
+
+RETRY_FIRST_S, RETRY_CAP_S = 0.1, 1.5
+"""A refused connection on this machine is cheap; a radio that is back is found within two seconds."""
+RETRY_MISCONFIGURED_S = 15.0
+"""Between two looks at a radio that a person has to mend; meanwhile the radio is free for the tools."""
+WRITE_S = 10.0
+"""Longest time that bytes may wait for the radio to take them."""
+NONE_PAUSE_S = 3600.0
+
+
+class MeshLink(LinkThread):
+    """The road over LoRa, through one radio. TAKEN means the radio queued the packet, nothing more."""
+
+    link = LinkName.MESH
+    commands_max = WAITING_MAX
+
+    def __init__(
+        self,
+        config: Radio,
+        inbox: Inbox,
+        *,
+        clock: Clock = time.monotonic,
+        rng: random.Random | None = None,
+    ) -> None:
+        super().__init__(inbox, clock)
+        self._config = config
+        self._backoff = Backoff(RETRY_FIRST_S, RETRY_CAP_S, rng or random.Random())  # noqa: S311  jitter
+        self._transport: Transport | None = None
+
+    def run(self) -> None:
+        """Serve one session after the other until told to stop."""
+        if self._config.kind == "none":
+            self.report(up=False, reason="this site has no radio (radio.kind is none)")
+            while not self.stopping:
+                self.pause(NONE_PAUSE_S)
+            return
+        try:
+            while not self.stopping:
+                failure = self._serve_one()
+                misconfigured = failure.kind is Kind.MISCONFIGURED
+                self.pause(RETRY_MISCONFIGURED_S if misconfigured else self._backoff.next_s())
+        finally:
+            self._hang_up()
+
+    def _serve_one(self) -> Failure:
+        """Serve one session to its end and say why it ended."""
+        try:
+            self._transport = self._transport or open_transport(self._config)
+        except OSError as error:
+            self.count("connects_failed")
+            failure = Failure(Kind.LOST, explain(self._config, error))
+            self.report(up=False, reason=failure.reason)
+            return failure
+        self.count("connects")
+        session = Session(self._wanted(), _draw_id(), _draw_id, self.clock())
+        started = self.clock()
+        failure = _Service(self, self._transport, session).serve()
+        if self.clock() - started >= STABLE_S:
+            self._backoff.reset()
+        # A serial port outlives the radio's reboot; opening it anew could reset the board once more.
+        if failure.kind is not Kind.REBOOTED or self._config.kind == "tcp":
+            self._hang_up()
+        return failure
+
+    def _hang_up(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def _wanted(self) -> Wanted:
+        config, place = self._config, where(self._config)
+        tool = f"meshtastic --{'port' if config.kind == 'serial' else 'host'} {place} --ch-add {config.channel}"
+        return Wanted(
+            where=place,
+            channel=config.channel,
+            hop_limit=config.hop_limit,
+            node=None if config.node is None else node_num(config.node),
+            mend_channel=f"`{tool}` and give it the region's key",
+        )
+
+
+class _Service:
+    """One session on one transport; only the link's thread touches it."""
+
+    def __init__(self, link: MeshLink, transport: Transport, session: Session) -> None:
+        self._link, self._transport, self._session = link, transport, session
+        self._unsent = b""
+        self._write_by = float("inf")
+        self._selector = selectors.DefaultSelector()
+
+    def serve(self) -> Failure:
+        """Move bytes, commands and events until the session fails or the link is told to stop."""
+        session = self._session
+        with self._selector as selector:
+            selector.register(self._link.waker, selectors.EVENT_READ)
+            selector.register(self._transport, selectors.EVENT_READ)
+            self._after_turn()
+            while session.failure is None and not self._link.stopping:
+                self._turn()
+                self._after_turn()
+            self._finish()
+        return session.failure or Failure(Kind.LOST, "stopped")
+
+    def _turn(self) -> None:
+        session, clock = self._session, self._link.clock
+        left = min(session.next_timer(), self._write_by) - clock()
+        for key, mask in self._selector.select(max(0.0, left)):
+            if key.fileobj is self._link.waker:
+                self._link.waker.drain()
+            elif mask & selectors.EVENT_READ:
+                self._read()
+        now = clock()
+        for command in self._link.take():
+            if isinstance(command, SendFrame):
+                session.send(command, now)
+        if now >= self._write_by:
+            session.close(Kind.LOST, f"the radio takes no bytes for {WRITE_S:g} s; restart the radio")
+        session.handle_timer(now)
+
+    def _read(self) -> None:
+        try:
+            data = self._transport.read()
+        except OSError as error:
+            self._lost((error.strerror or "error").lower())
+            return
+        if data:
+            self._session.receive(data, self._link.clock())
+        elif data is not None:
+            self._lost("closed by the radio")
+
+    def _lost(self, why: str) -> None:
+        place = self._session.where
+        reason = f"lost the radio at {place} ({why}); is the cable in, or did a phone or the CLI take it?"
+        self._session.close(Kind.LOST, reason)
+
+    def _after_turn(self) -> None:
+        if self._session.failure is None:
+            self._write()
+        if self._session.failure is None:
+            self._emit()
+
+    def _write(self) -> None:
+        """Write what there is; watch for room only while bytes are left."""
+        self._unsent += self._session.take_output()
+        try:
+            written = self._transport.write(self._unsent) if self._unsent else 0
+        except OSError as error:
+            self._lost((error.strerror or "error").lower())
+            return
+        self._unsent = self._unsent[written:]
+        if not self._unsent:
+            self._write_by = float("inf")
+        elif written or self._write_by == float("inf"):
+            self._write_by = self._link.clock() + WRITE_S
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+        if self._selector.get_key(self._transport).events != wanted:
+            self._selector.modify(self._transport, wanted)
+
+    def _emit(self) -> None:
+        for event in self._session.take_events():
+            if isinstance(event, RadioPrepared) and self._session.failure is None:
+                reason = f"radio at {self._session.where}, firmware {event.firmware or 'unknown'}"
+                self._link.report(up=True, reason=reason, node_num=event.node_num)
+            self._link.emit(event)
+        for name, amount in self._session.take_counts().items():
+            self._link.count(name, amount)
+
+    def _finish(self) -> None:
+        """Say goodbye if we go; then that the link is down; then what became of the sends."""
+        session = self._session
+        if session.failure is None:
+            session.goodbye()
+            self._write()
+            session.close(Kind.LOST, "stopped")
+        if session.failure is not None:
+            self._link.report(up=False, reason=session.failure.reason)
+        self._emit()
+
+
+def _draw_id() -> int:
+    """Draw a packet id that is not 0 and that no earlier session of ours can have used but by chance."""
+    return secrets.randbelow(0xFFFFFFFF) + 1

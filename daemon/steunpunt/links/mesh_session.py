@@ -1,0 +1,427 @@
+"""One connection to a radio by the Meshtastic client protocol, without I/O, clock or chance.
+
+Bytes and the time go in; bytes, events and at most one :class:`Failure` come out. The caller owns the
+transport and the waiting: after each call it sends :meth:`Session.take_output`, hands on
+:meth:`Session.take_events`, and calls :meth:`Session.handle_timer` at :meth:`Session.next_timer`.
+
+    greeting -> handshake -> ready -> failed
+
+A session never comes back from ``failed``: the next connection gets a new one.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from google.protobuf.message import DecodeError
+
+from steunpunt.links.mesh_queue import ASK_S, TransmitQueue
+from steunpunt.model import (
+    PACKET_BYTES_MAX,
+    Event,
+    FrameHeard,
+    Lane,
+    LinkName,
+    PacketHeard,
+    RadioPrepared,
+    SendEnded,
+    SendFrame,
+    SendOutcome,
+)
+from steunpunt.wire import (
+    BROADCAST,
+    FRAME_BYTES_MAX,
+    FrameReader,
+    config_pb2,
+    encode_frame,
+    mesh_pb2,
+    node_name,
+    portnums_pb2,
+)
+
+WAKE = b"\xc3" * 32
+"""Wakes a sleeping serial console; harmless on TCP."""
+HANDSHAKE_SILENCE_S = 10.0
+"""Longest silence during the handshake, in seconds."""
+HANDSHAKE_S = 60.0
+"""Longest handshake: a full node list at 115200 baud takes a few seconds."""
+HEARTBEAT_S = 60.0
+"""A radio closes after 15 minutes of silence; once a minute also finds a dead one soon."""
+ANSWER_S = 10.0
+"""Anything the radio says within this many seconds answers a heartbeat."""
+STALL_S = 1.0
+"""Half a frame this old was console log that looked like one."""
+HELD_PACKETS_MAX = 64
+"""Packets that came before the handshake was over and wait for the channel names."""
+OWN_IDS_MAX = 64
+"""Packet ids of ours that a routing answer may still name."""
+CHANNELS_MAX = 8
+PRIORITY_RELIABLE, PRIORITY_DEFAULT = 70, 64
+
+_PRIVATE_APP = portnums_pb2.PortNum.PRIVATE_APP
+_ROUTING_APP = portnums_pb2.PortNum.ROUTING_APP
+_DISABLED = 0
+
+
+class Kind(Enum):
+    """What the caller has to do after a failure."""
+
+    LOST = "lost"
+    """Connect again, soon."""
+    REBOOTED = "rebooted"
+    """Begin a new session on the same connection if that still lives."""
+    MISCONFIGURED = "misconfigured"
+    """A person has to mend something; look again now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a session ended: one line for a technician."""
+
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the config says of the radio; ``where`` is its address or device path."""
+
+    where: str
+    channel: str
+    hop_limit: int
+    node: int | None = None
+    mend_channel: str = ""
+    """The command that gives the radio its channel."""
+
+
+@dataclass(slots=True)
+class _Learned:
+    """What the handshake told."""
+
+    node_num: int | None = None
+    firmware: str = ""
+    preset: str = ""
+    channels: dict[int, str] = field(default_factory=dict)
+
+    def channel_names(self) -> tuple[str, ...]:
+        return tuple(self.channels.get(index, "") for index in range(max(self.channels, default=-1) + 1))
+
+    def index_of(self, name: str) -> int | None:
+        """Return the secondary channel with this name; the primary one only when there is no other."""
+        found = [index for index, channel in sorted(self.channels.items()) if channel == name]
+        return next((index for index in found if index), found[0] if found else None)
+
+
+class Session:
+    """The client's side of one connection; see the module."""
+
+    def __init__(self, wanted: Wanted, config_id: int, draw_id: Callable[[], int], now: float) -> None:
+        """``config_id`` and ``draw_id()`` are random and not 0; the session speaks first."""
+        self._wanted, self._config_id, self._draw_id = wanted, config_id, draw_id
+        self._parsed: deque[mesh_pb2.FromRadio] = deque()
+        self._reader = FrameReader(accepts=self._parse)
+        self._padding = False
+        self._queue = TransmitQueue()
+        self._learned = _Learned()
+        self._held: deque[bytes] = deque(maxlen=HELD_PACKETS_MAX)
+        self._own_ids: deque[int] = deque(maxlen=OWN_IDS_MAX)
+        self._output = bytearray()
+        self._events: list[Event] = []
+        self._channel_index = 0
+        self.counts: Counter[str] = Counter()
+        self.failure: Failure | None = None
+        self.ready = False
+        self._handshake_by = now + HANDSHAKE_S
+        self._answer_by: float | None = now + HANDSHAKE_SILENCE_S
+        self._heartbeat_at = self._ask_at = self._stalled_at = float("inf")
+        self._output += WAKE
+        self._say(mesh_pb2.ToRadio(want_config_id=config_id))
+
+    @property
+    def where(self) -> str:
+        """The radio's address or device path."""
+        return self._wanted.where
+
+    # --- what goes out
+
+    def take_output(self) -> bytes:
+        """Return the bytes to send, once."""
+        output = bytes(self._output)
+        self._output.clear()
+        return output
+
+    def take_events(self) -> list[Event]:
+        """Return what happened, in order, once."""
+        events, self._events = self._events, []
+        return events
+
+    def take_counts(self) -> dict[str, int]:
+        """Return what was counted since the last call."""
+        counts = {name: amount for name, amount in self.counts.items() if amount}
+        self.counts.clear()
+        return counts
+
+    def next_timer(self) -> float:
+        """Return when :meth:`handle_timer` is due; infinity once failed."""
+        if self.failure is not None:
+            return float("inf")
+        handshake_by = float("inf") if self.ready else self._handshake_by
+        answer_by = float("inf") if self._answer_by is None else self._answer_by
+        own = min(handshake_by, answer_by, self._heartbeat_at, self._stalled_at)
+        return min(own, self._queue.timer(), self._ask_at)
+
+    # --- what comes in
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take bytes from the radio."""
+        self._reader.feed(data)
+        self._stalled_at = now + STALL_S if self._reader.pending_bytes else float("inf")
+        self._understand(now)
+
+    def send(self, effect: SendFrame, now: float) -> None:
+        """Queue one frame; its SendEnded comes as an event."""
+        if not self.ready:
+            self._refuse(effect, "link down")
+        elif not 0 < len(effect.payload) <= PACKET_BYTES_MAX:
+            self._refuse(effect, f"payload of {len(effect.payload)} bytes; 1 to {PACKET_BYTES_MAX} fit")
+        else:
+            for ended in self._queue.offer(effect):
+                self._end(ended)
+            self._pump(now)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due at ``now``; harmless when nothing is."""
+        if self.failure is not None:
+            return
+        if now >= self._stalled_at:
+            self._unstick(now)
+        if self._answer_by is not None and now >= self._answer_by:
+            self._fail(Kind.LOST, self._silence())
+        elif not self.ready and now >= self._handshake_by:
+            where = self._wanted.where
+            self._fail(Kind.LOST, f"the radio at {where} does not finish its handshake; restart the radio")
+        elif self.ready:
+            self._ready_timers(now)
+
+    def goodbye(self) -> None:
+        """Tell the radio that nobody will listen any more."""
+        self._say(mesh_pb2.ToRadio(disconnect=True))
+
+    def close(self, kind: Kind, reason: str) -> None:
+        """End the session because the connection ended; a failure known earlier stands."""
+        self._fail(kind, reason)
+
+    # --- the handshake
+
+    def _parse(self, payload: bytes) -> bool:
+        """Say whether bytes between a frame's header and its end are a message; keep it parsed."""
+        if self._padding and payload.endswith(b"\0"):
+            return False
+        try:
+            message = mesh_pb2.FromRadio.FromString(payload)
+        except DecodeError:
+            self.counts["frames_refused"] += 1
+            return False
+        self._parsed.append(message)
+        return True
+
+    def _understand(self, now: float) -> None:
+        while self._parsed:
+            message = self._parsed.popleft()
+            if self.failure is not None:
+                continue
+            self._answer_by = None if self.ready else now + HANDSHAKE_SILENCE_S
+            self._dispatch(message, now)
+        if self.failure is None:
+            self._pump(now)
+
+    def _dispatch(self, message: mesh_pb2.FromRadio, now: float) -> None:
+        kind = message.WhichOneof("payload_variant")
+        if kind == "packet":
+            self._packet(message.packet)
+        elif kind == "queueStatus":
+            self._queue_status(message.queueStatus, now)
+        elif kind == "my_info":
+            self._learned.node_num = message.my_info.my_node_num
+        elif kind == "metadata":
+            self._learned.firmware = message.metadata.firmware_version
+        elif kind == "channel":
+            self._learn_channel(message.channel.index, message.channel.role, message.channel.settings.name)
+        elif kind == "config" and message.config.WhichOneof("payload_variant") == "lora":
+            self._learned.preset = _preset_name(message.config.lora)
+        elif kind == "config_complete_id" and message.config_complete_id == self._config_id:
+            self._complete(now)
+        elif kind == "rebooted" and message.rebooted:
+            self._fail(Kind.REBOOTED, f"the radio at {self._wanted.where} rebooted; asking it again")
+
+    def _learn_channel(self, index: int, role: int, name: str) -> None:
+        if 0 <= index < CHANNELS_MAX and role != _DISABLED:
+            self._learned.channels[index] = name
+
+    def _complete(self, now: float) -> None:
+        """Compare the radio with the config; become ready or fail with what to mend."""
+        if self.ready:
+            return
+        learned, wanted = self._learned, self._wanted
+        if learned.node_num is None:
+            self._fail(Kind.LOST, f"the radio at {wanted.where} did not say who it is; restart the radio")
+            return
+        name = node_name(learned.node_num)
+        index = learned.index_of(wanted.channel)
+        if wanted.node is not None and wanted.node != learned.node_num:
+            expected = node_name(wanted.node)
+            reason = f"the radio at {wanted.where} is {name}, not {expected}; plug in that one or mend radio.node"
+            self._fail(Kind.MISCONFIGURED, reason)
+        elif index is None:
+            reason = f'radio {name} has no channel "{wanted.channel}"; run {wanted.mend_channel}'
+            self._fail(Kind.MISCONFIGURED, reason)
+        else:
+            self._channel_index, self.ready = index, True
+            self._answer_by, self._heartbeat_at = None, now + HEARTBEAT_S
+            self._announce(learned.node_num)
+
+    def _announce(self, node_num: int) -> None:
+        learned = self._learned
+        names = learned.channel_names()
+        self._events.append(RadioPrepared(node_num, names, learned.preset, learned.firmware))
+        self._events += [PacketHeard(packet, node_num) for packet in self._held]
+        self._held.clear()
+
+    # --- packets
+
+    def _packet(self, packet: mesh_pb2.MeshPacket) -> None:
+        """Hand a packet on: ours to the engine, everything else to the bridge."""
+        self.counts["packets_heard"] += 1
+        decoded = packet.WhichOneof("payload_variant") == "decoded"
+        if decoded and packet.decoded.portnum == _PRIVATE_APP:
+            self._frame(packet)
+            return
+        if decoded and packet.decoded.portnum == _ROUTING_APP:
+            self._routing(packet.decoded)
+        serialized = packet.SerializeToString()
+        if self.ready and self._learned.node_num is not None:
+            self._events.append(PacketHeard(serialized, self._learned.node_num))
+        else:
+            self.counts["packets_dropped"] += len(self._held) == HELD_PACKETS_MAX
+            self._held.append(serialized)
+
+    def _frame(self, packet: mesh_pb2.MeshPacket) -> None:
+        sender = getattr(packet, "from")
+        if sender == self._learned.node_num or not packet.decoded.payload:
+            self.counts["frames_dropped"] += 1
+            return
+        self.counts["frames_heard"] += 1
+        # A relayed or locally made packet carries no signal figures; 0 dB with 0 dBm is "not measured".
+        snr_db = packet.rx_snr if packet.rx_snr or packet.rx_rssi else None
+        payload = packet.decoded.payload
+        self._events.append(FrameHeard(LinkName.MESH, payload, sender=sender, packet_id=packet.id, snr_db=snr_db))
+
+    def _routing(self, data: mesh_pb2.Data) -> None:
+        """Count what the mesh says of our own packets; none of it is delivery."""
+        if data.request_id not in self._own_ids:
+            return
+        try:
+            error = mesh_pb2.Routing.FromString(data.payload).error_reason
+        except DecodeError:
+            self.counts["frames_refused"] += 1
+            return
+        known = mesh_pb2.Routing.Error.values()
+        name = mesh_pb2.Routing.Error.Name(error).lower() if error in known else "unknown"
+        self.counts["acks_heard" if error == mesh_pb2.Routing.NONE else f"nak_{name}"] += 1
+
+    def _queue_status(self, status: mesh_pb2.QueueStatus, now: float) -> None:
+        ended = self._queue.status(status.mesh_packet_id, status.res, status.free, now)
+        if ended is not None:
+            self._end(ended)
+
+    # --- sending
+
+    def _pump(self, now: float) -> None:
+        """Give the radio its next packet if it may have one; ask it for room if it has none."""
+        effect = self._queue.next_frame(now) if self.ready else None
+        if effect is not None:
+            packet_id = self._draw_id()
+            self._own_ids.append(packet_id)
+            self._say(mesh_pb2.ToRadio(packet=self._mesh_packet(effect, packet_id)))
+            self._queue.sent(effect, packet_id, now)
+        if not self._queue.must_ask:
+            self._ask_at = float("inf")
+        elif self._ask_at == float("inf"):
+            self._ask_at = now + ASK_S
+
+    def _mesh_packet(self, effect: SendFrame, packet_id: int) -> mesh_pb2.MeshPacket:
+        # hop_limit is always set: unset with want_ack false means no relay at all.
+        urgent = effect.lane is Lane.LIFE_THREAT
+        return mesh_pb2.MeshPacket(
+            to=BROADCAST if effect.destination is None else effect.destination,
+            channel=self._channel_index,
+            id=packet_id,
+            hop_limit=self._wanted.hop_limit,
+            want_ack=effect.want_ack,
+            priority=mesh_pb2.MeshPacket.Priority.ValueType(PRIORITY_RELIABLE if urgent else PRIORITY_DEFAULT),
+            decoded=mesh_pb2.Data(portnum=_PRIVATE_APP, payload=effect.payload),
+        )
+
+    def _ready_timers(self, now: float) -> None:
+        ended = self._queue.expire(now)
+        if ended is not None:
+            self._end(ended)
+            self._heartbeat(now)  # is it this packet, or is the radio gone?
+        if now >= self._heartbeat_at or now >= self._ask_at:
+            self._heartbeat(now)
+        self._pump(now)
+
+    def _heartbeat(self, now: float) -> None:
+        self._say(mesh_pb2.ToRadio(heartbeat=mesh_pb2.Heartbeat()))
+        self._heartbeat_at = now + HEARTBEAT_S
+        if self._ask_at <= now:
+            self._ask_at = now + ASK_S
+        if self._answer_by is None:
+            self._answer_by = now + ANSWER_S
+
+    def _unstick(self, now: float) -> None:
+        """Give up on half a frame: what lies inside it may be whole ones.
+
+        Zeros complete the false frame; a message that needs them to be complete is refused.
+        """
+        self.counts["stalls"] += 1
+        self._stalled_at = float("inf")
+        self._padding = True
+        self._reader.feed(bytes(FRAME_BYTES_MAX))
+        self._reader.reset()
+        self._padding = False
+        self._understand(now)
+
+    # --- endings
+
+    def _silence(self) -> str:
+        where, limit_s = self._wanted.where, ANSWER_S if self.ready else HANDSHAKE_SILENCE_S
+        return f"the radio at {where} is silent for {limit_s:g} s; restart the radio"
+
+    def _fail(self, kind: Kind, reason: str) -> None:
+        if self.failure is not None:
+            return
+        self.failure = Failure(kind, reason)
+        self.ready = False
+        self.counts["packets_dropped"] += len(self._held)
+        for ended in self._queue.close():
+            self._end(ended)
+
+    def _refuse(self, effect: SendFrame, detail: str) -> None:
+        self._end(SendEnded(LinkName.MESH, effect.attempt_id, SendOutcome.REFUSED, detail))
+
+    def _end(self, ended: SendEnded) -> None:
+        self.counts[f"send_{ended.outcome}"] += 1
+        self._events.append(ended)
+
+    def _say(self, message: mesh_pb2.ToRadio) -> None:
+        self._output += encode_frame(message.SerializeToString())
+
+
+def _preset_name(lora: config_pb2.Config.LoRaConfig) -> str:
+    """Return the modem preset by the firmware's name; empty for settings of one's own."""
+    presets = config_pb2.Config.LoRaConfig.ModemPreset
+    if not lora.use_preset or lora.modem_preset not in presets.values():
+        return ""
+    return str(presets.Name(lora.modem_preset))

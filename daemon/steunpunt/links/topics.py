@@ -1,0 +1,96 @@
+"""The MQTT topics of one site. Pure.
+
+Topics name the *carrier*, the site whose broker carries the packet; the origin is inside the sealed piece.
+"""
+
+import re
+from dataclasses import dataclass
+
+from steunpunt.model import SITE_ID_MAX, Role
+
+ROOT = "steunpunt/v1"
+BRIDGE_STATES = "$SYS/broker/connection/+/state"
+"""Where mosquitto says, locally and retained, whether its bridges are connected."""
+BRIDGES_MAX = 8
+"""More bridges than this are not looked at: the node needs to know of one."""
+
+_CARRIER = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
+_BRIDGE_STATE = re.compile(r"\$SYS/broker/connection/([^/]{1,200})/state")
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """What one site publishes and hears."""
+
+    site_id: int
+    role: Role
+
+    @property
+    def client_id(self) -> str:
+        """The fixed MQTT client id: the broker's session hangs on it."""
+        return f"steunpunt-{self.role}-{self.site_id}"
+
+    @property
+    def availability(self) -> str:
+        """The retained topic that says ``online`` or, by the last will, ``offline``."""
+        return f"{ROOT}/{self.site_id}/availability"
+
+    def subscriptions(self) -> list[tuple[str, int]]:
+        """Return topic filters with their QoS."""
+        states = (BRIDGE_STATES, 0)
+        if self.role is Role.COORDINATOR:
+            return [(f"{ROOT}/up/+", 1), states]
+        return [(f"{ROOT}/down/{self.site_id}", 1), (f"{ROOT}/down/all", 1), states]
+
+    def outgoing(self, carrier: int | None) -> str:
+        """Return where a packet goes: a kiosk's own ``up``, or ``down`` to one carrier or to all."""
+        if self.role is Role.KIOSK:
+            return f"{ROOT}/up/{self.site_id if carrier is None else carrier}"
+        return f"{ROOT}/down/{'all' if carrier is None else carrier}"
+
+    def is_ours(self, topic: str) -> bool:
+        """Say whether a packet may come in on this topic."""
+        tail = topic.removeprefix(f"{ROOT}/{'up' if self.role is Role.COORDINATOR else 'down'}/")
+        if tail == topic:
+            return False
+        if self.role is Role.KIOSK:
+            return tail in ("all", str(self.site_id))
+        return _CARRIER.fullmatch(tail) is not None and int(tail) <= SITE_ID_MAX
+
+
+def carrier_of(topic: str) -> int | None:
+    """Return the carrier named by a topic that :meth:`Topics.is_ours`; ``down/all`` names none."""
+    tail = topic.rpartition("/")[2]
+    return int(tail) if tail != "all" else None
+
+
+def bridge_of(topic: str) -> str | None:
+    """Return the bridge's name when the topic is mosquitto's word on a bridge."""
+    match = _BRIDGE_STATE.fullmatch(topic)
+    return match[1] if match else None
+
+
+class BridgeStates:
+    """Whether any of the local broker's bridges is connected."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, bool] = {}
+
+    @property
+    def up(self) -> bool:
+        """True when one bridge at least is connected."""
+        return any(self._states.values())
+
+    def take(self, name: str, *, up: bool) -> bool:
+        """Take mosquitto's word on one bridge; return True when that is news for the node."""
+        if name not in self._states and len(self._states) >= BRIDGES_MAX:
+            return False
+        before, first = self.up, not self._states
+        self._states[name] = up
+        return first or self.up != before
+
+    def forget(self) -> bool:
+        """Without the local broker nobody knows; return True when a bridge was up until now."""
+        was_up = self.up
+        self._states.clear()
+        return was_up

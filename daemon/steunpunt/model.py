@@ -1,0 +1,330 @@
+"""What the domain is made of: ids, states, events and effects.
+
+Nothing here reads a clock, a file or a socket. All times are *ledger milliseconds*
+(``now_ms``): a counter that never goes back, survives restarts and is a lower
+bound of the time that passed (see :mod:`steunpunt.ledger.clock`).
+"""
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any
+
+SITE_ID_MAX = 0xFFFF
+COORDINATOR_ID_MAX = 15
+"""Ids 1 to 15 are coordinators, those above are kiosks: no number means two devices."""
+TEXT_BYTES_MAX = 130
+"""Longest free text of one help request, in UTF-8 bytes: what fits one sealed piece on the air."""
+ANSWER_BYTES_MAX = 170
+"""Longest free text of one answer, in UTF-8 bytes."""
+PACKET_BYTES_MAX = 217
+"""Longest payload handed to a radio: PKI unicast with wantResponse, the tightest of the firmware's limits."""
+
+
+class SteunpuntError(Exception):
+    """Root of all errors of this software; the message says what, where, and the mend."""
+
+
+class ConfigError(SteunpuntError, ValueError):
+    """A config file cannot be used as it stands."""
+
+
+class KeyFileError(SteunpuntError, ValueError):
+    """A key file is missing, readable by others, or broken."""
+
+
+class LedgerError(SteunpuntError, OSError):
+    """The ledger could not be opened or could not keep something."""
+
+
+class FrameError(SteunpuntError, ValueError):
+    """Bytes from the air or the broker that are not a packet of ours; counted and dropped."""
+
+
+class SealError(SteunpuntError, ValueError):
+    """A piece, token or answer that does not authenticate; counted and dropped."""
+
+
+class Role(StrEnum):
+    """What a site is for."""
+
+    KIOSK = "kiosk"
+    COORDINATOR = "coordinator"
+
+
+class LinkName(StrEnum):
+    """A road for packets."""
+
+    MESH = "mesh"
+    BROKER = "broker"
+
+
+class Lane(IntEnum):
+    """Order of sending; a lower number goes first."""
+
+    LIFE_THREAT = 0
+    URGENT = 1
+    OTHER = 2
+    ANNOUNCEMENT = 3
+    HOUSEKEEPING = 4
+
+
+class Category(IntEnum):
+    """Kind of help asked for; the number travels on the air and never changes meaning."""
+
+    MEDICAL = 1
+    FIRE = 2
+    POLICE = 3
+    SUPPLIES = 4
+    MISSING = 5
+    OTHER = 6
+    BUTTON = 7
+
+
+class TicketState(IntEnum):
+    """How far a help request has come; only ever rises."""
+
+    KEPT = 0
+    ON_ITS_WAY = 1
+    RECEIVED = 2
+    SEEN = 3
+    ANSWERED = 4
+    CLOSED = 5
+
+
+class TokenCode(IntEnum):
+    """What a token says of one message; the number is authenticated and never changes meaning."""
+
+    RECEIVED = 1
+    SEEN = 2
+    PASSED_ON = 3
+    CLOSED_HELPED = 4
+    CLOSED_NOT_NEEDED = 5
+    CLOSED_CANNOT = 6
+
+
+CLOSE_CODES = (TokenCode.CLOSED_HELPED, TokenCode.CLOSED_NOT_NEEDED, TokenCode.CLOSED_CANNOT)
+
+
+class SupplementCode(IntEnum):
+    """What a supplement adds to an earlier help request."""
+
+    WORSE = 1
+    PRESSED_AGAIN = 2
+    QUESTION = 3
+    UNDERSTOOD = 4
+    STILL_NEEDED = 5
+    NO_LONGER_NEEDED = 6
+
+
+class SenderFunction(IntEnum):
+    """Who answers, by function; coded so that each reader sees it in the own language."""
+
+    COORDINATOR = 1
+    DUTY_OFFICER = 2
+    FIRE_CREW = 3
+    MEDICAL = 4
+    MUNICIPALITY = 5
+
+
+class LampMode(StrEnum):
+    """Lamp of a help button: off, blinking until a person took the call up, then steady."""
+
+    OFF = "off"
+    BLINKING = "blinking"
+    STEADY = "steady"
+
+
+class SendOutcome(StrEnum):
+    """What the link's next hop said of one attempt; never a sign that anyone knows."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+_NUMBER = re.compile(r"\s*(\d{1,5})\s*-\s*(\d{1,6})\s*")
+
+
+def ticket_number(site: int, counter: int) -> str:
+    """Return the public number that is called out in the hall, such as ``47-12``."""
+    return f"{site}-{counter}"
+
+
+def parse_ticket_number(text: str) -> tuple[int, int] | None:
+    """Return (site, counter) of a public number, or None when the text is not one."""
+    match = _NUMBER.fullmatch(text)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """A link came up or went down. ``reason`` is one line for a technician: what, where, the mend."""
+
+    link: LinkName
+    up: bool
+    reason: str
+    node_num: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeChanged:
+    """The local broker's own bridge to the region's broker came up or went down."""
+
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHeard:
+    """A packet of ours arrived.
+
+    ``carrier`` is the site named by the broker topic (None on the mesh), ``sender`` the radio's
+    node number (None on the broker). ``confirm`` is the broker link's handle: the engine answers
+    with :class:`ConfirmFrame` after the commit, which becomes the PUBACK.
+    """
+
+    link: LinkName
+    payload: bytes
+    carrier: int | None = None
+    sender: int | None = None
+    packet_id: int | None = None
+    snr_db: float | None = None
+    confirm: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendEnded:
+    """One attempt ended at the next hop: taken (QueueStatus res 0, PUBACK), refused, or unknown."""
+
+    link: LinkName
+    attempt_id: int
+    outcome: SendOutcome
+    detail: str = ""
+    packet_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PacketHeard:
+    """Any packet the radio handed over, as a serialized MeshPacket, for the bridge."""
+
+    packet: bytes
+    gateway: int
+
+
+@dataclass(frozen=True, slots=True)
+class RadioPrepared:
+    """The radio finished its handshake: what the bridge must know of it."""
+
+    node_num: int
+    channel_names: tuple[str, ...]
+    preset: str
+    firmware: str
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonPressed:
+    """A help button went down."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallCancelled:
+    """Staff cancelled the waiting call of a button, before it left."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class BellRung:
+    """Something changed in the ledger; look again. Only wakes: polling is the truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class HelpSubmitted:
+    """A citizen (or the button) asks for help; answered by :class:`ReplyTo` with the ticket."""
+
+    form_token: str
+    category: Category
+    life_threat: bool
+    people: int
+    text: str
+    callback: str
+    language: str
+    reply: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SupplementSubmitted:
+    """A citizen adds to an earlier help request."""
+
+    form_token: str
+    number: str
+    code: SupplementCode
+    text: str
+    reply: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendFrame:
+    """Effect: give ``payload`` to ``link``; it must end in one :class:`SendEnded`.
+
+    On the mesh ``destination`` is a node number, None for broadcast. On the broker ``carrier``
+    names the topic: ``up/<carrier>`` from a kiosk, ``down/<carrier>`` from a coordinator, where
+    None stands for ``down/all`` (beacons).
+    """
+
+    link: LinkName
+    attempt_id: int
+    payload: bytes
+    lane: Lane = Lane.OTHER
+    destination: int | None = None
+    want_ack: bool = False
+    carrier: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmFrame:
+    """Effect: the frame is committed (or need not be); tell the broker so."""
+
+    confirm: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyTo:
+    """Effect: answer a request of the control socket."""
+
+    reply: object
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SetLamp:
+    """Effect: set a button's lamp."""
+
+    name: str
+    mode: LampMode
+
+
+@dataclass(frozen=True, slots=True)
+class SoundBuzzer:
+    """Effect: sound the buzzer for staff at this point, ``seconds`` long."""
+
+    name: str
+    seconds: float
+
+
+Event = (
+    LinkChanged
+    | BridgeChanged
+    | FrameHeard
+    | SendEnded
+    | PacketHeard
+    | RadioPrepared
+    | ButtonPressed
+    | CallCancelled
+    | BellRung
+    | HelpSubmitted
+    | SupplementSubmitted
+)
+Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer

@@ -1,0 +1,1 @@
+"""The node: the one loop around the engine, with its links, panel and control socket."""

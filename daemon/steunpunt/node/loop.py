@@ -1,0 +1,382 @@
+"""The node's one loop: take events, commit what follows from them, then act."""
+
+import logging
+import os
+import random
+import secrets
+import signal
+import threading
+import time
+from collections import Counter, deque
+from pathlib import Path
+
+from steunpunt import keyfiles
+from steunpunt.bridge import Translator
+from steunpunt.config import Config
+from steunpunt.control import Body, Server, notify_systemd
+from steunpunt.engine.accepting import TicketStock, form_key
+from steunpunt.engine.common import Entropy
+from steunpunt.engine.coordinator import CoordinatorEngine
+from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.ledger.store import Ledger, prepare
+from steunpunt.links.broker import BrokerLink
+from steunpunt.links.mesh import MeshLink
+from steunpunt.model import (
+    BellRung,
+    ConfirmFrame,
+    Effect,
+    Event,
+    FrameHeard,
+    HelpSubmitted,
+    LedgerError,
+    LinkChanged,
+    LinkName,
+    PacketHeard,
+    RadioPrepared,
+    ReplyTo,
+    Role,
+    SendEnded,
+    SendFrame,
+    SendOutcome,
+    SetLamp,
+    SoundBuzzer,
+    SteunpuntError,
+    SupplementSubmitted,
+)
+from steunpunt.node import incarnation
+from steunpunt.node.inbox import Inbox
+from steunpunt.node.requests import KioskRequests, Pending, no
+from steunpunt.panel import NotMockError, Panel, UnknownButtonError
+from steunpunt.protocol.keys import CoordinatorKeys
+from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
+
+STOP_S_MAX = 3.0
+KEEP_AGAIN_S = 2.0
+"""How long to wait before trying a ledger that refused once more."""
+UNKEPT_MAX = 1_000
+DESK_POLL_S = 30.0
+"""A coordinator looks for the desk's acts at least this often; the bell only makes it faster."""
+
+_log = logging.getLogger(__name__)
+
+
+def system_entropy() -> Entropy:
+    """Return the machine's own randomness."""
+    return Entropy(secrets.token_bytes, random.random)
+
+
+class Node:
+    """One site's node. The constructor does nothing; :meth:`run` serves until it is told to stop."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._inbox = Inbox()
+        self._stopping = threading.Event()
+        self._unkept: deque[Event] = deque(maxlen=UNKEPT_MAX)
+        self._can_keep = True
+        self._counts: Counter[str] = Counter()
+        self._radio: RadioPrepared | None = None
+        self._translator = Translator(config.broker.mesh_root)
+        self._panel_reason = ""
+        self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
+
+    # --- start and stop -----------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Start everything, serve, stop. Raises SteunpuntError when it cannot start."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        self._open()
+        try:
+            self._start()
+            notify_systemd("READY=1")
+            _log.info("action=started site=%d role=%s", self._config.site.id, self._config.site.role)
+            self._loop()
+        finally:
+            notify_systemd("STOPPING=1")
+            self._close()
+
+    def stop(self) -> None:
+        """Ask the loop to end; safe in a signal handler."""
+        self._stopping.set()
+        self._inbox.put(None)
+
+    def _open(self) -> None:
+        config = self._config
+        path = Path(config.ledger.path)
+        entropy = system_entropy()
+        keys_path = Path(config.keys.file)
+        coordinator = config.site.role is Role.COORDINATOR
+        keys = keyfiles.read_coordinator(keys_path) if coordinator else keyfiles.read_site(keys_path)
+        prepare(path)
+        self._ledger = Ledger(path).open()
+        with self._ledger.transaction() as connection:
+            self._ledger.touch(connection)
+        self._reader = Ledger(path, readonly=True).open()
+        if isinstance(keys, CoordinatorKeys):
+            self._check_identity("coordinator_id", keys.coordinator, keys_path)
+            ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
+            count = incarnation.begin(self._ledger, path.with_suffix(".incarnation"))
+            self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
+                self._ledger, keys, ledger_key, count, entropy
+            )
+            self._requests: KioskRequests | None = None
+            return
+        self._check_identity("site", keys.site, keys_path)
+        buttons = {button.name: button.cancel_s for button in config.panel.button} if config.panel else {}
+        key = form_key(self._ledger, entropy)
+        engine = KioskEngine(self._ledger, keys, config.region.coordinator, buttons, key, entropy)
+        self._engine = engine
+        self._requests = KioskRequests(config, keys, engine, self._reader, key, secrets.token_bytes, self._inbox.put)
+
+    def _check_identity(self, key: str, found: int, path: Path) -> None:
+        if found != self._config.site.id:
+            raise SteunpuntError(
+                f"{path}: `{key}` is {found}, but site.id in the config is {self._config.site.id}; use this site's own keys"
+            )
+
+    def _start(self) -> None:
+        config = self._config
+        self._links: dict[LinkName, MeshLink | BrokerLink] = {}
+        if config.radio.kind != "none":
+            self._links[LinkName.MESH] = MeshLink(config.radio, self._inbox.put)
+        if config.broker.enabled:
+            self._links[LinkName.BROKER] = BrokerLink(config.broker, config.site.id, config.site.role, self._inbox.put)
+        for name in set(LinkName) - set(self._links):
+            self._inbox.put(LinkChanged(name, up=False, reason="not configured at this site"))
+        self._panel = Panel(config.panel, self._inbox.put) if config.panel else None
+        self._server = Server(Path(config.control.socket), self._asked)
+        self._server.start()
+        self._start_panel()
+        for link in self._links.values():
+            link.start()
+        if isinstance(self._engine, KioskEngine):
+            _Stocker(self._engine.stock, self._stopping).start()
+
+    def _start_panel(self) -> None:
+        """A broken panel must not keep the point from taking requests on its screen."""
+        if self._panel is None:
+            return
+        try:
+            self._panel.start()
+        except SteunpuntError as error:
+            self._panel, self._panel_reason = None, str(error)
+            _log.error("action=panel_failed reason=%r", str(error))
+
+    def _close(self) -> None:
+        """Stopping is the same as crashing, only more polite to radio and broker."""
+        if hasattr(self, "_server"):
+            self._server.stop()
+        for link in getattr(self, "_links", {}).values():
+            link.stop(STOP_S_MAX)
+        if getattr(self, "_panel", None) is not None and self._panel is not None:
+            self._panel.stop()
+        self._reader.close()
+        self._ledger.close()
+
+    # --- the loop -----------------------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            events = self._inbox.take(self._timeout_s())
+            for event in events:
+                self._bridge(event)
+            ours: list[Event] = [event for event in events if not isinstance(event, PacketHeard)]
+            self._turn(ours)
+            if self._watchdog_s is not None:
+                notify_systemd("WATCHDOG=1")
+
+    def _timeout_s(self) -> float | None:
+        """Return how long the loop may sleep: until the engine's next timer, the watchdog, or for ever."""
+        waits = [self._watchdog_s, None if self._can_keep else KEEP_AGAIN_S]
+        if isinstance(self._engine, CoordinatorEngine):
+            waits.append(DESK_POLL_S)
+        due_ms = self._engine.next_due_ms()
+        if due_ms is not None:
+            waits.append(max(due_ms - self._ledger.clock.now_ms(), 0) / 1000)
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _turn(self, events: list[Event]) -> None:
+        """One transaction for the events at hand; its effects only after the commit."""
+        batch = [*self._unkept, *events]
+        self._unkept.clear()
+        try:
+            effects = self._commit(batch)
+        except LedgerError as error:
+            self._not_kept(batch, error)
+            return
+        except Exception:
+            if len(batch) > 1:
+                for event in batch:
+                    self._turn([event])
+                return
+            self._poisoned(batch)
+            return
+        if not self._can_keep:
+            _log.info("action=keeping_again")
+        self._can_keep = True
+        for effect in effects:
+            self._perform(effect)
+
+    def _commit(self, events: list[Event]) -> list[Effect]:
+        now_ms = self._ledger.clock.now_ms()
+        try:
+            with self._ledger.transaction() as connection:
+                if not self._can_keep:
+                    self._ledger.touch(connection)
+                effects = self._engine.turn(connection, events, now_ms)
+        except BaseException:
+            self._engine.rolled_back()
+            raise
+        self._engine.committed()
+        return effects
+
+    def _not_kept(self, events: list[Event], error: LedgerError) -> None:
+        """The disk refused: forms are refused visibly, the rest is taken again when it keeps."""
+        if self._can_keep:
+            _log.error("action=cannot_keep reason=%r", str(error))
+        self._can_keep = False
+        self._counts["cannot_keep"] += 1
+        for event in events:
+            if isinstance(event, HelpSubmitted | SupplementSubmitted):
+                if event.reply is not None:
+                    self._perform(ReplyTo(event.reply, no("cannot_keep", "this device cannot keep anything now")))
+            else:
+                self._unkept.append(event)
+
+    def _poisoned(self, events: list[Event]) -> None:
+        """An event that breaks the engine is a defect of ours; it must not stop the others. Dropped, counted, logged."""
+        _log.exception("action=event_failed event=%s", type(events[0]).__name__ if events else "timer")
+        self._counts["events_failed"] += 1
+        for event in events:
+            if isinstance(event, HelpSubmitted | SupplementSubmitted) and event.reply is not None:
+                self._perform(ReplyTo(event.reply, no("internal", "the node could not do this; see its log")))
+            elif isinstance(event, FrameHeard) and event.confirm is not None:
+                self._perform(ConfirmFrame(event.confirm))
+        if not events:
+            time.sleep(KEEP_AGAIN_S)  # a failing timer must not spin
+
+    # --- acting -------------------------------------------------------------------------------------------------
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case SendFrame():
+                link = self._links.get(effect.link)
+                if link is None:
+                    ended = SendEnded(effect.link, effect.attempt_id, SendOutcome.REFUSED, "not configured")
+                    self._inbox.put(ended)
+                else:
+                    link.send(effect)
+            case ConfirmFrame(handle):
+                broker = self._links.get(LinkName.BROKER)
+                if isinstance(broker, BrokerLink):
+                    broker.confirm(handle)
+            case ReplyTo(reply, body):
+                if isinstance(reply, Pending):
+                    reply.answer(body)
+            case SetLamp(name, mode):
+                if self._panel is not None:
+                    self._panel.set_lamp(name, mode)
+            case SoundBuzzer(name, seconds):
+                if self._panel is not None:
+                    self._panel.sound(name, seconds)
+
+    def _bridge(self, event: Event) -> None:
+        """Carry what the radio heard to the local broker's msh/ topics; never our own packets."""
+        broker = self._links.get(LinkName.BROKER)
+        if isinstance(event, RadioPrepared):
+            self._radio = event
+            self._translator.prepared(event)
+        elif isinstance(event, PacketHeard) and isinstance(broker, BrokerLink):
+            for topic, payload in self._translator.translate(event.packet, event.gateway):
+                broker.publish(topic, payload)
+
+    # --- being asked --------------------------------------------------------------------------------------------
+
+    def _asked(self, request: Body) -> Body:
+        """Answer the control socket; runs on the connection's thread."""
+        op = str(request.get("op", ""))
+        own = {"status": self._status, "bell": self._bell, "panel": self._panel_asked}
+        handlers = {**own, **(self._requests.handlers() if self._requests else {})}
+        if op not in handlers:
+            return no("unknown_op", f"{op[:40]!r} cannot be asked here; known: {', '.join(sorted(handlers))}")
+        return handlers[op](request)
+
+    def _bell(self, _request: Body) -> Body:
+        self._inbox.put(BellRung())
+        return {"ok": True}
+
+    def _panel_asked(self, request: Body) -> Body:
+        name, action = str(request.get("name", "")), str(request.get("action", "read"))
+        if self._panel is None:
+            return no("unknown_button", self._panel_reason or "this site has no [panel] in its config")
+        try:
+            if action == "press":
+                self._panel.press(name)
+            reading = self._panel.read(name)
+        except UnknownButtonError as error:
+            return no("unknown_button", str(error))
+        except NotMockError as error:
+            return no("not_mock", str(error))
+        return {"ok": True, "lamp": reading.lamp, "buzzer": reading.buzzer}
+
+    def _status(self, _request: Body) -> Body:
+        config, engine, now_ms = self._config, self._engine, self._ledger.clock.now_ms()
+        site = {name: getattr(config.site, name) for name in ("id", "name", "place", "role")}
+        beacon_ms = engine.links.beacon_ms
+        body: Body = {
+            "ok": True,
+            "site": site,
+            "coordinator_name": config.region.coordinator_name,
+            "fallback_address": config.region.fallback_address,
+            "links": {link: self._link_status(link, now_ms) for link in LinkName},
+            "region": {
+                "fresh": engine.links.roads(now_ms).region_answers,
+                "age_s": None if beacon_ms is None else (now_ms - beacon_ms) // 1000,
+                "fresh_s_max": BEACON_FRESH_MS_MAX // 1000,
+            },
+            "active_min": engine.region.active_min(now_ms) if isinstance(engine, KioskEngine) else None,
+            "can_keep": self._can_keep,
+            "radio": self._radio_status(),
+            "panel_reason": self._panel_reason,
+            "counters": self._counters(),
+        }
+        if self._requests is not None:
+            body |= self._requests.figures(now_ms) | {"buttons": self._requests.buttons(now_ms)}
+        return body
+
+    def _link_status(self, link: LinkName, now_ms: int) -> Body:
+        view = self._engine.links.view(link)
+        return {"up": view.up, "reason": view.reason, "since_s": (now_ms - view.since_ms) // 1000}
+
+    def _radio_status(self) -> Body | None:
+        if self._radio is None:
+            return None
+        return {
+            "node": f"!{self._radio.node_num:08x}",
+            "firmware": self._radio.firmware,
+            "preset": self._radio.preset,
+        }
+
+    def _counters(self) -> dict[str, int]:
+        counters = dict(self._engine.counts) | dict(self._counts) | {"inbox_dropped": self._inbox.dropped}
+        for name, link in self._links.items():
+            counters |= {f"{name}_{key}": value for key, value in link.counters().items()}
+        return counters
+
+
+class _Stocker(threading.Thread):
+    """Stretches ticket secrets ahead of time, one after the other, only when some were used."""
+
+    def __init__(self, stock: TicketStock, stopping: threading.Event) -> None:
+        super().__init__(name="stock", daemon=True)
+        self._stock = stock
+        self._stopping = stopping
+
+    def run(self) -> None:
+        """Fill the stock, then sleep until something was taken."""
+        while not self._stopping.is_set():
+            if self._stock.full():
+                self._stock.wait_taken()
+            else:
+                self._stock.refill()

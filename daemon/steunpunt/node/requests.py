@@ -1,0 +1,234 @@
+"""What the control socket can be asked: forms go to the loop, reads to a second, read-only connection."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from steunpunt.config import Config
+from steunpunt.control import ANSWER_S_MAX, Body
+from steunpunt.engine.accepting import open_ticket_key
+from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.ledger import outgoing
+from steunpunt.ledger.store import Ledger
+from steunpunt.model import (
+    CallCancelled,
+    Category,
+    Event,
+    FrameError,
+    HelpSubmitted,
+    SealError,
+    SupplementCode,
+    SupplementSubmitted,
+    TicketState,
+    parse_ticket_number,
+    ticket_number,
+)
+from steunpunt.protocol import forms, messages, packets, tickets
+from steunpunt.protocol.keys import SiteKeys
+
+WAIT_S_MAX = ANSWER_S_MAX - 1.0
+"""Shorter than the client's own wait, so that "not known yet" comes from us."""
+
+
+class Pending:
+    """A request that waits for the loop's answer."""
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._body: Body = {}
+
+    def answer(self, body: Body) -> None:
+        """Give the answer; called by the loop, after the commit."""
+        self._body = body
+        self._done.set()
+
+    def wait(self, timeout_s: float) -> Body:
+        """Return the answer, or "not known yet"."""
+        if self._done.wait(timeout_s):
+            return self._body
+        return {
+            "ok": False,
+            "error": "not_known_yet",
+            "message": "not known yet whether it is kept; ask again",
+        }
+
+
+def no(code: str, message: str, **details: object) -> Body:
+    """Return a refusal."""
+    return {"ok": False, "error": code, "message": message, **details}
+
+
+@dataclass(frozen=True, slots=True)
+class KioskRequests:
+    """A kiosk's forms and reads."""
+
+    config: Config
+    keys: SiteKeys
+    engine: KioskEngine
+    reader: Ledger
+    form_key: bytes
+    token_bytes: Callable[[int], bytes]
+    put: Callable[[Event], None]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def handlers(self) -> dict[str, Callable[[Body], Body]]:
+        """Return what may be asked here."""
+        return {
+            "form_token": self._form_token,
+            "submit": self._submit,
+            "supplement": self._supplement,
+            "ticket": self._ticket,
+            "cancel_call": self._cancel_call,
+        }
+
+    def figures(self, now_ms: int) -> Body:
+        """Return the queue's figures for ``status``."""
+        with self.lock:
+            count, oldest_ms = outgoing.queue_figures(self.reader.connection)
+        return {"queue": count, "oldest_s": None if oldest_ms is None else (now_ms - oldest_ms) // 1000}
+
+    def buttons(self, now_ms: int) -> list[Body]:
+        """Return the help buttons for ``status``."""
+        return [
+            {
+                "name": view.name,
+                "lamp": view.lamp or "off",
+                "number": None if view.counter is None else ticket_number(self.keys.site, view.counter),
+                "pending_s": None if view.pending_until_ms is None else max(view.pending_until_ms - now_ms, 0) // 1000,
+                "pressed_count": view.presses,
+            }
+            for view in list(self.engine.calls.views.values())
+        ]
+
+    # --- forms --------------------------------------------------------------------------------------------------
+
+    def _form_token(self, _request: Body) -> Body:
+        now_s = self.reader.clock.now_ms() // 1000
+        return {"ok": True, "token": forms.issue(self.form_key, now_s, self.token_bytes(forms.RANDOM_BYTES))}
+
+    def _submit(self, request: Body) -> Body:
+        pending = Pending()
+        try:
+            form = HelpSubmitted(
+                form_token=_text(request, "token"),
+                category=Category[_text(request, "category")],
+                life_threat=_flag(request, "life_threat"),
+                people=_number(request, "people"),
+                text=_text(request, "text"),
+                callback=_text(request, "callback"),
+                language=_text(request, "language", "nl"),
+                reply=pending,
+            )
+        except (KeyError, TypeError) as error:
+            return no("bad_request", f"submit: {error} is not right; see the contract of the control socket")
+        return self._wait(form, pending)
+
+    def _supplement(self, request: Body) -> Body:
+        pending = Pending()
+        try:
+            code = SupplementCode[_text(request, "code")]
+            number, token, text = _text(request, "number"), _text(request, "token"), _text(request, "text")
+            secret = _text(request, "secret")
+        except (KeyError, TypeError) as error:
+            return no("bad_request", f"supplement: {error} is not right; see the contract of the control socket")
+        if code is SupplementCode.PRESSED_AGAIN:
+            return no("bad_request", "PRESSED_AGAIN is for the help button")
+        row = self._row(number)
+        if row is None or (code is not SupplementCode.WORSE and self._answer_key(row, secret) is None):
+            return no("unknown_ticket", "no ticket with this number and secret half")
+        return self._wait(SupplementSubmitted(token, number, code, text, pending), pending)
+
+    def _wait(self, form: HelpSubmitted | SupplementSubmitted, pending: Pending) -> Body:
+        self.put(form)
+        return pending.wait(WAIT_S_MAX)
+
+    def _cancel_call(self, request: Body) -> Body:
+        name = str(request.get("name", ""))
+        if name not in self.engine.calls.views:
+            return no("unknown_button", f"no button is called {name!r}")
+        self.put(CallCancelled(name))
+        return {"ok": True}
+
+    # --- reads --------------------------------------------------------------------------------------------------
+
+    def _row(self, number: str) -> outgoing.Ticket | None:
+        parsed = parse_ticket_number(number)
+        if parsed is None or parsed[0] != self.keys.site:
+            return None
+        with self.lock:
+            return outgoing.ticket(self.reader.connection, parsed[1])
+
+    def _ticket(self, request: Body) -> Body:
+        number, secret = str(request.get("number", "")), str(request.get("secret") or "")
+        row = self._row(number)
+        key = None if row is None else self._answer_key(row, secret)
+        if row is None or (secret and key is None):
+            return no("unknown_ticket", "no ticket with this number and secret half")
+        with self.lock:
+            sealed = outgoing.answers_of(self.reader.connection, row.counter)
+            on_mesh = outgoing.went_by_mesh(self.reader.connection, row.counter)
+        now_ms = self.reader.clock.now_ms()
+        body = self._state(row, now_ms) | {"on_mesh": on_mesh, "answers_count": len(sealed)}
+        if key is not None:
+            body["answers"] = [_answer(packet, key, now_ms - received_ms) for packet, received_ms in sealed]
+        return body
+
+    def _state(self, row: outgoing.Ticket, now_ms: int) -> Body:
+        passed_on_s = None if row.passed_on_ms is None else (now_ms - row.passed_on_ms) // 1000
+        return {
+            "ok": True,
+            "number": ticket_number(self.keys.site, row.counter),
+            "state": TicketState(row.state).name,
+            "age_s": (now_ms - row.created_ms) // 1000,
+            "age_at_least": row.created_ms < self.reader.clock.certain_ms,
+            "state_age_s": (now_ms - row.state_ms) // 1000,
+            "life_threat": row.life_threat,
+            "open_to_all": row.secret_salt is None,
+            "active_min": self.engine.region.active_min(now_ms),
+            "close_code": None if row.close_code is None else row.close_code.name,
+            "passed_on_age_s": passed_on_s,
+        }
+
+    def _answer_key(self, row: outgoing.Ticket, secret: str) -> bytes | None:
+        """Return A of a ticket for the right secret half; a button's ticket is open to all who see it."""
+        try:
+            if row.secret_salt is None:
+                with self.lock:
+                    eid, n, _ = outgoing.request_of(self.reader.connection, row.counter)
+                return tickets.unlock(open_ticket_key(self.keys, eid, n), row.answer_locked)
+            tidy = tickets.tidy_secret(secret)
+            if tidy is None:
+                return None
+            return tickets.unlock(tickets.stretch(tidy, row.secret_salt).key, row.answer_locked)
+        except SealError:
+            return None
+
+
+def _answer(packet: bytes, key: bytes, age_ms: int) -> Body:
+    try:
+        function, text = messages.unpack_answer(packets.open_answer(packet, key))
+    except (SealError, FrameError):
+        return {"text": "", "function": "", "age_s": age_ms // 1000, "unreadable": True}
+    return {"text": text, "function": function.name, "age_s": age_ms // 1000}
+
+
+def _text(request: dict[str, Any], key: str, default: str = "") -> str:
+    value = request.get(key, default)
+    if not isinstance(value, str):
+        raise TypeError(key)
+    return value
+
+
+def _flag(request: dict[str, Any], key: str) -> bool:
+    value = request.get(key, False)
+    if not isinstance(value, bool):
+        raise TypeError(key)
+    return value
+
+
+def _number(request: dict[str, Any], key: str) -> int:
+    value = request.get(key, 0)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(key)
+    return value

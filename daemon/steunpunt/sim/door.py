@@ -1,0 +1,143 @@
+"""One radio's TCP port: listens while the radio is up, serves one client at a time."""
+
+import contextlib
+import selectors
+import socket
+from collections import Counter
+
+from steunpunt.sim.radio import VirtualRadio
+from steunpunt.sim.spec import SimulationError
+from steunpunt.wire import FrameReader, encode_frame
+
+OUT_BYTES_MAX = 65_536
+"""Bytes waiting for a client that does not read; beyond it the radio keeps the rest."""
+
+_RECEIVE_BYTES = 4096
+_HOST = "127.0.0.1"
+
+
+class Door:
+    """Accepts clients for one radio and carries bytes; every method returns at once."""
+
+    def __init__(self, radio: VirtualRadio, selector: selectors.BaseSelector) -> None:
+        self.radio = radio
+        self.plugged = True
+        self.port = radio.spec.port
+        self.counters: Counter[str] = Counter()
+        self.heard_s = 0.0
+        self._selector = selector
+        self._listener: socket.socket | None = None
+        self._client: socket.socket | None = None
+        self._reader = FrameReader()
+        self._out = bytearray()
+        radio.on_reboot = self.drop_client
+
+    @property
+    def has_client(self) -> bool:
+        """Whether a client is connected."""
+        return self._client is not None
+
+    def sync(self) -> None:
+        """Listen if the radio is there, refuse connections if it is not."""
+        wanted = self.plugged and self.radio.is_up
+        if wanted and self._listener is None:
+            self._listen()
+        elif not wanted and self._listener is not None:
+            self.close()
+
+    def close(self) -> None:
+        """Close the client and stop listening."""
+        self.drop_client()
+        if self._listener is not None:
+            self._selector.unregister(self._listener)
+            self._listener.close()
+            self._listener = None
+
+    def drop_client(self) -> None:
+        """Close the connection, if there is one; the radio keeps its packets."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        self._selector.unregister(client)
+        client.close()
+        self._out.clear()
+        self.radio.client_gone()
+
+    def ready(self, what: socket.socket, now_s: float) -> None:
+        """Handle a socket of this door that can be read or written."""
+        if what is self._listener:
+            self._accept(now_s)
+        elif what is self._client:
+            self._receive(now_s)
+
+    def pump(self) -> None:
+        """Send what the radio has to say, as far as the client takes it."""
+        if self._client is None:
+            return
+        while len(self._out) < OUT_BYTES_MAX and (message := self.radio.to_client()) is not None:
+            self._out += encode_frame(message)
+        if not self._out:
+            return
+        try:
+            sent = self._client.send(self._out)
+            del self._out[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.drop_client()
+            return
+        self._watch(writing=bool(self._out))
+
+    def _listen(self) -> None:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((_HOST, self.port))
+        except OSError as error:
+            listener.close()
+            raise SimulationError(
+                f"virtual radio {self.radio.spec.name!r} cannot listen on {_HOST}:{self.port} "
+                f"({error.strerror}); give it another port, or 0 for a free one"
+            ) from error
+        listener.listen(8)
+        listener.settimeout(0)
+        self.port = listener.getsockname()[1]
+        self._listener = listener
+        self._selector.register(listener, selectors.EVENT_READ, self)
+
+    def _accept(self, now_s: float) -> None:
+        assert self._listener is not None  # noqa: S101 - only called for the listener
+        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+            client, _ = self._listener.accept()
+            if self._client is not None:
+                self.counters["clients_evicted"] += 1
+                self.drop_client()
+            client.settimeout(0)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._client = client
+            self._reader = FrameReader()
+            self.heard_s = now_s
+            self.counters["clients"] += 1
+            self._selector.register(client, selectors.EVENT_READ, self)
+
+    def _receive(self, now_s: float) -> None:
+        assert self._client is not None  # noqa: S101 - only called for the client
+        try:
+            data = self._client.recv(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.drop_client()
+            return
+        self.heard_s = now_s
+        for payload in self._reader.feed(data):
+            if not self.radio.from_client(payload):
+                self.drop_client()
+                return
+
+    def _watch(self, *, writing: bool) -> None:
+        assert self._client is not None  # noqa: S101 - only called for the client
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0)
+        self._selector.modify(self._client, events, self)

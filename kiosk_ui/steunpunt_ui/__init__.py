@@ -1,0 +1,1 @@
+"""The screens of a noodsteunpunt: the citizen's kiosk and the coordinator's desk."""

@@ -1,0 +1,58 @@
+"""Puts a site's web application together; its role decides which screens there are."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from flask import Flask, redirect
+from werkzeug.wrappers import Response
+
+from steunpunt.config import Config
+from steunpunt.control import Client
+from steunpunt.model import Role
+from steunpunt_ui.context import Shared, share
+from steunpunt_ui.errors import QuietFlask, add_error_pages
+from steunpunt_ui.languages import DEFAULT_LANGUAGE, add_languages
+from steunpunt_ui.pages import add_page_words
+from steunpunt_ui.security import guard
+
+if TYPE_CHECKING:
+    from steunpunt_ui.desk.opening import DeskDoor
+
+
+def create_app(config: Config, client: Client, desk: "DeskDoor | None" = None) -> Flask:
+    """Return the application of one site: the citizen's screens at a kiosk, the desk at a coordinator.
+
+    ``client`` asks the site's node. ``desk`` is the ledger as the desk sees it; when it is None, a
+    coordinator opens the one of its config at the first page that needs it.
+    """
+    app = QuietFlask("steunpunt_ui")
+    app.logger.setLevel(logging.WARNING)
+    share(app, Shared(config, client))
+    guard(app)
+    add_languages(app)
+    add_page_words(app, config)
+    add_error_pages(app, config)
+    if config.site.role is Role.COORDINATOR:
+        _add_desk(app, config, desk)
+    else:
+        _add_citizen(app)
+    return app
+
+
+def _add_citizen(app: Flask) -> None:
+    from steunpunt_ui.citizen import make_blueprint  # noqa: PLC0415  a desk has no use for these pages
+
+    app.register_blueprint(make_blueprint())
+    app.add_url_rule("/", "start", lambda: _to(f"/{DEFAULT_LANGUAGE}/"))
+
+
+def _add_desk(app: Flask, config: Config, desk: "DeskDoor | None") -> None:
+    # A kiosk's web process must never load the ledger: it has no right to it and no memory for it.
+    from steunpunt_ui.desk import add_desk  # noqa: PLC0415
+
+    add_desk(app, config, desk)
+    app.add_url_rule("/", "start", lambda: _to("/desk/"))
+
+
+def _to(path: str) -> Response:
+    return redirect(path)

@@ -1,0 +1,42 @@
+"""The citizen's screens. All of them work without JavaScript and without cookies.
+
+Addresses (after the language): ``/`` home · ``/hulp`` kinds · ``/hulp/<kind>`` ask, check, send ·
+``/volgen`` look up · ``/t/<number>`` what anyone may see · ``/t/<number>/<secret>`` the ticket ·
+``…/stand`` a fingerprint for polling · ``…/<what>`` add to a request · ``/knop/<name>`` cancel a call.
+"""
+
+from flask import Blueprint, g
+
+from steunpunt_ui.citizen import ask, follow, home, supplement, ticket
+from steunpunt_ui.languages import LANGUAGES
+
+
+def make_blueprint() -> Blueprint:
+    """Return the citizen's pages under one path prefix per language."""
+    pages = Blueprint(
+        "citizen", __name__, url_prefix=f"/<any({','.join(LANGUAGES)}):lang>", template_folder="templates"
+    )
+
+    @pages.url_value_preprocessor
+    def take_language(_endpoint: str | None, values: dict[str, str] | None) -> None:
+        if values:
+            g.lang = values.pop("lang")
+
+    @pages.url_defaults
+    def give_language(_endpoint: str, values: dict[str, str]) -> None:
+        values.setdefault("lang", g.get("lang", ""))
+
+    what = f"<any({','.join(repr(slug) for slug in supplement.KINDS)}):slug>"
+    forms = ["GET", "POST"]
+    pages.add_url_rule("/", "home", home.show)
+    pages.add_url_rule("/stand", "home_mark", home.show_mark)
+    pages.add_url_rule("/knop/<name>", "cancel_call", home.cancel_call, methods=["POST"])
+    pages.add_url_rule("/hulp", "kinds", ask.show_kinds)
+    pages.add_url_rule("/hulp/<slug>", "ask", ask.ask, methods=forms)
+    pages.add_url_rule("/volgen", "follow", follow.follow, methods=forms)
+    pages.add_url_rule("/t/<number>", "public_ticket", ticket.show)
+    pages.add_url_rule("/t/<number>/stand", "ticket_mark", ticket.show_mark)
+    pages.add_url_rule("/t/<number>/<secret>", "ticket", ticket.show)
+    pages.add_url_rule(f"/t/<number>/{what}", "public_supplement", supplement.supplement, methods=forms)
+    pages.add_url_rule(f"/t/<number>/<secret>/{what}", "supplement", supplement.supplement, methods=forms)
+    return pages

@@ -1,0 +1,165 @@
+"""Asking for help: kind, life threat, send. Three taps from the first page, and nothing to type.
+
+Whoever wants to tell more opens the fields below the two buttons and passes a page to check first.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from flask import abort, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext, ngettext
+from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.wrappers import Response
+
+from steunpunt.model import TEXT_BYTES_MAX, Category
+from steunpunt_ui.citizen.asking import Kept, NotKept, Trouble, form_token, keep, show_again
+from steunpunt_ui.languages import language
+from steunpunt_ui.texts import characters_over, clean, clean_line
+
+PEOPLE_MAX = 99
+CALLBACK_BYTES_MAX = 30
+"""What fits beside the text on the air; the node refuses more."""
+SLUGS = {
+    "medisch": Category.MEDICAL,
+    "brand": Category.FIRE,
+    "politie": Category.POLICE,
+    "spullen": Category.SUPPLIES,
+    "vermist": Category.MISSING,
+    "anders": Category.OTHER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of help as its tile shows it."""
+
+    slug: str
+    category: Category
+    title: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a citizen filled in, cleaned; all of it may be empty."""
+
+    people: str = ""
+    text: str = ""
+    callback: str = ""
+
+    @property
+    def said(self) -> bool:
+        """Whether anything was filled in."""
+        return bool(self.people or self.text or self.callback)
+
+
+def show_kinds() -> str:
+    """Show the six kinds of help."""
+    return render_template("citizen/kinds.html", kinds=[_kind(slug) for slug in SLUGS])
+
+
+def ask(slug: str) -> Response | str:
+    """Show the page of one kind, check what was typed, or send."""
+    if slug not in SLUGS:
+        abort(404)
+    kind = _kind(slug)
+    if request.method != "POST":
+        return _show(kind, Wish(), form_token())
+    wish, token, step = _wish(request.form), request.form.get("token", ""), request.form.get("do", "check")
+    problems = _problems(wish)
+    if problems:
+        return make_response(_show(kind, wish, token, problems), HTTPStatus.BAD_REQUEST)
+    if step in {"yes", "no"}:
+        return _send(kind, wish, token, life_threat=step == "yes")
+    return _show(kind, wish, token, checking=step == "check")
+
+
+def _send(kind: Kind, wish: Wish, token: str, *, life_threat: bool) -> Response:
+    result = keep("submit", _fields(kind, wish, token, life_threat=life_threat))
+    if isinstance(result, Kept):
+        return redirect(url_for("citizen.ticket", number=result.number, secret=result.secret), 303)
+    if result.trouble is Trouble.TEXT_TOO_LONG:
+        return _too_long(kind, wish, token, result)
+    typed = {"token": token, "people": wish.people, "text": wish.text, "callback": wish.callback}
+    typed["do"] = "yes" if life_threat else "no"
+    return show_again(result.trouble, url_for("citizen.ask", slug=kind.slug), typed)
+
+
+def _fields(kind: Kind, wish: Wish, token: str, *, life_threat: bool) -> dict[str, Any]:
+    return {
+        "token": token,
+        "category": kind.category.name,
+        "life_threat": life_threat,
+        "people": int(wish.people or 0),
+        "text": wish.text,
+        "callback": wish.callback,
+        "language": language(),
+    }
+
+
+def _too_long(kind: Kind, wish: Wish, token: str, result: NotKept) -> Response:
+    fits = max(len(wish.text.encode()) - result.bytes_over, 0)
+    problems = {"text": _text_problem(characters_over(wish.text, fits))}
+    return make_response(_show(kind, wish, token, problems), HTTPStatus.BAD_REQUEST)
+
+
+def _show(
+    kind: Kind, wish: Wish, token: str, problems: dict[str, str] | None = None, *, checking: bool = False
+) -> str:
+    return render_template(
+        "citizen/ask.html",
+        kind=kind,
+        wish=wish,
+        token=token,
+        problems=problems or {},
+        checking=checking,
+        text_bytes_max=TEXT_BYTES_MAX,
+    )
+
+
+def _wish(form: ImmutableMultiDict[str, str]) -> Wish:
+    return Wish(
+        people=clean_line(form.get("people", "")),
+        text=clean(form.get("text", "")),
+        callback=clean_line(form.get("callback", "")),
+    )
+
+
+def _problems(wish: Wish) -> dict[str, str]:
+    """Return what must be corrected, by field."""
+    found = {}
+    if wish.people and not (wish.people.isascii() and wish.people.isdigit() and int(wish.people) <= PEOPLE_MAX):
+        found["people"] = gettext("How many people: write a number from 0 to %(most)s.", most=PEOPLE_MAX)
+    over = characters_over(wish.text, TEXT_BYTES_MAX)
+    if over:
+        found["text"] = _text_problem(over)
+    over = characters_over(wish.callback, CALLBACK_BYTES_MAX)
+    if over:
+        found["callback"] = ngettext(
+            "Where we can reach you is %(num)d character too long.",
+            "Where we can reach you is %(num)d characters too long.",
+            over,
+        )
+    return found
+
+
+def _text_problem(over: int) -> str:
+    return ngettext(
+        "Your message is %(num)d character too long. What you typed is below.",
+        "Your message is %(num)d characters too long. What you typed is below.",
+        over,
+    )
+
+
+def _kind(slug: str) -> Kind:
+    titles = {
+        Category.MEDICAL: gettext("Medical help"),
+        Category.FIRE: gettext("Fire"),
+        Category.POLICE: gettext("Police"),
+        Category.SUPPLIES: gettext("Water, food, medicine"),
+        Category.MISSING: gettext("Someone is missing"),
+        Category.OTHER: gettext("Something else"),
+    }
+    category = SLUGS[slug]
+    return Kind(slug, category, titles[category], category.name.lower())

@@ -1,0 +1,123 @@
+"""Asking the node to keep something, and what to tell a citizen when that did not simply succeed.
+
+A form carries a token that the node gave out. The same token twice makes one request, so that every
+page here that says "try again" can send everything once more without harm.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, make_response, render_template
+from flask_babel import gettext
+
+from steunpunt.control import NotKnownYet, Refused, Unreachable
+from steunpunt_ui.context import client, config
+from steunpunt_ui.pages import Page
+
+
+class Trouble(StrEnum):
+    """Why something was not simply kept."""
+
+    CANNOT_KEEP = "cannot_keep"
+    NOT_KNOWN_YET = "not_known_yet"
+    FORM_TOO_OLD = "form_too_old"
+    TEXT_TOO_LONG = "text_too_long"
+    UNKNOWN_TICKET = "unknown_ticket"
+    BAD_REQUEST = "bad_request"
+
+
+_TROUBLES = {
+    "cannot_keep": Trouble.CANNOT_KEEP,
+    "not_known_yet": Trouble.NOT_KNOWN_YET,
+    "token_invalid": Trouble.FORM_TOO_OLD,
+    "token_expired": Trouble.FORM_TOO_OLD,
+    "text_too_long": Trouble.TEXT_TOO_LONG,
+    "unknown_ticket": Trouble.UNKNOWN_TICKET,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The node committed it."""
+
+    number: str
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotKept:
+    """The node refused, is away, or has not said."""
+
+    trouble: Trouble
+    bytes_over: int = 0
+
+
+def keep(op: str, fields: dict[str, Any]) -> Kept | NotKept:
+    """Ask the node to keep a help request or a supplement."""
+    try:
+        reply = client().call(op, **fields)
+    except NotKnownYet:
+        return NotKept(Trouble.NOT_KNOWN_YET)
+    except Unreachable:
+        return NotKept(Trouble.CANNOT_KEEP)
+    except Refused as refusal:
+        over = int(refusal.body.get("bytes", 0)) - int(refusal.body.get("bytes_max", 0))
+        return NotKept(_TROUBLES.get(refusal.code, Trouble.BAD_REQUEST), max(over, 1))
+    return Kept(str(reply["number"]), str(reply.get("secret", "")))
+
+
+def form_token() -> str:
+    """Return a fresh form token, or "" when the node cannot give one now.
+
+    A form with an empty token still keeps what people type: it is refused as too old and shown again.
+    """
+    try:
+        return str(client().call("form_token")["token"])
+    except (Refused, Unreachable, NotKnownYet):
+        return ""
+
+
+def show_again(trouble: Trouble, action: str, fields: dict[str, str]) -> Response:
+    """Return the page that says what is known and sends the same fields again with one tap."""
+    if trouble is Trouble.FORM_TOO_OLD:
+        fields = fields | {"token": form_token()}
+        if not fields["token"]:
+            trouble = Trouble.CANNOT_KEEP
+    body = render_template("citizen/again.html", page=_page(trouble), action=action, fields=fields)
+    ours = trouble in {Trouble.CANNOT_KEEP, Trouble.NOT_KNOWN_YET}
+    return make_response(body, HTTPStatus.SERVICE_UNAVAILABLE if ours else HTTPStatus.BAD_REQUEST)
+
+
+def _page(trouble: Trouble) -> Page:
+    address = config().region.fallback_address
+    if trouble is Trouble.NOT_KNOWN_YET:
+        return Page(
+            gettext("We don't know yet whether your request has been kept."),
+            gettext("This device is slow to answer. Asking again never makes a second request."),
+            gettext("Tap the button. Life in danger? Call 112, or send someone to %(address)s.", address=address),
+            gettext("Ask again"),
+        )
+    if trouble is Trouble.CANNOT_KEEP:
+        return Page(
+            gettext("This device can't keep your request now."),
+            gettext("Nobody has your request. What you filled in is still on this page."),
+            gettext(
+                "Danger? Call 112 if a phone works. Otherwise: go to %(address)s, or send someone.", address=address
+            ),
+            gettext("Try again"),
+        )
+    if trouble is Trouble.FORM_TOO_OLD:
+        return Page(
+            gettext("This page had been open too long."),
+            gettext("Your request has not been sent. What you filled in is still on this page."),
+            gettext("Tap the button to send it."),
+            gettext("Send now"),
+        )
+    return Page(
+        gettext("This request could not be read."),
+        gettext("Your request has not been sent."),
+        gettext("Try again, or start again from the first page."),
+        gettext("Try again"),
+    )

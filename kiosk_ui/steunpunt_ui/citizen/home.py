@@ -1,0 +1,138 @@
+"""The first page: what works here now, what does not, and the way to help."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flask import Response, abort, redirect, render_template, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response as AnyResponse
+
+from steunpunt.control import NotKnownYet, Refused, Unreachable
+from steunpunt_ui.ages import ago
+from steunpunt_ui.citizen.states import short_words
+from steunpunt_ui.context import client, config
+
+BUTTONS_SHOWN_MAX = 3
+_NODE_AWAY = (Unreachable, NotKnownYet, Refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """What is down, and what to do now; ``calm`` when help can still be asked as usual."""
+
+    what: str
+    now: str
+    calm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonCall:
+    """A help button's call: waiting to leave (``pending_s``), or on its way under a number."""
+
+    name: str
+    pending_s: int | None
+    number: str
+    says: str
+
+
+def show() -> str:
+    """Show the first page."""
+    status = _status()
+    banner, calls = banner_of(status), _calls_of(status)
+    mark = _mark(banner, calls)
+    return render_template(
+        "citizen/home.html", banner=banner, calls=calls, mark=mark, poll=url_for("citizen.home_mark")
+    )
+
+
+def show_mark() -> Response:
+    """Return the fingerprint of what the first page shows now, for polling."""
+    status = _status()
+    return Response(_mark(banner_of(status), _calls_of(status)), mimetype="text/plain")
+
+
+def cancel_call(name: str) -> AnyResponse:
+    """Cancel the waiting call of a button: for staff at this point."""
+    try:
+        client().call("cancel_call", name=name)
+    except Refused as refusal:
+        if refusal.code == "unknown_button":
+            abort(404)
+        abort(503)
+    except (Unreachable, NotKnownYet):
+        abort(503)
+    return redirect(url_for("citizen.home"), 303)
+
+
+def banner_of(status: dict[str, Any] | None) -> Banner | None:
+    """Return the gravest thing to say of this point's roads, in plain words; None when all is well."""
+    address, station = config().region.fallback_address, config().region.coordinator_name
+    if status is None or not status["can_keep"]:
+        return Banner(
+            gettext("This device can't keep requests now."),
+            gettext("Danger? Call 112 if a phone works. Otherwise: go to %(address)s.", address=address),
+        )
+    links = status["links"]
+    down = {name for name, link in links.items() if not link["up"]}
+    danger = gettext(
+        "Your request waits here safely until it can leave. Danger? Call 112 or send someone to %(address)s.",
+        address=address,
+    )
+    if down == set(links):
+        return Banner(gettext("This point can't send anything now."), danger)
+    if not status["region"]["fresh"]:
+        return Banner(_silence(status["region"].get("age_s"), station), danger)
+    if "mesh" in down:
+        return Banner(
+            gettext("The radio of this point does not work now."),
+            gettext("You can ask for help: it goes over the internet."),
+            calm=True,
+        )
+    if "broker" in down:
+        return Banner(
+            gettext("This point has no internet now."),
+            gettext("You can ask for help: it goes by radio."),
+            calm=True,
+        )
+    return None
+
+
+def _silence(age_s: float | None, station: str) -> str:
+    if age_s is None:
+        return gettext("We have heard nothing from %(station)s yet.", station=station)
+    return gettext("We last heard %(station)s %(ago)s.", station=station, ago=ago(age_s))
+
+
+def _status() -> dict[str, Any] | None:
+    try:
+        return client().call("status")
+    except _NODE_AWAY:
+        return None
+
+
+def _calls_of(status: dict[str, Any] | None) -> list[ButtonCall]:
+    """Return the calls that are waiting or not yet closed."""
+    found = []
+    for button in (status or {}).get("buttons", []):
+        if button["pending_s"] is not None:
+            found.append(ButtonCall(button["name"], int(button["pending_s"]), "", ""))
+        elif button["number"]:
+            found.append(_open_call(button["name"], button["number"]))
+    return [call for call in found if call is not None][:BUTTONS_SHOWN_MAX]
+
+
+def _open_call(name: str, number: str) -> ButtonCall | None:
+    try:
+        ticket = client().call("ticket", number=number)
+    except _NODE_AWAY:
+        return None
+    if ticket["state"] == "CLOSED":
+        return None
+    return ButtonCall(name, None, number, short_words(ticket["state"], config().region.coordinator_name))
+
+
+def _mark(banner: Banner | None, calls: list[ButtonCall]) -> str:
+    shown = json.dumps([banner and asdict(banner), [asdict(call) for call in calls]])
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]

@@ -1,0 +1,111 @@
+"""How far a request has come, as a screen may say it: never more than is known."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flask_babel import gettext
+
+from steunpunt.model import SenderFunction, TicketState, TokenCode
+from steunpunt_ui.ages import MINUTE_S, ago
+
+
+@dataclass(frozen=True, slots=True)
+class TicketView:
+    """The public part of a ticket, with its ages in words."""
+
+    number: str
+    state: str
+    steps: int
+    """How many of the five dots are filled."""
+    asked_ago: str
+    state_ago: str
+    active: str
+    """When somebody was last active at the coordinator, or that we don't know."""
+    passed_on_ago: str
+    reason: str
+    life_threat: bool
+    answers_count: int
+    open_to_all: bool
+    """A help button's ticket: nobody holds a secret half, so its answer is shown to all here."""
+
+    def mark(self) -> str:
+        """Return a fingerprint of all that is shown, so that a poll sees a change."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """One answer: what, by whom in words, when."""
+
+    text: str
+    function: str
+    ago: str
+
+
+def view_of(reply: dict[str, Any], fallback_address: str) -> TicketView:
+    """Return what to show of the node's reply to ``ticket``."""
+    at_least = bool(reply["age_at_least"])
+    passed_on_s = reply["passed_on_age_s"]
+    return TicketView(
+        number=reply["number"],
+        state=reply["state"],
+        steps=int(TicketState[reply["state"]]),
+        asked_ago=ago(reply["age_s"], at_least=at_least),
+        state_ago=ago(reply["state_age_s"], at_least=at_least),
+        active=_active(reply["active_min"]),
+        passed_on_ago="" if passed_on_s is None else ago(passed_on_s, at_least=at_least),
+        reason=_reason(reply["close_code"], fallback_address),
+        life_threat=bool(reply["life_threat"]),
+        answers_count=int(reply["answers_count"]),
+        open_to_all=bool(reply.get("open_to_all")),
+    )
+
+
+def answers_of(reply: dict[str, Any]) -> list[AnswerView]:
+    """Return the readable answers of a reply, newest first; none without the secret half."""
+    return [
+        AnswerView(answer["text"], function_words(answer["function"]), ago(answer["age_s"]))
+        for answer in reversed(reply.get("answers") or [])
+        if not answer.get("unreadable")
+    ]
+
+
+def short_words(state: str, station: str) -> str:
+    """Return one line for the call of a button: the state with what it does not mean."""
+    lines = {
+        "KEPT": gettext("Not sent yet. Nobody at %(station)s has it.", station=station),
+        "ON_ITS_WAY": gettext("We are sending it, and don't know yet whether it has arrived."),
+        "RECEIVED": gettext("Arrived at %(station)s, not read yet.", station=station),
+        "SEEN": gettext("Somebody at %(station)s is taking this up.", station=station),
+        "ANSWERED": gettext("%(station)s has answered. Ask the staff here.", station=station),
+    }
+    return lines.get(state, "")
+
+
+def function_words(name: str) -> str:
+    """Return who answers, by function."""
+    words = {
+        SenderFunction.COORDINATOR: gettext("the coordinator"),
+        SenderFunction.DUTY_OFFICER: gettext("the duty officer"),
+        SenderFunction.FIRE_CREW: gettext("the fire brigade"),
+        SenderFunction.MEDICAL: gettext("the medical service"),
+        SenderFunction.MUNICIPALITY: gettext("the municipality"),
+    }
+    return words.get(SenderFunction.__members__.get(name, SenderFunction.COORDINATOR), "")
+
+
+def _active(minutes: int | None) -> str:
+    if minutes is None:
+        return gettext("We don't know whether anyone is there now.")
+    return gettext("Somebody was active there %(ago)s.", ago=ago(minutes * MINUTE_S))
+
+
+def _reason(code: str | None, address: str) -> str:
+    reasons = {
+        TokenCode.CLOSED_HELPED.name: gettext("you have been helped"),
+        TokenCode.CLOSED_NOT_NEEDED.name: gettext("you no longer need help"),
+        TokenCode.CLOSED_CANNOT.name: gettext("we can't help now: go to %(address)s", address=address),
+    }
+    return reasons.get(code or "", gettext("not told"))

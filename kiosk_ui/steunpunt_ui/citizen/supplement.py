@@ -1,0 +1,142 @@
+"""Adding to a request: it has got worse, a question, understood, still needed, no longer needed."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from flask import abort, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext, ngettext
+from werkzeug.wrappers import Response
+
+from steunpunt.model import TEXT_BYTES_MAX, SupplementCode
+from steunpunt_ui.citizen.asking import Kept, Trouble, form_token, keep, show_again
+from steunpunt_ui.citizen.lookup import find, not_found, tidy_secret
+from steunpunt_ui.citizen.ticket import step_address
+from steunpunt_ui.texts import characters_over, clean
+
+KINDS = {
+    "erger": SupplementCode.WORSE,
+    "vraag": SupplementCode.QUESTION,
+    "begrepen": SupplementCode.UNDERSTOOD,
+    "nog-nodig": SupplementCode.STILL_NEEDED,
+    "niet-nodig": SupplementCode.NO_LONGER_NEEDED,
+}
+"""Last part of the address and what it adds; only *erger* (worse) goes without the secret half."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepPage:
+    """Words of the page of one supplement."""
+
+    title: str
+    what: str
+    button: str
+    look: str = "deep"
+    asks_text: bool = False
+    label: str = ""
+
+
+def supplement(number: str, slug: str, secret: str | None = None) -> Response | str:
+    """Show the page of one supplement, or send it."""
+    code = KINDS[slug]
+    if secret is None and code is not SupplementCode.WORSE:
+        abort(404)
+    reply = find(number, secret) if request.method == "GET" else {"number": number}
+    if isinstance(reply, Response):
+        return reply
+    half = tidy_secret(secret) if secret is not None else None
+    if request.method == "GET":
+        return _show(reply["number"], half, slug, form_token(), "")
+    return _send(number, half, slug)
+
+
+def _send(number: str, secret: str | None, slug: str) -> Response:
+    text, token = clean(request.form.get("text", "")), request.form.get("token", "")
+    over = characters_over(text, TEXT_BYTES_MAX)
+    if over:
+        return _refuse(number, secret, slug, token, text, _too_long(over))
+    if KINDS[slug] is SupplementCode.QUESTION and not text:
+        return _refuse(number, secret, slug, token, text, gettext("Write what you want to tell or ask."))
+    code = KINDS[slug].name
+    result = keep(
+        "supplement", {"token": token, "number": number, "secret": secret or "", "code": code, "text": text}
+    )
+    if isinstance(result, Kept):
+        return redirect(_back(number, secret, added=True), 303)
+    if result.trouble is Trouble.UNKNOWN_TICKET:
+        return not_found()
+    if result.trouble is Trouble.TEXT_TOO_LONG:
+        fits = max(len(text.encode()) - result.bytes_over, 0)
+        return _refuse(number, secret, slug, token, text, _too_long(characters_over(text, fits)))
+    return show_again(result.trouble, step_address(number, secret, slug), {"token": token, "text": text})
+
+
+def _show(number: str, secret: str | None, slug: str, token: str, text: str, problem: str = "") -> str:
+    return render_template(
+        "citizen/supplement.html",
+        page=_page(KINDS[slug]),
+        number=number,
+        back=_back(number, secret),
+        action=step_address(number, secret, slug),
+        token=token,
+        text=text,
+        problem=problem,
+        text_bytes_max=TEXT_BYTES_MAX,
+    )
+
+
+def _refuse(number: str, secret: str | None, slug: str, token: str, text: str, problem: str) -> Response:
+    return make_response(_show(number, secret, slug, token, text, problem), HTTPStatus.BAD_REQUEST)
+
+
+def _too_long(over: int) -> str:
+    return ngettext(
+        "Your message is %(num)d character too long. What you typed is below.",
+        "Your message is %(num)d characters too long. What you typed is below.",
+        over,
+    )
+
+
+def _back(number: str, secret: str | None, *, added: bool = False) -> str:
+    more = {"added": "1"} if added else {}
+    if secret is None:
+        return url_for("citizen.public_ticket", number=number, **more)
+    return url_for("citizen.ticket", number=number, secret=secret, **more)
+
+
+def _page(code: SupplementCode) -> StepPage:
+    more = gettext("You may write what has changed:")
+    if code is SupplementCode.WORSE:
+        return StepPage(
+            gettext("It has got worse"),
+            gettext("We add to your request that it has got worse."),
+            gettext("Send: it has got worse"),
+            look="red",
+            asks_text=True,
+            label=more,
+        )
+    if code is SupplementCode.QUESTION:
+        return StepPage(
+            gettext("Tell or ask more"),
+            gettext("We add this to your request."),
+            gettext("Send"),
+            asks_text=True,
+            label=gettext("What do you want to tell or ask?"),
+        )
+    if code is SupplementCode.STILL_NEEDED:
+        return StepPage(
+            gettext("I still need help"),
+            gettext("We tell that you still need help."),
+            gettext("Send: I still need help"),
+            look="red",
+            asks_text=True,
+            label=more,
+        )
+    if code is SupplementCode.NO_LONGER_NEEDED:
+        return StepPage(
+            gettext("I no longer need help"),
+            gettext("We tell that you no longer need help."),
+            gettext("Send: no help needed any more"),
+        )
+    return StepPage(
+        gettext("I understand"), gettext("We tell that you have read the answer."), gettext("Send: I understand")
+    )

@@ -1,0 +1,75 @@
+"""The ticket: what anyone with the number may see, and the answer for who has the secret half."""
+
+import ipaddress
+from http import HTTPStatus
+
+import segno
+from flask import make_response, render_template, request, url_for
+from markupsafe import Markup
+from werkzeug.wrappers import Response
+
+from steunpunt.control import NotKnownYet, Refused, Unreachable
+from steunpunt_ui.citizen.asking import form_token
+from steunpunt_ui.citizen.lookup import find, tidy_number, tidy_secret
+from steunpunt_ui.citizen.states import answers_of, view_of
+from steunpunt_ui.context import client, config
+
+
+def show(number: str, secret: str | None = None) -> Response | str:
+    """Show how far a request has come; with the secret half also its answers."""
+    reply = find(number, secret)
+    if isinstance(reply, Response):
+        return reply
+    ticket = view_of(reply, config().region.fallback_address)
+    half = tidy_secret(secret) if secret is not None else None
+    answers = answers_of(reply)
+    return render_template(
+        "citizen/ticket.html",
+        ticket=ticket,
+        secret=half,
+        answers=answers,
+        qr=_qr(ticket.number, half) if half else "",
+        token=form_token() if half and answers and ticket.state == "ANSWERED" else "",
+        added="added" in request.args,
+        step=lambda slug: step_address(ticket.number, half, slug),
+        mark=ticket.mark(),
+        poll=url_for("citizen.ticket_mark", number=ticket.number),
+    )
+
+
+def show_mark(number: str) -> Response:
+    """Return the fingerprint of what is shown now, for polling by the public number alone."""
+    try:
+        reply = client().call("ticket", number=tidy_number(number))
+    except Refused:
+        return make_response("", HTTPStatus.NOT_FOUND)
+    except (Unreachable, NotKnownYet):
+        return make_response("", HTTPStatus.SERVICE_UNAVAILABLE)
+    mark = view_of(reply, config().region.fallback_address).mark()
+    return make_response(mark, {"Content-Type": "text/plain; charset=utf-8"})
+
+
+def step_address(number: str, secret: str | None, slug: str) -> str:
+    """Return where something is added to a request, with the secret half when it is known."""
+    if secret is None:
+        return url_for("citizen.public_supplement", number=number, slug=slug)
+    return url_for("citizen.supplement", number=number, secret=secret, slug=slug)
+
+
+def _qr(number: str, secret: str) -> Markup:
+    """Return the ticket as a QR code: its address, or plain text where a phone could not reach that."""
+    if _is_own_device(request.host):
+        content = f"{config().site.name}\n{number}\n{secret}"
+    else:
+        content = url_for("citizen.ticket", number=number, secret=secret, _external=True)
+    code = segno.make_qr(content, error="m")
+    return Markup(code.svg_inline(border=2, omitsize=True, dark="#000"))  # noqa: S704  paths made by segno
+
+
+def _is_own_device(host: str) -> bool:
+    """Whether an address leads a phone to itself: the kiosk's own browser is on 127.0.0.1."""
+    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return name == "localhost"

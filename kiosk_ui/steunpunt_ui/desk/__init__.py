@@ -1,0 +1,41 @@
+"""The desk: the coordinator's screens. Only a coordinator's web process imports this package.
+
+Addresses: ``/desk/`` the list · ``/desk/stand`` the same list alone, for refreshing · ``/desk/login`` ·
+``/desk/melding/<id>`` one case · ``…/stand`` its fingerprint · ``…/<act>`` what a person does with it.
+"""
+
+from flask import Blueprint, Flask, current_app, g
+
+from steunpunt.config import Config
+from steunpunt.model import KeyFileError, LedgerError
+from steunpunt_ui.desk import acts, cases, login, opening
+from steunpunt_ui.desk.sessions import Limiter, Sessions
+
+
+def add_desk(app: Flask, config: Config, desk: opening.DeskDoor | None) -> None:
+    """Add the desk's pages; without ``desk`` the ledger of the config is opened when a page needs it."""
+    app.extensions["steunpunt.desk"] = opening.Opening(config, desk)
+    app.extensions["steunpunt.sessions"] = Sessions()
+    app.extensions["steunpunt.limiter"] = Limiter()
+    app.register_blueprint(_make_blueprint())
+
+
+def _make_blueprint() -> Blueprint:
+    pages = Blueprint("desk", __name__, url_prefix="/desk", template_folder="templates")
+    pages.before_request(login.require_login)
+    pages.register_error_handler(LedgerError, cases.show_ledger_away)
+    pages.register_error_handler(KeyFileError, cases.show_ledger_away)
+    pages.add_url_rule("/", "list", cases.show_list)
+    pages.add_url_rule("/stand", "list_part", cases.show_list_part)
+    pages.add_url_rule("/login", "login", login.log_in, methods=["GET", "POST"])
+    pages.add_url_rule("/logout", "logout", login.log_out, methods=["POST"])
+    pages.add_url_rule("/melding/<int:case_id>", "case", cases.show_case)
+    pages.add_url_rule("/melding/<int:case_id>/stand", "case_mark", cases.show_case_mark)
+    pages.add_url_rule("/melding/<int:case_id>/<any(oppakken,antwoord,doorgeven,afsluiten):act>", "act", acts.act, methods=["POST"])
+    pages.context_processor(lambda: {"person": g.get("person"), "new_token": _new_token})
+    return pages
+
+
+def _new_token() -> str:
+    sessions = current_app.extensions["steunpunt.sessions"]
+    return str(sessions.form_token(g.person)) if g.get("person") else ""

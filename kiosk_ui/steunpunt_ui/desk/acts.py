@@ -1,0 +1,91 @@
+"""What a person does with a case. Each act has a form of its own and happens once per form."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from flask import make_response, redirect, request, url_for
+from flask_babel import gettext, ngettext
+from werkzeug.wrappers import Response
+
+from steunpunt.ledger.desk import CaseGone, NotAllowed
+from steunpunt.model import ANSWER_BYTES_MAX, CLOSE_CODES, SenderFunction, TokenCode
+from steunpunt_ui.desk.cases import case_page
+from steunpunt_ui.desk.login import form_token, person
+from steunpunt_ui.desk.opening import desk, ring_bell
+from steunpunt_ui.desk.words import how_choices
+from steunpunt_ui.pages import Page, show_message
+from steunpunt_ui.texts import characters_over, clean, clean_line
+
+FIELD_BYTES_MAX = 80
+Act = Callable[[int, str], str]
+"""Does one act for a case with a form's token; returns what is wrong, "" when it was done."""
+
+
+def act(case_id: int, act: str) -> Response:
+    """Do one act and show the case again; refused acts keep what was typed."""
+    acts: dict[str, Act] = {
+        "oppakken": _take_up,
+        "antwoord": _answer,
+        "doorgeven": _pass_on,
+        "afsluiten": _close,
+    }
+    token = form_token()
+    try:
+        problem = acts[act](case_id, token)
+    except CaseGone:
+        page = Page(gettext("This case is no longer here."), gettext("Nothing was changed."))
+        return make_response(show_message(page, at_desk=True), HTTPStatus.NOT_FOUND)
+    except NotAllowed:
+        problem = gettext("That is not possible in the state the case is in now. Perhaps a colleague was first.")
+    if not problem:
+        ring_bell()
+        return redirect(url_for("desk.case", case_id=case_id), 303)
+    typed = request.form.to_dict() | {"act": act}
+    return make_response(case_page(case_id, problem, typed), HTTPStatus.CONFLICT)
+
+
+def _take_up(case_id: int, token: str) -> str:
+    desk().take_up(case_id, person().name, token=token)
+    return ""
+
+
+def _answer(case_id: int, token: str) -> str:
+    text = clean(request.form.get("text", ""))
+    function = SenderFunction.__members__.get(request.form.get("function", ""))
+    if not text:
+        return gettext("Write the answer first.")
+    if function is None:
+        return gettext("Choose who answers.")
+    over = characters_over(text, ANSWER_BYTES_MAX)
+    if over:
+        return ngettext(
+            "The answer is %(num)d character too long. Nothing was sent.",
+            "The answer is %(num)d characters too long. Nothing was sent.",
+            over,
+        )
+    desk().answer(case_id, person().name, function, text, token=token)
+    return ""
+
+
+def _pass_on(case_id: int, token: str) -> str:
+    to, reference = (clean_line(request.form.get(name, "")) for name in ("to", "reference"))
+    how = request.form.get("how", "")
+    if not to:
+        return gettext("Write to whom you passed this on.")
+    if how not in how_choices():
+        return gettext("Choose how you passed this on.")
+    if characters_over(to, FIELD_BYTES_MAX) or characters_over(reference, FIELD_BYTES_MAX):
+        return gettext("That is too long. Shorten to whom, or the incident number.")
+    read_back = request.form.get("read_back") == "yes"
+    desk().pass_on(
+        case_id, person().name, to=to, how=how, reference=reference, read_back=read_back, token=token
+    )
+    return ""
+
+
+def _close(case_id: int, token: str) -> str:
+    code = TokenCode.__members__.get(request.form.get("code", ""))
+    if code not in CLOSE_CODES:
+        return gettext("Choose a reason.")
+    desk().close(case_id, person().name, code, token=token)
+    return ""

@@ -1,0 +1,94 @@
+"""The list of cases and one case. Looking at them changes nothing."""
+
+import hashlib
+import logging
+from http import HTTPStatus
+
+from flask import Response, abort, g, make_response, render_template, url_for
+from flask_babel import gettext
+
+from steunpunt.ledger.desk import Case, CaseGone
+from steunpunt.model import ANSWER_BYTES_MAX, SteunpuntError, TicketState
+from steunpunt_ui.ages import ago
+from steunpunt_ui.desk import words
+from steunpunt_ui.desk.opening import desk
+from steunpunt_ui.pages import Page
+
+CLOSED_SHOWN_MAX = 50
+_log = logging.getLogger(__name__)
+
+
+def show_list() -> str:
+    """Show all cases: open ones by priority and age, then the closed."""
+    return render_template("desk/list.html", poll=url_for("desk.list_part"), **_list())
+
+
+def show_list_part() -> str:
+    """Return the list alone, to put in the place of the one on screen."""
+    return render_template("desk/cases.html", **_list())
+
+
+def show_case(case_id: int) -> str:
+    """Show one case with all that can be done. This is not taking it up."""
+    return case_page(case_id)
+
+
+def show_case_mark(case_id: int) -> Response:
+    """Return a fingerprint of what happened to a case, for polling."""
+    return Response(_mark(find_case(case_id)), mimetype="text/plain")
+
+
+def case_page(case_id: int, problem: str = "", typed: dict[str, str] | None = None) -> str:
+    """Render one case; after a refused act with the reason and what was typed."""
+    case = find_case(case_id)
+    return render_template(
+        "desk/case.html",
+        case=case,
+        problem=problem,
+        typed=typed or {},
+        words=words,
+        ago=ago,
+        closed=case.state is TicketState.CLOSED,
+        mark=_mark(case),
+        poll=url_for("desk.case_mark", case_id=case_id),
+        answer_bytes_max=ANSWER_BYTES_MAX,
+    )
+
+
+def find_case(case_id: int) -> Case:
+    """Return a case; shows "no such page" when there is none."""
+    try:
+        return desk().case(case_id)
+    except CaseGone:
+        abort(404)
+
+
+def show_ledger_away(error: SteunpuntError) -> Response:
+    """Say that the ledger cannot be used now, and try again by itself."""
+    _log.error("%s", error)
+    g.refresh = True
+    page = Page(
+        gettext("The ledger can't be used now."),
+        gettext("Nothing is lost by that. This page tries again by itself."),
+        gettext("Still here after a minute? Look whether steunpunt-node runs, and in the log of steunpunt-web."),
+    )
+    return make_response(render_template("desk/message.html", page=page), HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _list() -> dict[str, object]:
+    everything = desk().cases()
+    # A closed case about which the citizen wrote again asks for a person's eyes like an open one.
+    closed = [case for case in everything if case.state is TicketState.CLOSED and not case.unread_supplements]
+    return {
+        "open_cases": [case for case in everything if case not in closed],
+        "closed_cases": closed[:CLOSED_SHOWN_MAX],
+        "words": words,
+        "ago": ago,
+        "answered_state": TicketState.ANSWERED,
+    }
+
+
+def _mark(case: Case) -> str:
+    facts = [(event.kind, event.by, event.text, event.delivered) for event in case.events]
+    shown = repr((case.state, case.seen_by, case.presses, facts))
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]

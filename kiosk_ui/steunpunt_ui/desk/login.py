@@ -1,0 +1,101 @@
+"""Logging in at the desk with a name and a password."""
+
+import logging
+from http import HTTPStatus
+
+from flask import abort, current_app, g, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from steunpunt.model import KeyFileError, LedgerError
+from steunpunt_ui.context import config
+from steunpunt_ui.desk.opening import desk, ring_bell
+from steunpunt_ui.desk.passwords import NAME_CHARACTERS_MAX, verify_person
+from steunpunt_ui.desk.sessions import WRONG_TRIES_S, Limiter, Person, Sessions
+
+COOKIE = "desk"
+_log = logging.getLogger(__name__)
+
+
+def require_login() -> Response | None:
+    """Let only people who are logged in pass; others see the login page first."""
+    g.person = _sessions().find(request.cookies.get(COOKIE, ""))
+    if g.person is not None or request.endpoint == "desk.login":
+        return None
+    if request.endpoint in {"desk.list_part", "desk.case_mark"}:
+        return make_response("", HTTPStatus.UNAUTHORIZED)
+    return redirect(url_for("desk.login"), 303)
+
+
+def person() -> Person:
+    """Return who sends this request; the page requires a login."""
+    found = g.get("person")
+    if not isinstance(found, Person):
+        abort(401)
+    return found
+
+
+def form_token() -> str:
+    """Return the token of the form that was sent; refuses one that was not made for this session."""
+    token = request.form.get("token", "")
+    if not _sessions().made_for(person(), token):
+        abort(403)
+    return token
+
+
+def log_in() -> Response | str:
+    """Show the login page, or log in."""
+    if request.method != "POST":
+        return redirect(url_for("desk.list")) if g.person else _show("")
+    name, password = request.form.get("name", "").strip()[:NAME_CHARACTERS_MAX], request.form.get("password", "")
+    limiter: Limiter = current_app.extensions["steunpunt.limiter"]
+    try:
+        right = limiter.check(lambda: verify_person(config().web.desk_passwords_file, name, password))
+    except KeyFileError as error:
+        _log.error("%s", error)  # noqa: TRY400  one line says it all
+        return _refuse(gettext("The file of passwords can't be used. A technician sees why in the log."), 503)
+    if right is None:
+        problem = gettext("Too many wrong passwords. Wait %(seconds)s seconds.", seconds=int(WRONG_TRIES_S))
+        return _refuse(problem, HTTPStatus.TOO_MANY_REQUESTS)
+    if not right:
+        return _refuse(gettext("The name or the password is wrong."), HTTPStatus.FORBIDDEN)
+    _note_presence(name)
+    response = redirect(url_for("desk.list"), 303)
+    session = _sessions().begin(name).session
+    # Not "secure": the desk is served to the machine itself, without TLS.
+    response.set_cookie(COOKIE, session, httponly=True, samesite="Strict", path="/desk")
+    return response
+
+
+def _note_presence(name: str) -> None:
+    """Let the points know that somebody is here; logging in must not hang on that."""
+    try:
+        desk().present(name)
+    except (LedgerError, KeyFileError) as error:
+        _log.warning("%s", error)
+    ring_bell()
+
+
+def log_out() -> Response:
+    """End the session."""
+    form_token()
+    _sessions().end(person().session)
+    response = redirect(url_for("desk.login"), 303)
+    response.delete_cookie(COOKIE, httponly=True, samesite="Strict", path="/desk")
+    return response
+
+
+def _show(problem: str) -> str:
+    return render_template("desk/login.html", problem=problem, name=request.form.get("name", ""))
+
+
+def _refuse(problem: str, status: int) -> Response:
+    response = make_response(_show(problem), status)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        response.headers["Retry-After"] = str(int(WRONG_TRIES_S))
+    return response
+
+
+def _sessions() -> Sessions:
+    sessions: Sessions = current_app.extensions["steunpunt.sessions"]
+    return sessions

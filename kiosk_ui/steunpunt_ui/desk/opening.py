@@ -1,0 +1,78 @@
+"""The desk's way to the ledger, opened when first needed: the node makes and migrates it at its start."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from flask import current_app
+
+from steunpunt.config import Config
+from steunpunt.control import ControlError, Refused
+from steunpunt.keyfiles import read_ledger_key
+from steunpunt.ledger.desk import Case, Desk
+from steunpunt.model import KeyFileError, SenderFunction, TokenCode
+from steunpunt_ui.context import client
+
+
+class DeskDoor(Protocol):
+    """What the pages need of the ledger; see :class:`steunpunt.ledger.desk.Desk`."""
+
+    def cases(self) -> list[Case]:
+        """Return the cases in the order of the list."""
+        ...
+
+    def case(self, case_id: int) -> Case:
+        """Return one case."""
+        ...
+
+    def present(self, name: str) -> None:
+        """Note that a person is here."""
+        ...
+
+    def take_up(self, case_id: int, name: str, *, token: str) -> None:
+        """Note that a person takes a case up."""
+        ...
+
+    def answer(self, case_id: int, name: str, function: SenderFunction, text: str, *, token: str) -> None:
+        """Answer the citizen."""
+        ...
+
+    def pass_on(  # noqa: PLR0913  the fields of the form
+        self, case_id: int, name: str, *, to: str, how: str, reference: str, read_back: bool, token: str
+    ) -> None:
+        """Note that a case was passed on."""
+        ...
+
+    def close(self, case_id: int, name: str, code: TokenCode, *, token: str) -> None:
+        """Close a case."""
+        ...
+
+
+@dataclass(slots=True)
+class Opening:
+    """Holds the desk once its key could be read."""
+
+    config: Config
+    desk: DeskDoor | None = None
+
+    def get(self) -> DeskDoor:
+        """Return the desk; raises KeyFileError while the ledger's key cannot be read."""
+        if self.desk is None:
+            ledger = self.config.ledger
+            if ledger.key_file is None:
+                raise KeyFileError("ledger.key_file is missing in the config file; make it with `steunpunt keys`")
+            self.desk = Desk(Path(ledger.path), read_ledger_key(Path(ledger.key_file)))
+        return self.desk
+
+
+def desk() -> DeskDoor:
+    """Return the desk of this application; raises KeyFileError."""
+    opening: Opening = current_app.extensions["steunpunt.desk"]
+    return opening.get()
+
+
+def ring_bell() -> None:
+    """Wake the node, so that what was just done leaves at once; without it the node finds it by polling."""
+    with contextlib.suppress(ControlError, Refused):
+        client().call("bell")

@@ -1,0 +1,195 @@
+"""The desk's people: a file of lines ``name:scrypt$n$r$p$salt$hash``, salt and hash in base64.
+
+The cost is scrypt's (RFC 7914) n = 2**15, r = 8, p = 1: 32 MiB and about a third of a second on a Pi 5.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from steunpunt.model import KeyFileError, SteunpuntError
+
+COST_N = 2**15
+COST_R = 8
+COST_P = 1
+MEMORY_BYTES_MAX = 128 * 1024 * 1024
+PASSWORD_CHARACTERS_MIN = 8
+PASSWORD_CHARACTERS_MAX = 200
+NAME_CHARACTERS_MAX = 40
+_FILE_BYTES_MAX = 64 * 1024
+_SALT_BYTES = 16
+_HASH_BYTES = 32
+_FIELDS = 6
+_MODE = 0o640
+_MODE = 0o640
+_MEND = "make it with `steunpunt keys desk-password`"
+
+
+class PasswordError(SteunpuntError, ValueError):
+    """A name or a password that cannot be used; the message says what to choose instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hash:
+    """One stored password: its cost, salt and digest."""
+
+    n: int
+    r: int
+    p: int
+    salt: bytes
+    digest: bytes
+
+
+_NOBODY = Hash(COST_N, COST_R, COST_P, bytes(_SALT_BYTES), bytes(_HASH_BYTES))
+"""Stands in for an unknown name, so that it takes as long as a known one."""
+
+
+def hash_password(password: str, salt: bytes | None = None) -> str:
+    """Return ``scrypt$n$r$p$salt$hash`` for a password of 8 to 200 characters; PasswordError for another length."""
+    if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
+        raise PasswordError(
+            f"the password has {len(password)} characters; "
+            f"choose {PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX}"
+        )
+    salt = secrets.token_bytes(_SALT_BYTES) if salt is None else salt
+    cost = Hash(COST_N, COST_R, COST_P, salt, b"")
+    parts = (base64.b64encode(part).decode() for part in (salt, _digest(password, cost)))
+    return "$".join(["scrypt", str(COST_N), str(COST_R), str(COST_P), *parts])
+
+
+def password_line(name: str, password: str) -> str:
+    """Return the line of one person for the file, without its end; PasswordError for an unusable name."""
+    if not name.strip() or name != name.strip() or len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
+        raise PasswordError(
+            f"the name must be 1 to {NAME_CHARACTERS_MAX} printable characters, without spaces around"
+        )
+    if ":" in name or name.startswith("#"):
+        raise PasswordError("the name may not contain a colon or begin with #; leave that out")
+    return f"{name}:{hash_password(password)}"
+
+
+def set_password(path: Path, name: str, password: str) -> None:
+    """Add a person to the file or give one a new password; the file is replaced as a whole, mode 0640.
+
+    Raises PasswordError, and KeyFileError when the file cannot be read or written.
+    """
+    line = password_line(name, password)
+    others = []
+    if path.exists():
+        others = [other for other in _read(str(path)).splitlines() if other.partition(":")[0] != name]
+    try:
+        _replace(path, "\n".join([*others, line]) + "\n")
+    except OSError as error:
+        raise KeyFileError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+def _replace(path: Path, content: str) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), _MODE)
+        if path.exists() and os.geteuid() == 0:
+            owner = path.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def verify(password: str, stored: str) -> bool:
+    """Whether a password is the one of ``scrypt$n$r$p$salt$hash``; compares in constant time."""
+    found = _parse(stored)
+    return found is not None and _matches(password, found)
+
+
+def verify_person(path: str | None, name: str, password: str) -> bool:
+    """Whether the file knows this name with this password; as slow for an unknown name as for a known one.
+
+    Raises KeyFileError when the file cannot be used.
+    """
+    stored = check_file(path).get(name)
+    return _matches(password[:PASSWORD_CHARACTERS_MAX], stored or _NOBODY) and stored is not None
+
+
+def check_file(path: str | None) -> dict[str, Hash]:
+    """Return the people of the file; raises KeyFileError that names what is wrong and the mend."""
+    if path is None:
+        raise KeyFileError(f"web.desk_passwords_file is missing in the config file; {_MEND}")
+    people: dict[str, Hash] = {}
+    for number, line in enumerate(_read(path).splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, _, stored = line.partition(":")
+        found = _parse(stored.strip())
+        if not name or found is None:
+            raise KeyFileError(f"{path}:{number}: not a line of the form name:scrypt$n$r$p$salt$hash; {_MEND}")
+        people[name] = found
+    if not people:
+        raise KeyFileError(f"{path}: nobody is in it; {_MEND}")
+    return people
+
+
+def _read(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            content = file.read(_FILE_BYTES_MAX).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise KeyFileError(f"{path}: cannot be read ({reason}); {_MEND}") from error
+    if mode & stat.S_IRWXO:
+        raise KeyFileError(f"{path}: its mode {mode:04o} lets everybody read it; type: chmod o= {path}")
+    return content
+
+
+def _parse(stored: str) -> Hash | None:
+    fields = stored.split("$")
+    if len(fields) != _FIELDS or fields[0] != "scrypt" or not all(field.isdigit() for field in fields[1:4]):
+        return None
+    n, r, p = (int(field) for field in fields[1:4])
+    if n < 2 or n & (n - 1) or not r or not p or 128 * n * r * p > MEMORY_BYTES_MAX // 2:  # noqa: PLR2004
+        return None
+    try:
+        salt, digest = (base64.b64decode(field, validate=True) for field in fields[4:])
+    except binascii.Error:
+        return None
+    return Hash(n, r, p, salt, digest) if len(digest) == _HASH_BYTES else None
+
+
+def _matches(password: str, stored: Hash) -> bool:
+    return hmac.compare_digest(_digest(password, stored), stored.digest)
+
+
+def _digest(password: str, cost: Hash) -> bytes:
+    plain = unicodedata.normalize("NFKC", password).encode(errors="surrogatepass")
+    return hashlib.scrypt(
+        plain, salt=cost.salt, n=cost.n, r=cost.r, p=cost.p, maxmem=MEMORY_BYTES_MAX, dklen=_HASH_BYTES
+    )
+
+
+def set_password(path: Path, name: str, password: str) -> None:
+    """Add a person to the file (0640: the web process reads it by its group), or give one a new password.
+
+    Raises KeyFileError for an unusable name or password, or a file that cannot be written.
+    """
+    try:
+        line = password_line(name, password)
+        old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        kept = [entry for entry in old if entry.partition(":")[0] != name]
+        beside = path.with_name(f".{path.name}.new")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write("\n".join([*kept, line]) + "\n")
+        beside.replace(path)
+    except ValueError as error:
+        raise KeyFileError(str(error)) from error
+    except OSError as error:
+        raise KeyFileError(f"{path}: cannot be written ({error.strerror}); choose a folder you may write to") from error

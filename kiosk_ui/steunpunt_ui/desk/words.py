@@ -1,0 +1,113 @@
+"""Names of what the desk shows."""
+
+from flask_babel import gettext
+
+from steunpunt.ledger.desk import Case, CaseEvent
+from steunpunt.model import Category, Lane, SenderFunction, SupplementCode, TicketState, TokenCode
+
+HOUR_S = 3600
+MINUTE_S = 60
+
+
+def running(age_s: float) -> str:
+    """Return a running age; ``static/desk.js`` writes the same form."""
+    seconds = int(age_s)
+    if seconds < HOUR_S:
+        return f"{seconds // MINUTE_S} min {seconds % MINUTE_S:02d} s"
+    return f"{seconds // HOUR_S} u {seconds % HOUR_S // MINUTE_S:02d} min"
+
+
+def category_words(category: Category) -> str:
+    """Return a kind of help in words."""
+    return {
+        Category.MEDICAL: gettext("Medical help"),
+        Category.FIRE: gettext("Fire"),
+        Category.POLICE: gettext("Police"),
+        Category.SUPPLIES: gettext("Water, food, medicine"),
+        Category.MISSING: gettext("Someone is missing"),
+        Category.OTHER: gettext("Something else"),
+        Category.BUTTON: gettext("Help button: someone at this point needs help"),
+    }[category]
+
+
+def point_words(case: Case) -> str:
+    """Return which point a case comes from."""
+    return gettext("Point %(id)s", id=case.site)
+
+
+def lane_words(lane: Lane) -> str:
+    """Return a priority in words."""
+    if lane is Lane.LIFE_THREAT:
+        return gettext("Life in danger")
+    return gettext("Urgent") if lane is Lane.URGENT else gettext("Other")
+
+
+def state_words(case: Case) -> str:
+    """Return where a case stands, from the desk's side."""
+    if case.state is TicketState.CLOSED:
+        return f"{gettext('Closed')}: {close_words()[case.close_code]}" if case.close_code else gettext("Closed")
+    if case.state is TicketState.ANSWERED:
+        return gettext("Answered")
+    if case.seen_by:
+        return gettext("Taken up by %(name)s", name=case.seen_by)
+    return gettext("Nobody has taken this up")
+
+
+def close_words() -> dict[TokenCode, str]:
+    """Return the reasons to close a case, in the order of the form."""
+    return {
+        TokenCode.CLOSED_HELPED: gettext("The person has been helped"),
+        TokenCode.CLOSED_NOT_NEEDED: gettext("No help is needed any more"),
+        TokenCode.CLOSED_CANNOT: gettext("We can't help now: go to the fall-back address"),
+    }
+
+
+def function_choices() -> dict[SenderFunction, str]:
+    """Return who can answer, in the order of the form."""
+    return {
+        SenderFunction.COORDINATOR: gettext("Coordinator"),
+        SenderFunction.DUTY_OFFICER: gettext("Duty officer"),
+        SenderFunction.FIRE_CREW: gettext("Fire brigade"),
+        SenderFunction.MEDICAL: gettext("Medical service"),
+        SenderFunction.MUNICIPALITY: gettext("Municipality"),
+    }
+
+
+def how_choices() -> dict[str, str]:
+    """Return how a case can be passed on."""
+    return {"c2000": gettext("C2000"), "runner": gettext("Runner"), "phone": gettext("Phone")}
+
+
+def event_words(event: CaseEvent) -> str:
+    """Return what happened, as the log of a case says it."""
+    if event.kind == "supplement":
+        return _supplement_words(event.code)
+    words = {
+        "received": gettext("Received here"),
+        "seen": gettext("Taken up"),
+        "answer": gettext("Answered"),
+        "passed_on": gettext("Passed on"),
+        "closed": gettext("Closed"),
+    }
+    return words.get(event.kind, event.kind)
+
+
+def passed_on_words(event: CaseEvent) -> str:
+    """Return to whom and how a case was passed on; "" for another event."""
+    if not event.to:
+        return ""
+    parts = [event.to, how_choices().get(event.how, event.how), event.reference]
+    parts.append(gettext("read back") if event.read_back else gettext("not read back"))
+    return " · ".join(part for part in parts if part)
+
+
+def _supplement_words(code: SupplementCode | None) -> str:
+    words = {
+        SupplementCode.WORSE: gettext("The person says: it has got worse"),
+        SupplementCode.PRESSED_AGAIN: gettext("The button was pressed again"),
+        SupplementCode.QUESTION: gettext("The person tells or asks"),
+        SupplementCode.UNDERSTOOD: gettext("The person understood the answer"),
+        SupplementCode.STILL_NEEDED: gettext("The person still needs help"),
+        SupplementCode.NO_LONGER_NEEDED: gettext("The person no longer needs help"),
+    }
+    return words.get(code, "") if code else gettext("The person added something")

@@ -1,0 +1,62 @@
+"""What the pages of citizen and desk share: a message page, and addresses of static files."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from flask import Flask, render_template, request, url_for
+
+from steunpunt.config import Config
+from steunpunt_ui.languages import LANGUAGES, language
+
+_STATIC = Path(__file__).parent / "static"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Words of a page that only says something: what happened, and what to do now."""
+
+    title: str
+    what: str
+    now: str = ""
+    button: str = ""
+
+
+def show_message(page: Page, *, at_desk: bool) -> str:
+    """Render a message in the frame of the desk or of the citizen."""
+    return render_template("desk/message.html" if at_desk else "citizen/message.html", page=page)
+
+
+def add_page_words(app: Flask, config: Config) -> None:
+    """Give every template the site's names and the languages."""
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.context_processor(
+        lambda: {
+            "site": config.site,
+            "region": config.region,
+            "lang": language(),
+            "languages": LANGUAGES,
+            "asset": asset,
+            "in_language": in_language,
+        }
+    )
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file with its fingerprint, so that it may be cached for ever."""
+    return url_for("static", filename=name, v=_fingerprint(name))
+
+
+def in_language(code: str) -> str:
+    """Return the address of this page in another language; of its first page when there is no such page."""
+    if request.url_rule is None or "GET" not in (request.url_rule.methods or ()):
+        return url_for("citizen.home", lang=code)
+    _, _, rest = request.path.lstrip("/").partition("/")
+    return f"/{code}/{rest}"
+
+
+@cache
+def _fingerprint(name: str) -> str:
+    return hashlib.sha256((_STATIC / name).read_bytes()).hexdigest()[:12]

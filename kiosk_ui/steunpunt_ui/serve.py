@@ -1,0 +1,83 @@
+"""Serves a site's screens with waitress, in one process."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+
+from waitress.server import create_server
+
+from steunpunt.config import Config, Web
+from steunpunt.control import Client, notify_systemd
+from steunpunt.model import Role, SteunpuntError
+from steunpunt_ui.app import create_app
+
+THREADS = 24
+CONNECTIONS_MAX = 400
+IDLE_S_MAX = 30
+REFUSED_BODY_BYTES_MAX = 1024 * 1024
+"""Above this waitress itself refuses a body, in English; up to it our own page does."""
+
+
+class WebError(SteunpuntError, OSError):
+    """The web process cannot serve."""
+
+
+def serve(config: Config) -> None:
+    """Serve until the process is told to stop.
+
+    Raises WebError when the address cannot be had, and KeyFileError when a coordinator's file of
+    passwords cannot be used.
+    """
+    if config.site.role is Role.COORDINATOR:
+        from steunpunt_ui.desk.passwords import check_file  # noqa: PLC0415  only a coordinator has a desk
+
+        check_file(config.web.desk_passwords_file)
+    listener = _listen(config.web)
+    server = create_server(
+        create_app(config, Client(config.control.socket)),
+        sockets=[listener],
+        threads=THREADS,
+        connection_limit=CONNECTIONS_MAX,
+        channel_timeout=IDLE_S_MAX,
+        max_request_body_size=REFUSED_BODY_BYTES_MAX,
+        ident="",
+        clear_untrusted_proxy_headers=True,
+    )
+    notify_systemd("READY=1")
+    _feed_watchdog(server.trigger.pull_trigger)
+    try:
+        server.run()
+    finally:
+        notify_systemd("STOPPING=1")
+        server.close()
+
+
+def _listen(web: Web) -> socket.socket:
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((web.host, web.port))
+    except OSError as error:
+        listener.close()
+        raise WebError(
+            f"web: {web.host} port {web.port} cannot be used ({error.strerror}); "
+            "stop the other program or change web.host or web.port in the config file"
+        ) from error
+    return listener
+
+
+def _feed_watchdog(in_loop: Callable[[Callable[[], None]], None]) -> None:
+    """Feed systemd's watchdog at half its period, from within the server's loop: a stuck loop is not fed."""
+    period_us = os.environ.get("WATCHDOG_USEC", "")
+    if not period_us.isdigit() or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return
+    wait_s = max(int(period_us) / 2e6, 0.05)
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(wait_s):
+            in_loop(lambda: notify_systemd("WATCHDOG=1"))
+
+    threading.Thread(target=beat, name="watchdog", daemon=True).start()

@@ -1,0 +1,44 @@
+// Optional: refreshes the list, runs the ages, and within 10 s of losing the desk's computer says so and stops them.
+(() => {
+  const {poll, mark} = document.body.dataset, list = document.getElementById("list");
+  const away = document.getElementById("away");
+  let heard = performance.now(), loaded = heard, last = "";
+  const words = s => s < 3600
+    ? `${Math.floor(s / 60)} min ${String(s % 60).padStart(2, "0")} s`
+    : `${Math.floor(s / 3600)} u ${String(Math.floor(s % 3600 / 60)).padStart(2, "0")} min`;
+  const put = html => {
+    if (html === last) return;
+    const focus = document.activeElement && document.activeElement.id;
+    const open = document.getElementById("closed")?.open;
+    list.innerHTML = last = html;
+    loaded = performance.now();
+    if (open) document.getElementById("closed")?.setAttribute("open", "");
+    if (focus) document.getElementById(focus)?.focus();
+  };
+  const look = async () => {
+    try {
+      const reply = await fetch(poll, {cache: "no-store", redirect: "error", signal: AbortSignal.timeout(2500)});
+      if (reply.status === 401) return location.reload();
+      if (!reply.ok) return;
+      const text = await reply.text();
+      heard = performance.now();
+      if (list) put(text); else document.getElementById("news").hidden = text === mark;
+    } catch { /* the clock below says so */ }
+  };
+  const tick = () => {
+    const gone = performance.now() - heard > 8000;
+    away.hidden = !gone;
+    document.body.classList.toggle("stopped", gone);
+    if (!gone) for (const age of document.querySelectorAll("[data-age]"))
+      age.textContent = words(+age.dataset.age + Math.floor((performance.now() - loaded) / 1000));
+  };
+  if (poll) { setInterval(look, 3000); setInterval(tick, 1000); }
+
+  for (const area of document.querySelectorAll("[data-bytes-max]")) {
+    const left = document.getElementById(area.id + "-left");
+    const count = () => { left.value = area.dataset.bytesMax - new TextEncoder().encode(area.value).length; };
+    area.addEventListener("input", count);
+    left.parentElement.hidden = false;
+    count();
+  }
+})();

@@ -1,0 +1,150 @@
+"""A node in memory behind a real Unix socket: speaks the control protocol, keeps nothing.
+
+Tests set its fields to make it refuse, fall silent, or tell of any state.
+"""
+
+import json
+import socketserver
+import threading
+from pathlib import Path
+from typing import Any
+
+Body = dict[str, Any]
+SECRET = "7KQ4-M2XD"
+
+
+def status_body() -> Body:
+    """What a kiosk's node says when all is well."""
+    return {
+        "site": {"id": 47, "name": "Buurthuis", "place": "Kerkplein 1", "role": "kiosk"},
+        "coordinator_name": "Brandweerkazerne Noord",
+        "fallback_address": "Willem Alexanderweg 1",
+        "links": {
+            "mesh": {"up": True, "reason": "", "since_s": 60},
+            "broker": {"up": True, "reason": "", "since_s": 60},
+        },
+        "region": {"fresh": True, "age_s": 12},
+        "active_min": 6,
+        "queue": 0,
+        "oldest_s": None,
+        "can_keep": True,
+        "radio": None,
+        "buttons": [],
+        "counters": {},
+    }
+
+
+def ticket_body(number: str = "47-1", state: str = "KEPT", **fields: object) -> Body:
+    """What a node says of one ticket."""
+    return {
+        "number": number,
+        "state": state,
+        "age_s": 250,
+        "age_at_least": False,
+        "state_age_s": 185,
+        "on_mesh": True,
+        "life_threat": False,
+        "active_min": 6,
+        "close_code": None,
+        "passed_on_age_s": None,
+        "answers_count": 0,
+    } | fields
+
+
+class FakeNode:
+    """Serves the control socket at ``path`` until closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.status = status_body()
+        self.tickets: dict[str, Body] = {}
+        self.answers: dict[str, list[Body]] = {}
+        self.kept: dict[str, Body] = {}
+        self.supplements: dict[str, Body] = {}
+        self.cancelled: list[str] = []
+        self.refuse: Body | None = None
+        self.silent_once = False
+        self._tokens = 0
+        self._lock = threading.Lock()
+        self._server = _Server(str(path), self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join(5)
+        self._server.server_close()
+        self.path.unlink(missing_ok=True)
+
+    def answer(self, asked: Body) -> Body | None:
+        """Answer one request; None: say nothing and hang up."""
+        with self._lock:
+            operation = getattr(self, f"_op_{asked.pop('op')}")
+            reply: Body = operation(**asked)
+            if self.silent_once and operation in (self._op_submit, self._op_supplement):
+                self.silent_once = False
+                return None
+            return {"ok": True} | reply
+
+    def _op_form_token(self) -> Body:
+        self._tokens += 1
+        return {"token": f"form-{self._tokens}"}
+
+    def _op_submit(self, **fields: Any) -> Body:  # noqa: ANN401  as the protocol has it
+        if self.refuse is not None:
+            return {"ok": False} | self.refuse
+        if not fields["token"].startswith("form-"):
+            return {"ok": False, "error": "token_invalid", "message": "not ours"}
+        repeated = fields["token"] in self.kept
+        if not repeated:
+            number = f"47-{len(self.kept) + 1}"
+            self.kept[fields["token"]] = fields | {"number": number}
+            self.tickets[number] = ticket_body(number, life_threat=fields["life_threat"])
+        return {"number": self.kept[fields["token"]]["number"], "secret": SECRET, "repeated": repeated}
+
+    def _op_supplement(self, **fields: Any) -> Body:  # noqa: ANN401  as the protocol has it
+        if self.refuse is not None:
+            return {"ok": False} | self.refuse
+        known = fields["number"] in self.tickets
+        if not known or (fields["secret"] != SECRET and fields["code"] != "WORSE"):
+            return {"ok": False, "error": "unknown_ticket", "message": "unknown"}
+        if not fields["token"].startswith("form-"):
+            return {"ok": False, "error": "token_expired", "message": "too old"}
+        repeated = fields["token"] in self.supplements
+        self.supplements.setdefault(fields["token"], fields)
+        return {"number": fields["number"], "repeated": repeated}
+
+    def _op_ticket(self, number: str, secret: str | None = None) -> Body:
+        if number not in self.tickets or secret not in (None, SECRET):
+            return {"ok": False, "error": "unknown_ticket", "message": "unknown"}
+        answers = self.answers.get(number, [])
+        reply = self.tickets[number] | {"answers_count": len(answers)}
+        return reply | ({"answers": answers} if secret else {})
+
+    def _op_status(self) -> Body:
+        return self.status
+
+    def _op_cancel_call(self, name: str) -> Body:
+        if name not in [button["name"] for button in self.status["buttons"]]:
+            return {"ok": False, "error": "unknown_button", "message": "unknown"}
+        self.cancelled.append(name)
+        return {}
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, path: str, node: FakeNode) -> None:
+        super().__init__(path, _Handler)
+        self.node = node
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        assert isinstance(self.server, _Server)
+        for line in self.rfile:
+            reply = self.server.node.answer(json.loads(line))
+            if reply is None:
+                return
+            self.wfile.write(json.dumps(reply).encode() + b"\n")

@@ -1,0 +1,397 @@
+"""Each key wrong in turn: one line that names file, line, key, what was expected and what to write."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import msgspec
+import pytest
+
+from steunpunt import config
+from steunpunt.model import ConfigError, Role, SteunpuntError
+
+EXAMPLES = Path(__file__).parents[2] / "config"
+
+FULL = """\
+[site]
+role = "kiosk"
+id = 47
+name = "Buurthuis"
+place = "Kerkplein 1"
+
+[region]
+name = "Zuid-Limburg"
+coordinator = 1
+coordinator_name = "Kazerne Noord"
+fallback_address = "Weg 1"
+
+[keys]
+file = "site.keys"
+
+[radio]
+kind = "tcp"
+host = "127.0.0.1"
+port = 4403
+path = "radio"
+node = "!a1b2c3d4"
+channel = "serial"
+hop_limit = 3
+
+[broker]
+enabled = true
+host = "127.0.0.1"
+port = 1883
+username = "steunpunt"
+password_file = "broker.password"
+mesh_root = "msh/EU_868"
+
+[broker.bridge]
+host = "broker.example.org"
+port = 8883
+ca_file = "ca.pem"
+certificate_file = "site.pem"
+key_file = "site-key.pem"
+
+[broker.region_listener]
+host = "0.0.0.0"
+port = 8883
+ca_file = "ca.pem"
+certificate_file = "region.pem"
+key_file = "region-key.pem"
+
+[ledger]
+path = "ledger.db"
+
+[control]
+socket = "node.sock"
+
+[web]
+host = "127.0.0.1"
+port = 8080
+desk_passwords_file = "desk.passwords"
+
+[panel]
+pins = "gpio"
+buzzer_pin = 22
+
+[[panel.button]]
+name = "help"
+button_pin = 17
+lamp_pin = 27
+cancel_s = 30
+
+[[panel.button]]
+name = "entrance"
+button_pin = 5
+lamp_pin = 6
+cancel_s = 30
+"""
+
+
+def keys_of(
+    struct: type[msgspec.Struct], prefix: str = ""
+) -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
+    """Name every key that is not itself a section, with its field; a repeated section as its second one."""
+    for field in msgspec.structs.fields(struct):
+        inner = next((part for part in parts(field.type) if is_section(part)), None)
+        if inner is None:
+            yield prefix + field.name, field
+        else:
+            repeated = get_origin(field.type) is tuple
+            yield from keys_of(inner, f"{prefix}{field.name}{'[1]' if repeated else ''}.")
+
+
+def parts(annotation: Any) -> tuple[Any, ...]:  # noqa: ANN401  an annotation may be anything
+    return (annotation, *get_args(annotation))
+
+
+def is_section(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
+
+
+KEYS = dict(keys_of(config.Config))
+REQUIRED = [key for key, field in KEYS.items() if field.required]
+
+
+def line_in(text: str, key: str) -> int:
+    """Find a key's line in FULL by a road of its own: the Nth header, then the first such key below it."""
+    section, _, leaf = key.rpartition(".")
+    plain = section.removesuffix("[1]")
+    lines = text.splitlines()
+    headers = [
+        number for number, line in enumerate(lines) if line.strip("[]") == plain and line.startswith("[")
+    ]
+    start = headers[-1]
+    return next(n for n, line in enumerate(lines[start:], start + 1) if line.startswith(f"{leaf} ="))
+
+
+def replaced(key: str, value: str | None) -> str:
+    lines = FULL.splitlines()
+    at = line_in(FULL, key) - 1
+    lines[at] = "" if value is None else f"{key.rpartition('.')[2]} = {value}"
+    return "\n".join(lines) + "\n"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "site.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(folder: Path, text: str) -> str:
+    path = written(folder, text)
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    assert isinstance(caught.value, SteunpuntError)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{path}:")
+    return message.removeprefix(f"{path}:")
+
+
+def test_the_full_file_is_right_and_holds_every_key(tmp_path: Path) -> None:
+    assert config.load(written(tmp_path, FULL)).site.id == 47
+    for key in KEYS:
+        line_in(FULL, key)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_value_of_the_wrong_type(key: str, tmp_path: Path) -> None:
+    message = refusal(tmp_path, replaced(key, "[1.5]"))
+    place = rf"{line_in(FULL, key)}: key `{re.escape(key)}`: "
+    assert re.match(rf"{place}expected .+; write for example {key.rpartition('.')[2]} = ", message), message
+
+
+def wrong_value(annotation: object) -> str | None:
+    """Give a value of the right type that is out of range; None when each one is allowed."""
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    base = next(kind for kind in kinds if kind is not type(None))
+    if get_origin(base) is Annotated:
+        kind = get_args(base)[0]
+        return "-1" if kind is int else '"' + "#é " * 1400 + '"'
+    return None if base in (bool, str) else '"no such choice"'
+
+
+RANGED = {key: value for key, field in KEYS.items() if (value := wrong_value(field.type)) is not None}
+
+
+@pytest.mark.parametrize("key", RANGED)
+def test_a_value_out_of_range(key: str, tmp_path: Path) -> None:
+    message = refusal(tmp_path, replaced(key, RANGED[key]))
+    assert re.match(
+        rf"{line_in(FULL, key)}: key `{re.escape(key)}`: expected .+; write for example ", message
+    ), message
+    assert "regex" not in message
+    assert len(message) < 400, "the value itself is not repeated at length"
+
+
+def test_only_these_keys_take_any_value() -> None:
+    assert KEYS.keys() - RANGED.keys() == {"broker.enabled", "broker.username"}
+
+
+@pytest.mark.parametrize("key", REQUIRED)
+def test_a_key_left_out(key: str, tmp_path: Path) -> None:
+    message = refusal(tmp_path, replaced(key, None))
+    section = key.rpartition(".")[0].removesuffix("[1]")
+    header = max(n for n, line in enumerate(FULL.splitlines(), 1) if line.strip("[]") == section)
+    assert re.match(
+        rf"{header}: key `{re.escape(key)}` is missing; add {key.rpartition('.')[2]} = ", message
+    ), message
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_misspelt(key: str, tmp_path: Path) -> None:
+    section, _, leaf = key.rpartition(".")
+    line = line_in(FULL, key)
+    lines = FULL.splitlines()
+    lines[line - 1] = lines[line - 1].replace(leaf, f"{leaf}x", 1)
+    message = refusal(tmp_path, "\n".join(lines))
+    if KEYS[key].required:  # msgspec may name the missing one first; both name the section
+        assert f"{section}." in message
+    else:
+        assert message.startswith(f"{line}: unknown key `{section}.{leaf}x`; known here: ")
+        assert re.search(rf"known here: .*\b{leaf}\b", message)
+
+
+@pytest.mark.parametrize("section", ["site", "region", "keys", "radio", "broker", "ledger", "control"])
+def test_a_section_left_out(section: str, tmp_path: Path) -> None:
+    text = re.sub(rf"(?ms)^\[{section}[\].].*?(?=^\[(?!{section}\.)|\Z)", "", FULL)
+    assert refusal(tmp_path, text) == f"1: key `{section}` is missing; add a section [{section}]"
+
+
+def test_an_unknown_section(tmp_path: Path) -> None:
+    message = refusal(tmp_path, FULL + "\n[rado]\nkind = 1\n")
+    assert message.startswith(
+        f"{len(FULL.splitlines()) + 2}: unknown key `rado`; known here: site, region, keys, radio,"
+    )
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_what_it_says_to_write_is_itself_right(key: str) -> None:
+    plain = key.replace("[1]", "")
+    example = config._EXAMPLES[plain]
+    lines = FULL.splitlines()
+    lines[line_in(FULL, key) - 1] = example
+    msgspec.convert(tomllib.loads("\n".join(lines)), config.Config)
+    assert tomllib.loads(example).keys() == {plain.rpartition(".")[2]}
+
+
+def test_there_is_no_example_of_a_key_that_is_gone() -> None:
+    known = {key.replace("[1]", "") for key in KEYS}
+    sections = {".".join(key.split(".")[:depth]) for key in known for depth in (1, 2)}
+    assert config._EXAMPLES.keys() <= known | sections
+
+
+def test_choices_are_listed(tmp_path: Path) -> None:
+    assert "expected one of kiosk, coordinator, got 'kiosc'" in refusal(
+        tmp_path, replaced("site.role", '"kiosc"')
+    )
+    assert "expected one of gpio, mock, got 'real'" in refusal(tmp_path, replaced("panel.pins", '"real"'))
+
+
+def test_the_error_stays_one_line_whatever_stands_in_the_file(tmp_path: Path) -> None:
+    refusal(tmp_path, replaced("site.role", r'"a\nb\u001b[2J"'))
+    refusal(tmp_path, FULL + '\n[panel.extra]\n"a\\nb" = 1\n')
+
+
+@pytest.mark.parametrize("name", ["", " ", " x", "x ", "a\\nb", "a\\n", "é" * 81])
+def test_a_name_that_cannot_be_shown(name: str, tmp_path: Path) -> None:
+    assert "expected 1 to 80 characters" in refusal(
+        tmp_path, replaced("region.fallback_address", f'"{name}"')
+    )
+
+
+def test_the_longest_name(tmp_path: Path) -> None:
+    loaded = config.load(written(tmp_path, replaced("site.name", f'"{"é" * 80}"')))
+    assert loaded.site.name == "é" * 80
+
+
+def test_toml_that_is_none(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "[site]\nrole = \n").startswith("2: not valid TOML: ")
+    assert refusal(tmp_path, "[site]\nid = 1\nid = 2\n").startswith("3: not valid TOML: ")
+    assert refusal(tmp_path, "[site]\nid = [1,\n").startswith("2: not valid TOML: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "No such file or directory"),
+        (b"\xff\xfe[\x00", "not UTF-8 text"),
+        (b"#" * (config.FILE_BYTES_MAX + 1), "longer than 65536 bytes"),
+    ],
+)
+def test_a_file_that_cannot_be_read(content: bytes | None, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "site.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=says) as caught:
+        config.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert ";" in str(caught.value)
+
+
+def test_a_folder_is_no_config(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Is a directory"):
+        config.load(tmp_path)
+
+
+def test_a_byte_order_mark_from_windows_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "site.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + FULL.replace("\n", "\r\n").encode())
+    assert config.load(path).site.id == 47
+
+
+def kiosk(*changes: tuple[str, str | None]) -> str:
+    text = FULL
+    for key, value in changes:
+        lines = text.splitlines()
+        lines[line_in(FULL, key) - 1] = "" if value is None else f"{key.rpartition('.')[2]} = {value}"
+        text = "\n".join(lines)
+    return text
+
+
+COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "line_of", "says"),
+    [
+        (kiosk(("radio.kind", '"serial"'), ("radio.path", None)), None, "radio.path is missing"),
+        (kiosk(("radio.kind", '"none"'), ("broker.enabled", "false")), "radio.kind", "no road is left"),
+        (kiosk(("site.id", "15")), "site.id", "1 to 15 is kept for coordinators"),
+        (kiosk(*COORDINATOR, ("site.id", "256")), "site.id", "a coordinator's id is 1 to 255"),
+        (kiosk(*COORDINATOR, ("region.coordinator", "2")), "region.coordinator", "write coordinator = 1"),
+        (kiosk(*COORDINATOR, ("web.desk_passwords_file", None)), None, "steunpunt keys desk-password"),
+        (kiosk(("panel.button[1].name", '"help"')), "panel.button[1].name", "two buttons are named help"),
+        (kiosk(("panel.button[1].lamp_pin", "17")), None, "pin 17 is used twice"),
+        (kiosk(("panel.buzzer_pin", "5")), None, "pin 5 is used twice"),
+    ],
+)
+def test_keys_that_contradict_each_other(text: str, line_of: str | None, says: str, tmp_path: Path) -> None:
+    message = refusal(tmp_path, text)
+    assert says in message
+    line = int(message.partition(":")[0])
+    if line_of is not None:
+        assert line == line_in(FULL, line_of)
+    else:
+        assert text.splitlines()[line - 1].startswith("["), "the section where it has to be added or changed"
+
+
+def test_a_coordinator_needs_no_more_than_it_has(tmp_path: Path) -> None:
+    loaded = config.load(written(tmp_path, kiosk(*COORDINATOR)))
+    assert loaded.site.role is Role.COORDINATOR
+
+
+def test_relative_paths_count_from_the_files_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "site"
+    place.mkdir()
+    written(place, FULL)
+    monkeypatch.chdir(tmp_path)
+    loaded = config.load(Path("site/site.toml"))
+    paths = {
+        loaded.keys.file: "site.keys",
+        loaded.ledger.path: "ledger.db",
+        loaded.control.socket: "node.sock",
+        loaded.radio.path: "radio",
+        loaded.broker.password_file: "broker.password",
+        loaded.web.desk_passwords_file: "desk.passwords",
+    }
+    assert loaded.broker.bridge is not None
+    paths |= {loaded.broker.bridge.ca_file: "ca.pem", loaded.broker.bridge.key_file: "site-key.pem"}
+    assert {given: str(place / name) for given, name in paths.items()} == {given: given for given in paths}
+    assert loaded.broker.mesh_root == "msh/EU_868"
+
+
+def test_absolute_paths_and_paths_not_given_stay(tmp_path: Path) -> None:
+    loaded = config.load(
+        written(
+            tmp_path,
+            kiosk(("ledger.path", '"/var/lib/x.db"'), ("radio.path", None), ("broker.password_file", None)),
+        )
+    )
+    assert (loaded.ledger.path, loaded.radio.path, loaded.broker.password_file) == ("/var/lib/x.db", "", None)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+def test_the_examples_are_right(path: Path) -> None:
+    loaded = config.load(path)
+    assert loaded.site.role == path.stem
+
+
+@pytest.mark.parametrize("name", ["kiosk.toml", "coordinator.toml"])
+def test_what_an_example_has_commented_out_is_right_too(name: str, tmp_path: Path) -> None:
+    text = (EXAMPLES / name).read_text("utf-8")
+    choices = re.compile(r"(?m)^# (\[\[.*\]\]|[a-z_]+ = (?:\".*\"|\d+|true|false))$")
+    assert choices.search(text)
+    assert config.load(written(tmp_path, choices.sub(r"\1", text))).radio.node == "!a1b2c3d4"
+
+
+def test_the_examples_show_every_key() -> None:
+    shown = "".join(path.read_text("utf-8") for path in EXAMPLES.glob("*.toml"))
+    missing = [key for key in KEYS if not re.search(rf"(?m)^(?:# )?{key.rpartition('.')[2]} = ", shown)]
+    assert missing == []
