@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -16,6 +16,9 @@ from steunpunt import __version__
 from steunpunt.config import Config, load
 from steunpunt.control import Client, Refused
 from steunpunt.model import ConfigError, Role, SteunpuntError
+
+if TYPE_CHECKING:
+    from steunpunt.sim import RadioSpec
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path))
 
@@ -148,6 +151,64 @@ def status(config: Path, *, as_json: bool) -> None:
         good = False
         click.echo("  DOWN ledger: cannot keep anything; free the disk or replace the card")
     sys.exit(0 if good else 1)
+
+
+@main.command("virtual-radio")
+@click.option(
+    "--radio",
+    "radios",
+    multiple=True,
+    required=True,
+    metavar="NAME:PORT[:LAT,LON]",
+    help="A radio and its TCP port on 127.0.0.1; repeat it for radios that hear each other.",
+)
+@click.option(
+    "--channel-keys",
+    type=click.Path(path_type=Path),
+    help='Region key file: gives each radio the private channel "serial" as its second one.',
+)
+@click.option("--preset", default="LONG_FAST", show_default=True, help="LoRa preset that sets the time on air.")
+@click.option("--loss", default=0.0, show_default=True, help="Share of packets lost on every link, 0 to 1.")
+@click.option("--speed", default=1.0, show_default=True, help="Divides time on air and delays; 1 is real time.")
+@click.option("--seed", type=int, help="Makes chance repeatable.")
+@click.option("--control-port", type=int, help="Port on 127.0.0.1 to unplug and plug radios.")
+def virtual_radio(  # noqa: PLR0913  the command's options
+    *,
+    radios: tuple[str, ...],
+    channel_keys: Path | None,
+    preset: str,
+    loss: float,
+    speed: float,
+    seed: int | None,
+    control_port: int | None,
+) -> None:
+    """Serve virtual Meshtastic radios over TCP on a simulated air, in place of hardware.
+
+    \b
+    Two radios, and the Meshtastic command line talking to one of them:
+      steunpunt virtual-radio --radio a:4403 --radio b:4404
+      meshtastic --host 127.0.0.1:4403 --info
+    """
+    with _one_line_errors():
+        from steunpunt.keymaking import channel_key
+        from steunpunt.sim import serve
+
+        private = (("serial", channel_key(channel_keys)),) if channel_keys else ()
+        specs = [_radio_spec(text, private) for text in radios]
+        serve(specs, preset=preset, loss=loss, speed=speed, seed=seed, control_port=control_port)
+
+
+def _radio_spec(text: str, private: tuple[tuple[str, bytes], ...]) -> "RadioSpec":
+    from steunpunt.sim import RadioSpec, SimulationError
+
+    name, _, rest = text.partition(":")
+    port, _, place = rest.partition(":")
+    try:
+        latitude, longitude = (float(part) for part in place.split(",")) if place else (0.0, 0.0)
+        position = (latitude, longitude, 0) if place else None
+        return RadioSpec(name, int(port), channels=(("", b"\x01"), *private), position=position)
+    except ValueError as error:
+        raise SimulationError(f"--radio {text}: write NAME:PORT or NAME:PORT:LAT,LON ({error})") from error
 
 
 @main.command("broker-config")

@@ -25,9 +25,9 @@ DOORS = {
     "paho": DAEMON / "links" / "broker.py",
     "gpiozero": DAEMON / "panel.py",
 }
-# What the screens may know of the daemon. The citizen's have no ledger; nobody's have a radio.
-SCREENS_MAY_IMPORT = {"control", "ledger", "model", "config", "protocol"}
-CITIZEN_MAY_IMPORT = SCREENS_MAY_IMPORT - {"ledger"}
+# What the screens may know of the daemon. The citizen's have no ledger and no keys; nobody's have a radio.
+SCREENS_MAY_IMPORT = {"control", "ledger", "keyfiles", "model", "config", "protocol"}
+CITIZEN_MAY_IMPORT = SCREENS_MAY_IMPORT - {"ledger", "keyfiles"}
 
 EXTERNAL = re.compile(r"""https?://(?!www\.w3\.org/)|["'(]\s*//[a-z]""", re.IGNORECASE)
 INDEX_OPTION = re.compile(r"(?<!no-emit-)\b(?:index-url|extra-index|find-links|trusted-host)\b")
@@ -148,22 +148,14 @@ def test_no_file_names_this_machine_or_its_package_index() -> None:
 
 @pytest.mark.parametrize("lock", ["run.txt", "dev.txt"])
 def test_the_lock_pins_every_package_by_its_hash(lock: str) -> None:
-    entries = [
-        entry
-        for entry in re.split(r"\n(?=\S)", (LOCKS / lock).read_text("utf-8"))
-        if not entry.startswith("#")
-    ]
+    entries = [entry for entry in re.split(r"\n(?=\S)", (LOCKS / lock).read_text("utf-8")) if not entry.startswith("#")]
     assert entries
-    unpinned = [
-        entry for entry in entries if not re.match(r"[\w.-]+==\S+.*\\\n\s+--hash=sha256:[0-9a-f]{64}", entry)
-    ]
+    unpinned = [entry for entry in entries if not re.match(r"[\w.-]+==\S+.*\\\n\s+--hash=sha256:[0-9a-f]{64}", entry)]
     assert unpinned == []
 
 
 def test_the_lock_fits_what_the_project_asks_for() -> None:
-    asked = re.findall(
-        r'^    "([a-z][\w-]*)[><;=]', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE
-    )
+    asked = re.findall(r'^    "([a-z][\w-]*)[><;=]', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
     locked = set(re.findall(r"^([\w.-]+)==", (LOCKS / "dev.txt").read_text("utf-8"), re.MULTILINE))
     assert asked
     assert set(asked) - locked == set()

@@ -23,7 +23,7 @@ def translator() -> Translator:
     return made
 
 
-def packet(port: int, payload: bytes | Message, **fields: int | float) -> mesh_pb2.MeshPacket:
+def packet(port: int, payload: bytes | Message, **fields: float) -> mesh_pb2.MeshPacket:
     raw = payload if isinstance(payload, bytes) else payload.SerializeToString()
     made = mesh_pb2.MeshPacket(decoded=mesh_pb2.Data(payload=raw), id=77, to=0xFFFFFFFF)
     made.decoded.portnum = Port.ValueType(port)
@@ -86,9 +86,7 @@ def test_signal_and_hops_are_absent_when_not_measured(translator: Translator) ->
         (b"\xff", {"text": "\ufffd"}),
     ],
 )
-def test_text_that_parses_as_json_is_inserted_parsed(
-    translator: Translator, text: bytes, told: object
-) -> None:
+def test_text_that_parses_as_json_is_inserted_parsed(translator: Translator, text: bytes, told: object) -> None:
     assert payload_of(translator, Port.TEXT_MESSAGE_APP, text) == told
 
 
@@ -218,9 +216,7 @@ def test_the_names_remembered_are_bounded(translator: Translator) -> None:
 PORTS = st.sampled_from([*Port.values(), 3000])
 
 
-@given(
-    port=PORTS, payload=st.binary(max_size=300), channel=st.integers(0, 2**32 - 1), request=st.integers(0, 1)
-)
+@given(port=PORTS, payload=st.binary(max_size=300), channel=st.integers(0, 2**32 - 1), request=st.integers(0, 1))
 def test_no_payload_raises(port: int, payload: bytes, channel: int, request: int) -> None:
     translator = Translator("msh/EU_868")
     made = packet(port, payload, channel=channel)

@@ -83,9 +83,7 @@ def called_name(call: ast.Call) -> str:
 
 
 def test_functions_stay_short(capsys: pytest.CaptureFixture[str]) -> None:
-    sizes = [
-        lines_of(function) for path in python_files(*PRODUCT_ROOTS) for function in functions(parse(path))
-    ]
+    sizes = [lines_of(function) for _, function in long_lived_functions(*PRODUCT_ROOTS)]
     median = statistics.median(sizes)
     p90 = statistics.quantiles(sizes, n=10, method="inclusive")[-1]
     with capsys.disabled():
@@ -108,9 +106,7 @@ def test_no_file_is_long(capsys: pytest.CaptureFixture[str]) -> None:
     median = statistics.median(sizes.values())
     with capsys.disabled():
         print(f"\nfiles: {len(sizes)}, lines median {median:g}, max {max(sizes.values())}")
-    long = [
-        f"{path.relative_to(ROOT)}: {size} lines" for path, size in sizes.items() if size > FILE_LINES_MAX
-    ]
+    long = [f"{path.relative_to(ROOT)}: {size} lines" for path, size in sizes.items() if size > FILE_LINES_MAX]
     assert long == []
 
 
@@ -122,8 +118,7 @@ def test_no_drawer_for_odds_and_ends() -> None:
 def _is_broad(expression: ast.expr | None) -> bool:
     names = expression.elts if isinstance(expression, ast.Tuple) else [expression]
     return any(
-        name is None or (isinstance(name, ast.Name) and name.id in {"Exception", "BaseException"})
-        for name in names
+        name is None or (isinstance(name, ast.Name) and name.id in {"Exception", "BaseException"}) for name in names
     )
 
 
@@ -136,24 +131,14 @@ def _does_nothing(statement: ast.stmt) -> bool:
 def swallowed(tree: ast.AST) -> Iterator[ast.ExceptHandler | ast.Call]:
     """Find handlers that catch everything and do nothing with it."""
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.ExceptHandler)
-            and _is_broad(node.type)
-            and all(map(_does_nothing, node.body))
-        ):
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and all(map(_does_nothing, node.body)):
             yield node
-        if (
-            isinstance(node, ast.Call)
-            and called_name(node).endswith("suppress")
-            and any(map(_is_broad, node.args))
-        ):
+        if isinstance(node, ast.Call) and called_name(node).endswith("suppress") and any(map(_is_broad, node.args)):
             yield node
 
 
 def test_no_error_is_swallowed_unseen() -> None:
-    found = [
-        place(path, node) for path in python_files(*PRODUCT_ROOTS, TESTS) for node in swallowed(parse(path))
-    ]
+    found = [place(path, node) for path in python_files(*PRODUCT_ROOTS, TESTS) for node in swallowed(parse(path))]
     assert found == []
 
 
@@ -183,9 +168,7 @@ def test_no_test_waits_for_luck() -> None:
 def _lowers_a_limit(call: ast.Call) -> bool:
     """Tell whether a call only sets a named limit to another number: SOUND_S_MAX to a fifth of a second."""
     value = call.args[-1] if call.args else None
-    names = [
-        arg.value for arg in call.args[:-1] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
-    ]
+    names = [arg.value for arg in call.args[:-1] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
     return (
         isinstance(value, ast.Constant)
         and isinstance(value.value, int | float)
@@ -200,9 +183,7 @@ def stand_ins(tree: ast.AST) -> Iterator[ast.stmt | ast.expr]:
             yield node
         if isinstance(node, ast.ImportFrom) and node.module == "unittest" and node.names[0].name == "mock":
             yield node
-        if isinstance(node, ast.Import) and any(
-            name.name in {"mock", "unittest.mock"} for name in node.names
-        ):
+        if isinstance(node, ast.Import) and any(name.name in {"mock", "unittest.mock"} for name in node.names):
             yield node
         if isinstance(node, ast.Call) and called_name(node) in PATCHES and not _lowers_a_limit(node):
             yield node

@@ -133,6 +133,11 @@ class LinkThread(ABC):
         self.waker.open()
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        """Whether the link's thread lives."""
+        return self._thread.is_alive()
+
     def stop(self, deadline_s: float) -> None:
         """End the thread within ``deadline_s`` seconds; one that hangs in a driver is left behind."""
         self.stopping = True

@@ -62,6 +62,8 @@ PRIORITY_RELIABLE, PRIORITY_DEFAULT = 70, 64
 _PRIVATE_APP = portnums_pb2.PortNum.PRIVATE_APP
 _ROUTING_APP = portnums_pb2.PortNum.ROUTING_APP
 _DISABLED = 0
+_PAD = b"\xff"
+"""No tag, and no varint ends with it."""
 
 
 class Kind(Enum):
@@ -216,7 +218,7 @@ class Session:
 
     def _parse(self, payload: bytes) -> bool:
         """Say whether bytes between a frame's header and its end are a message; keep it parsed."""
-        if self._padding and payload.endswith(b"\0"):
+        if self._padding and payload.endswith(_PAD):
             return False
         try:
             message = mesh_pb2.FromRadio.FromString(payload)
@@ -373,6 +375,7 @@ class Session:
         self._pump(now)
 
     def _heartbeat(self, now: float) -> None:
+        self.counts["heartbeats"] += 1
         self._say(mesh_pb2.ToRadio(heartbeat=mesh_pb2.Heartbeat()))
         self._heartbeat_at = now + HEARTBEAT_S
         if self._ask_at <= now:
@@ -383,12 +386,12 @@ class Session:
     def _unstick(self, now: float) -> None:
         """Give up on half a frame: what lies inside it may be whole ones.
 
-        Zeros complete the false frame; a message that needs them to be complete is refused.
+        Padding completes the false frame; a message that needs it to be complete is refused.
         """
         self.counts["stalls"] += 1
         self._stalled_at = float("inf")
         self._padding = True
-        self._reader.feed(bytes(FRAME_BYTES_MAX))
+        self._reader.feed(_PAD * FRAME_BYTES_MAX)
         self._reader.reset()
         self._padding = False
         self._understand(now)

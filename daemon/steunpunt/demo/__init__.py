@@ -1,0 +1,1 @@
+"""A whole region on one computer: real processes, virtual radios, and a page to pull its cables."""
