@@ -130,7 +130,7 @@ log_type notice
 
 def _local_listener(config: Config, places: Places) -> str:
     return f"""\
-listener {config.broker.port} {_value(config.broker.host)}
+listener {config.broker.port} {_host(config.broker.host)}
 allow_anonymous false
 password_file {_value(places.files)}/{PASSWORD_FILE}
 acl_file {_value(places.files)}/{ACL_FILE}
@@ -139,7 +139,7 @@ acl_file {_value(places.files)}/{ACL_FILE}
 
 def _region_listener(listener: RegionListener, places: Places) -> str:
     return f"""\
-listener {listener.port} {_value(listener.host)}
+listener {listener.port} {_host(listener.host)}
 allow_anonymous false
 cafile {_value(listener.ca_file)}
 certfile {_value(listener.certificate_file)}
@@ -155,7 +155,7 @@ def _bridge(config: Config, bridge: Bridge) -> str:
     site = config.site.id
     return f"""\
 connection {bridge_name(config)}
-address {_value(bridge.host)}:{bridge.port}
+address {_host(bridge.host)}:{bridge.port}
 bridge_protocol_version mqttv311
 bridge_cafile {_value(bridge.ca_file)}
 bridge_certfile {_value(bridge.certificate_file)}
@@ -226,4 +226,11 @@ def _value(text: str) -> str:
     """Refuse what would become a line of its own in mosquitto's line-based files."""
     if not _one_line(text):
         raise ConfigError(f"{text!r} cannot stand in a mosquitto config; write it without line ends")
+    return text
+
+
+def _host(text: str) -> str:
+    """Refuse a host that mosquitto would read as two words."""
+    if " " in _value(text):
+        raise ConfigError(f"{text!r} is no host name; write a name or an address without spaces")
     return text

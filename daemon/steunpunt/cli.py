@@ -36,7 +36,7 @@ def _one_line_errors() -> Iterator[None]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__)
 def main() -> None:
-    """Software of a noodsteunpunt: a place to ask for help when power, phone and internet are gone.
+    r"""Software of a noodsteunpunt: a place to ask for help when power, phone and internet are gone.
 
     \b
     A new region, from nothing to a running point:
@@ -182,7 +182,7 @@ def virtual_radio(  # noqa: PLR0913  the command's options
     seed: int | None,
     control_port: int | None,
 ) -> None:
-    """Serve virtual Meshtastic radios over TCP on a simulated air, in place of hardware.
+    r"""Serve virtual Meshtastic radios over TCP on a simulated air, in place of hardware.
 
     \b
     Two radios, and the Meshtastic command line talking to one of them:

@@ -1,8 +1,9 @@
 """The node's Unix socket: one JSON object per line each way.
 
-The web process and the command line ask here; at a kiosk they reach nothing else of the node. Who may connect is decided
-by the socket's file mode (0660) and folder. A request longer than LINE_BYTES_MAX or not JSON is answered with an error and
-the connection ended.
+The web process and the command line ask here; at a kiosk they reach nothing else of the node. Who may connect is
+decided
+by the socket's file mode (0660) and folder. A request longer than LINE_BYTES_MAX or not JSON is answered with an
+error and the connection ended.
 """
 
 import contextlib
@@ -140,7 +141,7 @@ def _read_line(connection: socket.socket) -> Body | None:
             raise ValueError("message too long")
     body = json.loads(data)
     if not isinstance(body, dict):
-        raise ValueError("message is not an object")
+        raise ValueError("message is not an object")  # noqa: TRY004  bad bytes, not a caller's mistake
     return body
 
 
@@ -233,7 +234,7 @@ class Server:
     def _answer(self, request: Body) -> Body:
         try:
             return self._handler(request)
-        except Exception:
+        except Exception:  # noqa: BLE001  a defect in one answer must not end the socket; it is logged and told
             _log.exception("action=control op=%s failed", str(request.get("op"))[:40])
             return {"ok": False, "error": "internal", "message": "the node could not do this; see its log"}
 

@@ -3,7 +3,7 @@
 The region file is the safe's content: whoever has it can make any site. It belongs on a stick in an envelope.
 """
 
-import datetime
+import datetime as dt
 import ipaddress
 import os
 from pathlib import Path
@@ -21,9 +21,10 @@ from steunpunt.keyfiles import encoded
 from steunpunt.model import COORDINATOR_ID_MAX, SITE_ID_MAX, KeyFileError
 from steunpunt.protocol.keys import CoordinatorIdentity, site_secret
 
-VALID_FROM = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
-VALID_UNTIL = datetime.datetime(2099, 12, 31, tzinfo=datetime.UTC)
-"""A point without a clock must still get its TLS bridge up: validity does not lean on the date; revocation does the rest."""
+VALID_FROM = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+VALID_UNTIL = dt.datetime(2099, 12, 31, tzinfo=dt.UTC)
+"""A point without a clock must still get its TLS bridge up: validity does not lean on the date; revocation does the
+rest."""
 
 
 def make_region(path: Path, name: str) -> None:

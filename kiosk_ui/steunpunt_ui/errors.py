@@ -17,9 +17,7 @@ from steunpunt_ui.pages import Page, show_message
 class QuietFlask(Flask):
     """Flask that logs an error by its route: a ticket's address holds the secret half."""
 
-    def log_exception(
-        self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]
-    ) -> None:
+    def log_exception(self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:
         """Log where it went wrong, without the address and without the error's own text."""
         kind, _, trace = exc_info
         where = "".join(traceback.format_tb(trace))
@@ -50,9 +48,7 @@ def _page(status: int) -> Page:
     if status == HTTPStatus.NOT_FOUND:
         return Page(gettext("This page does not exist."), gettext("Perhaps a letter in the address is wrong."))
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return Page(
-            gettext("This page can't be opened this way."), gettext("Start again from the first page.")
-        )
+        return Page(gettext("This page can't be opened this way."), gettext("Start again from the first page."))
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return Page(
             gettext("That was too much to send."),

@@ -33,7 +33,7 @@ def packet(port: int, payload: bytes | Message, **fields: float) -> mesh_pb2.Mes
     return made
 
 
-def as_json(translator: Translator, made: mesh_pb2.MeshPacket) -> Any:  # noqa: ANN401  whatever the JSON holds
+def as_json(translator: Translator, made: mesh_pb2.MeshPacket) -> Any:
     messages = dict(translator.translate(made.SerializeToString(), GATEWAY))
     return json.loads(next(body for topic, body in messages.items() if "/json/" in topic))
 

@@ -78,7 +78,8 @@ class Site:
 
 
 class Region:
-    """See the module. :meth:`prepare`, :meth:`start`, then cut and restore; :meth:`stop` ends every process it started."""
+    """See the module. :meth:`prepare`, :meth:`start`, then cut and restore; :meth:`stop` ends every process it
+    started."""
 
     def __init__(
         self, folder: Path, *, speed: float = 1.0, cancel_s: int = 30, web_ports: tuple[int, ...] = ()
@@ -266,10 +267,9 @@ def mosquitto_path() -> str:
 
 def free_port(wish: int = 0) -> int:
     """Return ``wish`` when it is free, else any free TCP port on 127.0.0.1."""
-    with socket.socket() as probe:
-        with contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", wish))
-            return int(probe.getsockname()[1])
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind(("127.0.0.1", wish))
+        return int(probe.getsockname()[1])
     return free_port()
 
 

@@ -176,7 +176,9 @@ class Acceptor:
         request = messages.HelpRequest(counter, Category.BUTTON, life_threat=False)
         sealed = self._sealer.seal(connection, request)
         locked = tickets.lock(open_ticket_key(self._keys, sealed.eid, sealed.n), sealed.keys.answer)
-        row = outgoing.Ticket(counter, False, TicketState.KEPT, now_ms, now_ms, None, None, None, locked, None)
+        row = outgoing.Ticket(
+            counter, request.life_threat, TicketState.KEPT, now_ms, now_ms, None, None, None, locked, None
+        )
         outgoing.add_ticket(connection, row)
         self._keep(connection, sealed, counter, token, Lane.URGENT, now_ms, is_request=True)
         return counter

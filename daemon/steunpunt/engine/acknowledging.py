@@ -1,8 +1,8 @@
 """Tells the coordinator what the kiosk holds of its replies, so that it need not repeat them.
 
 Tokens for *received* need no word back: the kiosk just stops sending. *Seen*, *passed on*, *closed* and answers do.
-Acknowledgements gather for a while on the mesh, so that one packet speaks for several replies; over the broker they go at
-once. A lost one is not repeated by itself: the coordinator repeats, and is acknowledged again.
+Acknowledgements gather for a while on the mesh, so that one packet speaks for several replies; over the broker they
+go at once. A lost one is not repeated by itself: the coordinator repeats, and is acknowledged again.
 """
 
 import sqlalchemy as sa

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from steunpunt.engine.common import Counts, Entropy
 from steunpunt.ledger import incoming
 from steunpunt.ledger.incoming import Content, EventContent, NewCase, Piece
-from steunpunt.model import FrameHeard, SealError, SupplementCode, TokenCode
+from steunpunt.model import FrameHeard, LinkName, SealError, SupplementCode, TokenCode
 from steunpunt.protocol import messages, vault
 from steunpunt.protocol.age import unpack_age
 from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys, epoch_id, keys_at
@@ -25,6 +25,15 @@ class Taken:
     at: Piece
     verify: bytes
     code: TokenCode
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """How a message came: over which link, how old its sender said it was, and when."""
+
+    link: LinkName
+    age: int
+    now_ms: int
 
 
 class Intake:
@@ -53,8 +62,11 @@ class Intake:
         newly_known = self._keep_epoch(connection, heard, epoch_key)
         incoming.note_road(connection, at.site, frame.link, frame.carrier, now_ms)
         incoming.hurry(connection, at.site, now_ms, HURRY_TRIES_MIN)
-        taken = self._file(connection, at, keys, plain, heard.age, frame, now_ms)
-        return taken + (self._open_held(connection, at, epoch_key, frame, now_ms) if newly_known else [])
+        arrival = _Arrival(frame.link, heard.age, now_ms)
+        taken = self._file(connection, at, keys, plain, arrival)
+        return taken + (
+            self._open_held(connection, at, epoch_key, _Arrival(frame.link, 0x80, now_ms)) if newly_known else []
+        )
 
     # --- epochs -------------------------------------------------------------------------------------------------
 
@@ -98,9 +110,7 @@ class Intake:
         while len(self._epochs) > EPOCHS_CACHED_MAX:
             del self._epochs[next(iter(self._epochs))]
 
-    def _open_held(
-        self, connection: sa.Connection, known: Piece, epoch_key: bytes, frame: FrameHeard, now_ms: int
-    ) -> list[Taken]:
+    def _open_held(self, connection: sa.Connection, known: Piece, epoch_key: bytes, arrival: _Arrival) -> list[Taken]:
         taken: list[Taken] = []
         for at, body in incoming.held_pieces(connection, known.site, known.eid):
             keys = keys_at(epoch_key, at.n)
@@ -110,50 +120,46 @@ class Intake:
                 incoming.drop_held(connection, at)
                 self._counts["dropped_unauthentic"] += 1
                 continue
-            taken += self._file(connection, at, keys, plain, 0x80, frame, now_ms)
+            taken += self._file(connection, at, keys, plain, arrival)
         return taken
 
     # --- filing -------------------------------------------------------------------------------------------------
 
-    def _file(  # noqa: PLR0913  one message's facts
+    def _file(
         self,
         connection: sa.Connection,
         at: Piece,
         keys: MessageKeys,
         plain: bytes,
-        age: int,
-        frame: FrameHeard,
-        now_ms: int,
+        arrival: _Arrival,
     ) -> list[Taken]:
         """Make a case or an event of an authentic message; a copy of an earlier one only earns its token again."""
         message = messages.unpack(plain, at.eid)
         if isinstance(message, messages.Acknowledgement):
             for item in message.items:
                 incoming.note_delivered(
-                    connection, Piece(at.site, item.to.eid, item.to.n), item.code, item.salt, now_ms
+                    connection, Piece(at.site, item.to.eid, item.to.n), item.code, item.salt, arrival.now_ms
                 )
             self._counts["acknowledgements"] += 1
             return []
         if incoming.piece_opened(connection, at):
             self._counts["copies"] += 1
-            incoming.note_copy(connection, at, frame.link)
+            incoming.note_copy(connection, at, arrival.link)
         else:
-            incoming.add_piece(connection, at, now_ms)
+            incoming.add_piece(connection, at, arrival.now_ms)
             if isinstance(message, messages.HelpRequest):
-                self._new_case(connection, at, keys, message, age, frame, now_ms)
+                self._new_case(connection, at, keys, message, arrival)
             else:
-                self._new_supplement(connection, at, message, now_ms)
+                self._new_supplement(connection, at, message, arrival.now_ms)
         return [Taken(at, keys.verify, incoming.state_code(connection, at))]
 
-    def _new_case(  # noqa: PLR0913  one case's facts
+    def _new_case(
         self,
         connection: sa.Connection,
         at: Piece,
         keys: MessageKeys,
         request: messages.HelpRequest,
-        age: int,
-        frame: FrameHeard,
-        now_ms: int,
+        arrival: _Arrival,
     ) -> None:
         key = self._entropy.token(vault.KEY_BYTES)
         content = Content(
@@ -166,13 +172,15 @@ class Intake:
             verify=keys.verify,
             answer=keys.answer,
         )
-        age_s, at_least = unpack_age(age)
+        age_s, at_least = unpack_age(arrival.age)
         wrapped = incoming.wrap_case_key(self._ledger_key, key, self._nonce())
         box = incoming.box_content(key, self._nonce(), content)
         lane = lane_for(request.category, life_threat=request.life_threat)
-        case = NewCase(at, request.counter, lane, wrapped, box, round(age_s * 1000), at_least, now_ms, frame.link)
+        case = NewCase(
+            at, request.counter, lane, wrapped, box, round(age_s * 1000), at_least, arrival.now_ms, arrival.link
+        )
         incoming.add_case(connection, case)
-        incoming.add_event(connection, at, "received", now_ms, None)
+        incoming.add_event(connection, at, "received", arrival.now_ms, None)
         self._counts["cases"] += 1
 
     def _new_supplement(

@@ -1,8 +1,9 @@
 """What a person at the desk does: look, take up, answer, pass on, close.
 
-Looking changes nothing. Each act is one transaction: the event with the person's name, the case's new state, and what the
-kiosk must be told. Each form acts once: its token is unique among the events. The caller rings the node's bell afterwards;
-polling is the truth.
+Looking changes nothing. Each act is one transaction: the event with the person's name, the case's new state, and
+what the
+kiosk must be told. Each form acts once: its token is unique among the events. The caller rings the node's bell
+afterwards; polling is the truth.
 """
 
 import os
@@ -174,7 +175,7 @@ class Desk:
             early = r.kind == "early"
             box_key = self._ledger_key if early else key
             content = incoming.unbox_event(box_key, r.content) if r.content else EventContent()
-            found.append(_event("supplement" if early else r.kind, r, content, delivered.get(r.id), now_ms))
+            found.append(_event("supplement" if early else r.kind, r, content, now_ms, delivered=delivered.get(r.id)))
         return tuple(found)
 
     # --- acting -------------------------------------------------------------------------------------------------
@@ -186,7 +187,7 @@ class Desk:
             _note_act(ledger, connection)
 
     def take_up(self, case_id: int, name: str, *, token: str) -> None:
-        """ "Ik pak dit op": the one act that means *seen*. NotAllowed when another has taken it up."""
+        """Take a case up, "Ik pak dit op": the one act that means *seen*. NotAllowed when another has taken it up."""
         with self._act(case_id, name, token) as act:
             if act.again:
                 return
@@ -331,8 +332,9 @@ def _event(
     kind: str,
     row: sa.Row[tuple[object, ...]],
     content: EventContent,
-    delivered: bool | None,
     now_ms: int,
+    *,
+    delivered: bool | None,
 ) -> CaseEvent:
     return CaseEvent(
         kind=kind,

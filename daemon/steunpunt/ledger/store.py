@@ -21,7 +21,8 @@ from steunpunt.ledger.clock import SAVE_MS, LedgerClock, boot_name
 from steunpunt.model import LedgerError
 
 HEAD_REVISION = "0001"
-"""The newest migration; a test holds it against the migrations folder. Knowing it here saves loading Alembic at each start."""
+"""The newest migration; a test holds it against the migrations folder. Knowing it here saves loading Alembic at each
+start."""
 BUSY_MS_MAX = 5_000
 MIGRATION_S_MAX = 120
 _PRAGMAS = (

@@ -1,7 +1,9 @@
 """A coordinator's incarnation: raised when its ledger turns out to be an older copy.
 
-The count of starts is kept twice, in the ledger and in a file beside it. When the ledger's count lags behind, the ledger was
-restored from a backup or begun anew, and what it receipted since may be gone: the incarnation goes up, and kiosks can tell.
+The count of starts is kept twice, in the ledger and in a file beside it. When the ledger's count lags behind, the
+ledger was
+restored from a backup or begun anew, and what it receipted since may be gone: the incarnation goes up, and kiosks
+can tell.
 """
 
 import os

@@ -131,9 +131,8 @@ class Node:
 
     def _check_identity(self, key: str, found: int, path: Path) -> None:
         if found != self._config.site.id:
-            raise SteunpuntError(
-                f"{path}: `{key}` is {found}, but site.id in the config is {self._config.site.id}; use this site's own keys"
-            )
+            site = self._config.site.id
+            raise SteunpuntError(f"{path}: `{key}` is {found}, but site.id is {site}; use this site's own keys")
 
     def _start(self) -> None:
         config = self._config
@@ -205,7 +204,7 @@ class Node:
         except LedgerError as error:
             self._not_kept(batch, error)
             return
-        except Exception:
+        except Exception:  # noqa: BLE001  a poisoned event must not stop the point; see _poisoned
             if len(batch) > 1:
                 for event in batch:
                     self._turn([event])
@@ -245,7 +244,8 @@ class Node:
                 self._unkept.append(event)
 
     def _poisoned(self, events: list[Event]) -> None:
-        """An event that breaks the engine is a defect of ours; it must not stop the others. Dropped, counted, logged."""
+        """An event that breaks the engine is a defect of ours; it must not stop the others. Dropped, counted,
+        logged."""
         _log.exception("action=event_failed event=%s", type(events[0]).__name__ if events else "timer")
         self._counts["events_failed"] += 1
         for event in events:
@@ -274,12 +274,16 @@ class Node:
             case ReplyTo(reply, body):
                 if isinstance(reply, Pending):
                     reply.answer(body)
-            case SetLamp(name, mode):
-                if self._panel is not None:
-                    self._panel.set_lamp(name, mode)
-            case SoundBuzzer(name, seconds):
-                if self._panel is not None:
-                    self._panel.sound(name, seconds)
+            case SetLamp() | SoundBuzzer():
+                self._on_panel(effect)
+
+    def _on_panel(self, effect: SetLamp | SoundBuzzer) -> None:
+        if self._panel is None:
+            return
+        if isinstance(effect, SetLamp):
+            self._panel.set_lamp(effect.name, effect.mode)
+        else:
+            self._panel.sound(effect.name, effect.seconds)
 
     def _bridge(self, event: Event) -> None:
         """Carry what the radio heard to the local broker's msh/ topics; never our own packets."""

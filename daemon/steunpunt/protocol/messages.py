@@ -1,15 +1,16 @@
 """What is inside a sealed piece, packed tightly.
 
 HELP REQUEST: byte 0 = type 1 (3 bits) | life threat 0x08 | exercise 0x10 | language << 5; byte 1 = category (4 bits) |
-call-back 0x10 | people 0x20 | extension 0x40 | text 0x80; the ticket's counter as a varint; then, where flagged: people (1),
+call-back 0x10 | people 0x20 | extension 0x40 | text 0x80; the ticket's counter as a varint; then, where flagged:
+people (1),
 call-back (length and phone digits two a byte, or bit 7 of the length and UTF-8), extension (varint length, skipped by
 those who do not know it), text (method byte, then bytes to the end; method 0 is UTF-8 as it is).
 
 SUPPLEMENT: type 2 | same epoch 0x08; code; the request it adds to: n, before it eid (3) when not the same epoch; then
 text (as above), or the number of presses (1) for PRESSED_AGAIN.
 
-ACKNOWLEDGEMENT (the kiosk holds what was said of its requests): type 3; per item a byte (code, or 0xF for an answer; 0x80
-same epoch), [eid 3], n, [salt 4 of the answer].
+ACKNOWLEDGEMENT (the kiosk holds what was said of its requests): type 3; per item a byte (code, or 0xF for an answer;
+0x80 same epoch), [eid 3], n, [salt 4 of the answer].
 """
 
 from dataclasses import dataclass

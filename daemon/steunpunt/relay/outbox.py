@@ -1,6 +1,7 @@
 """Which message goes next on which link, and when again.
 
-Roads: a piece goes over the broker link while the region answers there, over the mesh otherwise, over both at once for a
+Roads: a piece goes over the broker link while the region answers there, over the mesh otherwise, over both at once
+for a
 life threat. A message without receipt is never given up; the waits grow, with jitter, so that sites which lost each
 other at the same moment do not come back in step. Jitter only lengthens: the first wait on the mesh is longer than the
 26 s after which LongFast firmware gives up on a packet of its own, so a retry never overtakes the radio.

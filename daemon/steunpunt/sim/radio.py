@@ -47,7 +47,7 @@ _Priority = mesh_pb2.MeshPacket.Priority
 _NEVER_PKI = frozenset((_Port.ROUTING_APP, _Port.NODEINFO_APP, _Port.POSITION_APP, _Port.TRACEROUTE_APP))
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is no failure of this program
+class Refusal(Exception):
     """The radio does not send a packet; carries the routing error."""
 
     def __init__(self, error: "mesh_pb2.Routing.Error.ValueType", notice: str = "") -> None:

@@ -104,9 +104,7 @@ def _too_long(kind: Kind, wish: Wish, token: str, result: NotKept) -> Response:
     return make_response(_show(kind, wish, token, problems), HTTPStatus.BAD_REQUEST)
 
 
-def _show(
-    kind: Kind, wish: Wish, token: str, problems: dict[str, str] | None = None, *, checking: bool = False
-) -> str:
+def _show(kind: Kind, wish: Wish, token: str, problems: dict[str, str] | None = None, *, checking: bool = False) -> str:
     return render_template(
         "citizen/ask.html",
         kind=kind,

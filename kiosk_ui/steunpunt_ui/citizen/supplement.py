@@ -57,9 +57,7 @@ def _send(number: str, secret: str | None, slug: str) -> Response:
     if KINDS[slug] is SupplementCode.QUESTION and not text:
         return _refuse(number, secret, slug, token, text, gettext("Write what you want to tell or ask."))
     code = KINDS[slug].name
-    result = keep(
-        "supplement", {"token": token, "number": number, "secret": secret or "", "code": code, "text": text}
-    )
+    result = keep("supplement", {"token": token, "number": number, "secret": secret or "", "code": code, "text": text})
     if isinstance(result, Kept):
         return redirect(_back(number, secret, added=True), 303)
     if result.trouble is Trouble.UNKNOWN_TICKET:

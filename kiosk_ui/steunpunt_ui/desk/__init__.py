@@ -31,7 +31,9 @@ def _make_blueprint() -> Blueprint:
     pages.add_url_rule("/logout", "logout", login.log_out, methods=["POST"])
     pages.add_url_rule("/melding/<int:case_id>", "case", cases.show_case)
     pages.add_url_rule("/melding/<int:case_id>/stand", "case_mark", cases.show_case_mark)
-    pages.add_url_rule("/melding/<int:case_id>/<any(oppakken,antwoord,doorgeven,afsluiten):act>", "act", acts.act, methods=["POST"])
+    pages.add_url_rule(
+        "/melding/<int:case_id>/<any(oppakken,antwoord,doorgeven,afsluiten):act>", "act", acts.act, methods=["POST"]
+    )
     pages.context_processor(lambda: {"person": g.get("person"), "new_token": _new_token})
     return pages
 

@@ -77,9 +77,7 @@ def _pass_on(case_id: int, token: str) -> str:
     if characters_over(to, FIELD_BYTES_MAX) or characters_over(reference, FIELD_BYTES_MAX):
         return gettext("That is too long. Shorten to whom, or the incident number.")
     read_back = request.form.get("read_back") == "yes"
-    desk().pass_on(
-        case_id, person().name, to=to, how=how, reference=reference, read_back=read_back, token=token
-    )
+    desk().pass_on(case_id, person().name, to=to, how=how, reference=reference, read_back=read_back, token=token)
     return ""
 
 

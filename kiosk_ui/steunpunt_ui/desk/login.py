@@ -52,7 +52,7 @@ def log_in() -> Response | str:
     try:
         right = limiter.check(lambda: verify_person(config().web.desk_passwords_file, name, password))
     except KeyFileError as error:
-        _log.error("%s", error)  # noqa: TRY400  one line says it all
+        _log.error("%s", error)
         return _refuse(gettext("The file of passwords can't be used. A technician sees why in the log."), 503)
     if right is None:
         problem = gettext("Too many wrong passwords. Wait %(seconds)s seconds.", seconds=int(WRONG_TRIES_S))

@@ -28,7 +28,6 @@ _SALT_BYTES = 16
 _HASH_BYTES = 32
 _FIELDS = 6
 _MODE = 0o640
-_MODE = 0o640
 _MEND = "make it with `steunpunt keys desk-password`"
 
 
@@ -67,9 +66,7 @@ def hash_password(password: str, salt: bytes | None = None) -> str:
 def password_line(name: str, password: str) -> str:
     """Return the line of one person for the file, without its end; PasswordError for an unusable name."""
     if not name.strip() or name != name.strip() or len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
-        raise PasswordError(
-            f"the name must be 1 to {NAME_CHARACTERS_MAX} printable characters, without spaces around"
-        )
+        raise PasswordError(f"the name must be 1 to {NAME_CHARACTERS_MAX} printable characters, without spaces around")
     if ":" in name or name.startswith("#"):
         raise PasswordError("the name may not contain a colon or begin with #; leave that out")
     return f"{name}:{hash_password(password)}"
@@ -173,23 +170,3 @@ def _digest(password: str, cost: Hash) -> bytes:
     return hashlib.scrypt(
         plain, salt=cost.salt, n=cost.n, r=cost.r, p=cost.p, maxmem=MEMORY_BYTES_MAX, dklen=_HASH_BYTES
     )
-
-
-def set_password(path: Path, name: str, password: str) -> None:
-    """Add a person to the file (0640: the web process reads it by its group), or give one a new password.
-
-    Raises KeyFileError for an unusable name or password, or a file that cannot be written.
-    """
-    try:
-        line = password_line(name, password)
-        old = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [entry for entry in old if entry.partition(":")[0] != name]
-        beside = path.with_name(f".{path.name}.new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write("\n".join([*kept, line]) + "\n")
-        beside.replace(path)
-    except ValueError as error:
-        raise KeyFileError(str(error)) from error
-    except OSError as error:
-        raise KeyFileError(f"{path}: cannot be written ({error.strerror}); choose a folder you may write to") from error
