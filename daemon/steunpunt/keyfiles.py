@@ -6,43 +6,48 @@ missing, open to others, or broken is a KeyFileError with the mend.
 
 import base64
 import binascii
+import json
 import os
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from steunpunt.model import KeyFileError
+from steunpunt.model import COORDINATOR_ID_MAX, SITE_ID_MAX, KeyFileError
 from steunpunt.protocol.keys import CoordinatorIdentity, CoordinatorKeys, SiteKeys
 
 OWNER_ONLY = 0o600
 OWNER_AND_GROUP = 0o640
 FILE_BYTES_MAX = 65_536
+GENERATION_MAX = 255
 
 
 def read_site(path: Path) -> SiteKeys:
     """Read a kiosk's key file."""
     data = _read(path, OWNER_ONLY)
+    root_public = _bytes(path, data, "root_public", 32)
     return SiteKeys(
-        site=_number(path, data, "site"),
-        generation=_number(path, data, "generation"),
+        site=_number(path, data, "site", SITE_ID_MAX),
+        generation=_number(path, data, "generation", GENERATION_MAX),
         secret=_bytes(path, data, "secret", 32),
         region_public=_bytes(path, data, "region_public", 32),
-        root_public=_bytes(path, data, "root_public", 32),
-        coordinators=tuple(_identity(path, entry) for entry in data.get("coordinator", [])),
+        root_public=root_public,
+        coordinators=tuple(_identity(path, entry, root_public) for entry in _list(path, data, "coordinator")),
     )
 
 
 def read_coordinator(path: Path) -> CoordinatorKeys:
     """Read a coordinator's key file."""
-    data = _read(path, OWNER_ONLY)
+    data = {"generations": [1], **_read(path, OWNER_ONLY)}
+    root_public = _bytes(path, data, "root_public", 32)
     return CoordinatorKeys(
-        coordinator=_number(path, data, "coordinator_id"),
+        coordinator=_number(path, data, "coordinator_id", COORDINATOR_ID_MAX),
         root=_bytes(path, data, "root", 32),
         region_private=_bytes(path, data, "region_private", 32),
         news_private=_bytes(path, data, "news_private", 32),
-        root_public=_bytes(path, data, "root_public", 32),
-        identity=_identity(path, data.get("identity", {})),
-        generations=tuple(data.get("generations", [1])),
+        root_public=root_public,
+        identity=_identity(path, data.get("identity"), root_public),
+        generations=tuple(_ranged(path, "generations", g, GENERATION_MAX) for g in _list(path, data, "generations")),
     )
 
 
@@ -57,17 +62,46 @@ def read_region(path: Path) -> dict[str, Any]:
 
 
 def write(path: Path, data: dict[str, Any], mode: int = OWNER_ONLY, *, replace: bool = False) -> None:
-    """Write a key file with ``mode`` from its first byte on; refuses to overwrite unless ``replace``."""
-    if path.exists() and not replace:
-        raise KeyFileError(f"{path} exists already; move it away first, a key that is overwritten is gone for good")
+    """Write a key file as :func:`write_text` does; refuses to overwrite unless ``replace``."""
+    if not replace:
+        refuse_existing([path])
+    write_text(path, _toml(data), mode)
+
+
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """Raise KeyFileError when one of these is there already: so that all are written or none."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise KeyFileError(f"{path} exists already; move it away first, a key that is overwritten is gone for good")
+
+
+def write_text(path: Path, text: str, mode: int) -> None:
+    """Write a whole file or nothing, with ``mode`` from its first byte on; raises KeyFileError when it cannot.
+
+    After a power cut the old file is there, or the new one: never half of one.
+    """
     beside = path.with_name(f".{path.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(_toml(data))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        beside.unlink(missing_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise KeyFileError(f"{path}: cannot be written ({error.strerror}); choose a folder that is yours") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def identity_table(identity: CoordinatorIdentity) -> dict[str, Any]:
@@ -94,10 +128,13 @@ def _read(path: Path, mode_max: int) -> dict[str, Any]:
         mode = path.stat().st_mode & 0o777
         if mode & ~mode_max:
             raise KeyFileError(f"{path}: others may read it (mode {mode:03o}); type: chmod {mode_max:o} {path}")
-        raw = path.read_bytes()[:FILE_BYTES_MAX]
+        with path.open("rb") as file:
+            raw = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         mend = "make it with `steunpunt keys …`, or correct the path in the config"
         raise KeyFileError(f"{path}: cannot be read ({error.strerror}); {mend}") from error
+    if len(raw) > FILE_BYTES_MAX:
+        raise KeyFileError(f"{path}: is not a key file (more than {FILE_BYTES_MAX} bytes); correct the path")
     try:
         return tomllib.loads(raw.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -116,17 +153,38 @@ def _bytes(path: Path, data: dict[str, Any], key: str, length: int) -> bytes:
     return value
 
 
-def _number(path: Path, data: dict[str, Any], key: str) -> int:
-    value = data.get(key)
-    if not isinstance(value, int):
+def _number(path: Path, data: dict[str, Any], key: str, most: int) -> int:
+    return _ranged(path, key, data.get(key), most)
+
+
+def _ranged(path: Path, key: str, value: object, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
         raise KeyFileError(f"{path}: `{key}` is missing or no number; is this the right kind of key file?")
+    if not 1 <= value <= most:
+        raise KeyFileError(f"{path}: `{key}` is {value}, not 1 to {most}; make the file again with `steunpunt keys …`")
     return value
 
 
-def _identity(path: Path, data: dict[str, Any]) -> CoordinatorIdentity:
-    return CoordinatorIdentity(
-        _number(path, data, "id"), _bytes(path, data, "news_public", 32), _bytes(path, data, "signature", 64)
+def _list(path: Path, data: dict[str, Any], key: str) -> list[Any]:
+    value = data.get(key)
+    if not isinstance(value, list) or not value:
+        raise KeyFileError(f"{path}: `{key}` is missing or empty; make the file again with `steunpunt keys …`")
+    return value
+
+
+def _identity(path: Path, entry: object, root_public: bytes) -> CoordinatorIdentity:
+    if not isinstance(entry, dict):
+        raise KeyFileError(f"{path}: a coordinator's identity is missing; is this the right kind of key file?")
+    identity = CoordinatorIdentity(
+        _number(path, entry, "id", COORDINATOR_ID_MAX),
+        _bytes(path, entry, "news_public", 32),
+        _bytes(path, entry, "signature", 64),
     )
+    if not identity.trusted(root_public):
+        raise KeyFileError(
+            f"{path}: the region's root does not vouch for coordinator {identity.coordinator}; make the file again"
+        )
+    return identity
 
 
 def _toml(data: dict[str, Any]) -> str:
@@ -150,6 +208,5 @@ def _value(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_value(item) for item in value) + "]"
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # a basic string of TOML, too
     return str(value)

@@ -6,6 +6,7 @@ The region file is the safe's content: whoever has it can make any site. It belo
 import datetime as dt
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,19 @@ from steunpunt.keyfiles import encoded
 from steunpunt.model import COORDINATOR_ID_MAX, SITE_ID_MAX, KeyFileError
 from steunpunt.protocol.keys import CoordinatorIdentity, site_secret
 
-VALID_FROM = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+VALID_FROM = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 VALID_UNTIL = dt.datetime(2099, 12, 31, tzinfo=dt.UTC)
-"""A point without a clock must still get its TLS bridge up: validity does not lean on the date; revocation does the
-rest."""
+"""A point without a clock, in 1970 by its own account, must get its TLS bridge up: validity leans on no date."""
+_COORDINATOR_FILE, _LEDGER_KEY_FILE, _SITE_FILE = "coordinator.keys", "ledger.key", "site.keys"
+_READABLE = 0o644
+_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
 def make_region(path: Path, name: str) -> None:
-    """Make a region's key file."""
+    """Make a region's key file; KeyFileError when it is there already."""
+    if not name.strip() or not name.isprintable():
+        raise KeyFileError(f"region name {name!r}: write a name of one line")
+    keyfiles.refuse_existing([path])
     authority = ec.generate_private_key(ec.SECP256R1())
     certificate = _sign(_named(f"Steunpunt {name}"), authority, authority, _named(f"Steunpunt {name}"), ca=True)
     root = Ed25519PrivateKey.generate()
@@ -41,26 +47,29 @@ def make_region(path: Path, name: str) -> None:
             "offline_root": encoded(root.private_bytes_raw()),
             "channel_key": encoded(os.urandom(32)),
             "authority_key": _pem_key(authority),
-            "authority": certificate.public_bytes(serialization.Encoding.PEM).decode(),
+            "authority": _pem(certificate),
         },
     )
 
 
 def make_coordinator(region_path: Path, coordinator: int, folder: Path, hosts: list[str]) -> list[Path]:
-    """Make a coordinator's keys and its broker's certificate for ``hosts``; the region file learns its news key."""
+    """Make a coordinator's keys and its broker's certificate for ``hosts``; the region file learns its news key.
+
+    Raises KeyFileError, before anything is written, when the id is taken, a file is there, or a host cannot be one.
+    """
     if not 1 <= coordinator <= COORDINATOR_ID_MAX:
         raise KeyFileError(f"coordinator {coordinator}: a coordinator's id is 1 to {COORDINATOR_ID_MAX}")
     region = keyfiles.read_region(region_path)
     if any(entry["id"] == coordinator for entry in region.get("coordinator", [])):
         raise KeyFileError(f"coordinator {coordinator} has keys already; give this one another id")
+    names = [_alternative(host) for host in hosts]
+    keys, ledger_key, base = folder / _COORDINATOR_FILE, folder / _LEDGER_KEY_FILE, folder / "region"
+    _make_folder(folder, [keys, ledger_key, *_tls_paths(base)])
     news = Ed25519PrivateKey.generate()
     identity = _identity(region_path, region, coordinator, news)
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = folder / "coordinator.keys"
     keyfiles.write(keys, _coordinator_table(region_path, region, identity, news))
-    ledger_key = folder / "ledger.key"
     keyfiles.write(ledger_key, {"ledger_key": encoded(os.urandom(32))}, keyfiles.OWNER_AND_GROUP)
-    files = _certificate_files(region, folder / "region", str(coordinator), hosts)
+    files = _certificate_files(region_path, region, base, str(coordinator), names)
     known = [*region.get("coordinator", []), keyfiles.identity_table(identity)]
     keyfiles.write(region_path, {**region, "coordinator": known}, replace=True)
     return [keys, ledger_key, *files]
@@ -87,15 +96,20 @@ def _coordinator_table(
 
 
 def make_site(region_path: Path, site: int, folder: Path, generation: int = 1) -> list[Path]:
-    """Make a kiosk's keys and the certificate of its broker's bridge."""
+    """Make a kiosk's keys and the certificate of its broker's bridge; ``generation`` is 1 to 255.
+
+    Raises KeyFileError, before anything is written, when a number is out of range or a file is there already.
+    """
     if not COORDINATOR_ID_MAX < site <= SITE_ID_MAX:
         raise KeyFileError(f"site {site}: a kiosk's id is 16 to {SITE_ID_MAX}; 1 to 15 is kept for coordinators")
+    if not 1 <= generation <= keyfiles.GENERATION_MAX:
+        raise KeyFileError(f"generation {generation}: a generation is 1 to {keyfiles.GENERATION_MAX}")
     region = keyfiles.read_region(region_path)
     if not region.get("coordinator"):
         raise KeyFileError(f"{region_path}: no coordinator yet; type first: steunpunt keys coordinator {region_path}")
     private = X25519PrivateKey.from_private_bytes(keyfiles.decoded(region_path, region, "region_private", 32))
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = folder / "site.keys"
+    keys, base = folder / _SITE_FILE, folder / "site"
+    _make_folder(folder, [keys, *_tls_paths(base)])
     table = {
         "site": site,
         "generation": generation,
@@ -105,7 +119,7 @@ def make_site(region_path: Path, site: int, folder: Path, generation: int = 1) -
         "coordinator": region["coordinator"],
     }
     keyfiles.write(keys, table)
-    return [keys, *_certificate_files(region, folder / "site", str(site), [])]
+    return [keys, *_certificate_files(region_path, region, base, str(site), [])]
 
 
 def channel_key(region_path: Path) -> bytes:
@@ -118,22 +132,47 @@ def _root_public(path: Path, region: dict[str, Any]) -> bytes:
     return root.public_key().public_bytes_raw()
 
 
-def _certificate_files(region: dict[str, Any], base: Path, name: str, hosts: list[str]) -> list[Path]:
-    """Write ``BASE.pem``, ``BASE-key.pem`` and ``region-ca.pem``."""
-    authority_key = serialization.load_pem_private_key(region["authority_key"].encode(), None)
-    authority = x509.load_pem_x509_certificate(region["authority"].encode())
-    if not isinstance(authority_key, ec.EllipticCurvePrivateKey):
-        raise KeyFileError("the region's authority key is of another kind; make the region file again")
+def _make_folder(folder: Path, to_be_made: list[Path]) -> None:
+    """Make the folder that all these files will be in; KeyFileError when one is there already."""
+    keyfiles.refuse_existing(to_be_made)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeyFileError(f"{folder}: cannot be made ({error.strerror}); choose a folder that is yours") from error
+
+
+def _tls_paths(base: Path) -> list[Path]:
+    """Return ``BASE.pem``, ``BASE-key.pem`` and ``region-ca.pem``."""
+    return [base.with_name(f"{base.name}.pem"), base.with_name(f"{base.name}-key.pem"), base.with_name("region-ca.pem")]
+
+
+def _certificate_files(
+    region_path: Path, region: dict[str, Any], base: Path, name: str, hosts: list[x509.GeneralName]
+) -> list[Path]:
+    """Write the files of :func:`_tls_paths`."""
+    authority_key, authority = _authority(region_path, region)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _sign(_named(name), key, authority_key, authority.subject, hosts=hosts)
-    crt, tls_key = base.with_name(f"{base.name}.pem"), base.with_name(f"{base.name}-key.pem")
-    ca = base.with_name("region-ca.pem")
-    crt.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    descriptor = os.open(tls_key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, keyfiles.OWNER_ONLY)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(_pem_key(key))
-    ca.write_text(region["authority"], encoding="ascii")
-    return [crt, tls_key, ca]
+    crt, tls_key, ca = paths = _tls_paths(base)
+    keyfiles.write_text(tls_key, _pem_key(key), keyfiles.OWNER_ONLY)
+    keyfiles.write_text(crt, _pem(certificate), _READABLE)
+    keyfiles.write_text(ca, _pem(authority), _READABLE)
+    return paths
+
+
+def _authority(path: Path, region: dict[str, Any]) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    try:
+        key = serialization.load_pem_private_key(region["authority_key"].encode(), None)
+        certificate = x509.load_pem_x509_certificate(region["authority"].encode())
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise KeyFileError(f"{path}: the region's authority is missing or broken; use the region's own file") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyFileError(f"{path}: the region's authority key is of another kind; use the region's own file")
+    return key, certificate
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def _named(name: str) -> x509.Name:
@@ -147,7 +186,7 @@ def _sign(
     issuer: x509.Name,
     *,
     ca: bool = False,
-    hosts: list[str] | None = None,
+    hosts: list[x509.GeneralName] | None = None,
 ) -> x509.Certificate:
     builder = (
         x509.CertificateBuilder()
@@ -157,20 +196,41 @@ def _sign(
         .serial_number(x509.random_serial_number())
         .not_valid_before(VALID_FROM)
         .not_valid_after(VALID_UNTIL)
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=0 if ca else None), critical=True)
+        .add_extension(_key_usage(ca=ca), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        # Python 3.13 and OpenSSL's strict mode want the issuer's, too.
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
     )
     if not ca:
         uses = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])]
         builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
     if hosts:
-        builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(h) for h in hosts]), critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
     return builder.sign(authority_key, hashes.SHA256())
+
+
+def _key_usage(*, ca: bool) -> x509.KeyUsage:
+    """Return the usage of an authority (signs certificates) or of a TLS end (signs handshakes)."""
+    return x509.KeyUsage(
+        digital_signature=not ca,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _alternative(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
+        if not _HOST.fullmatch(host):
+            raise KeyFileError(f"host {host!r}: write a name such as kazerne.example, or an address") from None
         return x509.DNSName(host)
 
 

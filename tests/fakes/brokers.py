@@ -1,8 +1,9 @@
 """Real mosquittos made from the generated files, and the certificates they want."""
 
-import datetime
+import datetime as dt
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -76,6 +77,14 @@ class Mosquitto:
     def log(self) -> str:
         return (self.folder / "log").read_text("utf-8", "replace")
 
+    def logged(self, words: str) -> bool:
+        return words in self.log
+
+    def freeze(self) -> None:
+        """Let it hang: it takes bytes and answers nothing, until it is killed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     def kill(self) -> None:
         """Take it away as a loss of power would."""
         if self._process is not None:
@@ -133,15 +142,15 @@ class Authority:
         )
 
     def _sign(self, name: x509.Name, key: ec.EllipticCurvePublicKey, *, is_ca: bool) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         builder = (
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         )

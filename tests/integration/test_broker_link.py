@@ -1,133 +1,26 @@
-"""The broker link and the generated files against real mosquittos."""
+"""The broker link against a real mosquitto."""
 
-import os
 import socket
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
-from steunpunt.config import Bridge, Broker, RegionListener
+from steunpunt.config import Broker
 from steunpunt.links.broker import PAYLOAD_BYTES_MAX, BrokerLink
-from steunpunt.model import (
-    BridgeChanged,
-    Event,
-    FrameHeard,
-    LinkChanged,
-    LinkName,
-    Role,
-    SendEnded,
-    SendFrame,
-    SendOutcome,
-)
-from tests.fakes.brokers import NODE_PASSWORD, READER_PASSWORD, Authority, Certificate, Mosquitto, mosquitto,
-site_config
+from steunpunt.model import FrameHeard, Role, SendOutcome
+from tests.fakes.broker_clients import Post, frame, linked, tool
+from tests.fakes.brokers import NODE_PASSWORD, Mosquitto, mosquitto, site_config
 
 pytestmark = pytest.mark.broker
 BACK_S = 3.0
 """How soon the link must serve again: two seconds at most between attempts, and the connecting itself."""
 Wait = Callable[..., None]
 FreePort = Callable[[], int]
-EventT = TypeVar("EventT")
-
-
-class Post:
-    """An inbox that the test reads."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def __call__(self, event: Event) -> None:
-        self.events.append(event)
-
-    def of(self, kind: type[EventT]) -> list[EventT]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    @property
-    def up(self) -> bool:
-        changes = self.of(LinkChanged)
-        return bool(changes) and changes[-1].up
-
-    @property
-    def reason(self) -> str:
-        changes = self.of(LinkChanged)
-        return changes[-1].reason if changes else ""
-
-    @property
-    def bridge_up(self) -> bool:
-        changes = self.of(BridgeChanged)
-        return bool(changes) and changes[-1].up
-
-    def payloads(self) -> list[bytes]:
-        return [heard.payload for heard in self.of(FrameHeard)]
-
-    def outcomes(self) -> dict[int, SendOutcome]:
-        ended = self.of(SendEnded)
-        found = {end.attempt_id: end.outcome for end in ended}
-        assert len(found) == len(ended), "a send ended twice"
-        return found
-
-
-@contextmanager
-def linked(broker: Mosquitto, *, config: Broker | None = None) -> Iterator[tuple[BrokerLink, Post]]:
-    post = Post()
-    site = broker.config.site
-    usual = msgspec.structs.replace(broker.config.broker, password_file=str(broker.password_file))
-    link = BrokerLink(config or usual, site.id, site.role, post)
-    link.start()
-    try:
-        yield link, post
-    finally:
-        link.stop(5)
-        assert not link.running
-
-
-class Tool:
-    """An integrator's or an attacker's plain MQTT client."""
-
-    def __init__(self, port: int, user: str | None = None, certificate: Certificate | None = None) -> None:
-        self.heard: list[tuple[str, bytes]] = []
-        self.subscribed = threading.Event()
-        self.acked: set[int] = set()
-        self.client = paho.Client(CallbackAPIVersion.VERSION2)
-        if user is not None:
-            self.client.username_pw_set(user, {"reader": READER_PASSWORD, "steunpunt": NODE_PASSWORD}[user])
-        if certificate is not None:
-            self.client.tls_set(certificate.ca, certificate.certificate, certificate.key)
-        self.client.on_message = lambda _c, _d, message: self.heard.append((message.topic, bytes(message.payload)))
-        self.client.on_subscribe = lambda *_: self.subscribed.set()
-        self.client.on_publish = lambda _c, _d, mid, *_: self.acked.add(mid)
-        self.client.connect("localhost", port)
-        self.client.loop_start()
-
-    def subscribe(self, *topics: str) -> None:
-        self.subscribed.clear()
-        self.client.subscribe([(topic, 1) for topic in topics])
-        assert self.subscribed.wait(5)
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Publish and wait for the PUBACK, so that the broker has decided about it."""
-        self.client.publish(topic, payload, 1, retain).wait_for_publish(5)
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
-
-@contextmanager
-def tool(port: int, user: str | None = "steunpunt", certificate: Certificate | None = None) -> Iterator[Tool]:
-    made = Tool(port, user, certificate)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture
@@ -136,13 +29,6 @@ def desk(tmp_path: Path, free_port: FreePort, wait_until: Wait) -> Iterator[Mosq
     config = site_config(Role.COORDINATOR, 1, Broker(port=free_port()))
     with mosquitto(config, tmp_path / "desk", wait_until) as broker:
         yield broker
-
-
-def frame(attempt: int, payload: bytes = b"sealed", carrier: int | None = None) -> SendFrame:
-    return SendFrame(LinkName.BROKER, attempt, payload, carrier=carrier)
-
-
-# --- one broker
 
 
 def test_packets_come_in_by_carrier_and_go_out_by_carrier(desk: Mosquitto, wait_until: Wait) -> None:
@@ -154,8 +40,7 @@ def test_packets_come_in_by_carrier_and_go_out_by_carrier(desk: Mosquitto, wait_
         link.send(frame(2, b"beacon"))
         wait_until(lambda: post.outcomes() == {1: SendOutcome.TAKEN, 2: SendOutcome.TAKEN})
         assert other.heard == [("steunpunt/v1/1/availability", b"online")]
-    log = desk.log
-    assert "as steunpunt-coordinator-1 (p2, c0, k30, u'steunpunt')" in log
+    assert desk.logged("as steunpunt-coordinator-1 (p2, c0, k30, u'steunpunt')")
 
 
 def test_a_message_comes_again_until_it_is_confirmed(desk: Mosquitto, wait_until: Wait) -> None:
@@ -170,7 +55,7 @@ def test_a_message_comes_again_until_it_is_confirmed(desk: Mosquitto, wait_until
             assert second.confirm is not None
             link.confirm(second.confirm)
             link.send(frame(1))
-            wait_until(lambda: post.outcomes(), what="a later send, so that the confirmation is out")
+            wait_until(post.outcomes, what="a later send, so that the confirmation is out")
         with linked(desk) as (link, post):
             wait_until(post.payloads, what="the unconfirmed message, again")
             assert post.payloads() == [b"one"]
@@ -180,12 +65,30 @@ def test_a_message_comes_again_until_it_is_confirmed(desk: Mosquitto, wait_until
             link.confirm(heard.confirm)
             wait_until(lambda: link.counters().get("confirm_stale") == 1)
             link.send(frame(1))
-            wait_until(lambda: post.outcomes())
+            wait_until(post.outcomes)
         with linked(desk) as (link, post):
             wait_until(lambda: post.up)
             publish("steunpunt/v1/up/47", b"three")
             wait_until(post.payloads)
             assert post.payloads() == [b"three"]
+
+
+def test_a_confirmation_from_before_the_reconnection_is_ignored(desk: Mosquitto, wait_until: Wait) -> None:
+    with sender(desk) as publish, linked(desk) as (link, post):
+        wait_until(lambda: post.up)
+        publish("steunpunt/v1/up/47", b"one")
+        wait_until(post.payloads)
+        desk.stop()
+        desk.start()
+        wait_until(lambda: post.payloads() == [b"one", b"one"], what="the broker sends it again")
+        before, after = (heard.confirm for heard in post.of(FrameHeard))
+        assert before is not None
+        assert after is not None
+        link.confirm(before)
+        wait_until(lambda: link.counters().get("confirm_stale") == 1)
+        link.confirm(after)
+        link.confirm(after)
+        wait_until(lambda: link.counters().get("confirm_stale") == 2)
 
 
 @contextmanager
@@ -236,7 +139,7 @@ def test_the_broker_goes_and_comes_back(desk: Mosquitto, wait_until: Wait, *, ge
         desk.start()
         wait_until(lambda: post.up, BACK_S, "the link is back")
         link.send(frame(2))
-        wait_until(lambda: post.outcomes()[2] is SendOutcome.TAKEN)
+        wait_until(lambda: post.outcomes().get(2) is SendOutcome.TAKEN)
 
 
 def test_a_wrong_password_is_said_and_mended_without_a_restart(desk: Mosquitto, wait_until: Wait) -> None:
@@ -262,19 +165,68 @@ def test_the_last_will_tells_of_a_node_that_died(desk: Mosquitto, wait_until: Wa
             wait_until(lambda: post.up)
             wait_until(lambda: other.heard == [(topic, b"online")])
         wait_until(lambda: other.heard[1:] == [(topic, b"offline")], what="a polite goodbye")
-        reader, writer = socket.socketpair()
-        with reader, writer:
-            child = os.fork()
-            if child == 0:
-                _die_connected(desk, writer)
-            assert reader.recv(1) == b"u"
-            os.waitpid(child, 0)
-        wait_until(lambda: other.heard[2:] == [(topic, b"online"), (topic, b"offline")], 5, "the last will")
+        with subprocess.Popen([sys.executable, "-c", NODE, *arguments(desk)], stdout=subprocess.PIPE) as node:
+            assert node.stdout is not None
+            assert node.stdout.readline() == b"up\n"
+            wait_until(lambda: other.heard[2:] == [(topic, b"online")])
+            node.kill()
+        wait_until(lambda: other.heard[3:] == [(topic, b"offline")], 5, "the last will")
 
 
-def _die_connected(desk: Mosquitto, writer: socket.socket) -> None:
-    with linked(desk) as (_, post):
-        while not post.up:
-            threading.Event().wait(0.01)
-        writer.send(b"u")
-        os._exit(0)
+NODE = """
+import sys, threading
+from steunpunt.config import Broker
+from steunpunt.links.broker import BrokerLink
+from steunpunt.model import LinkChanged, Role
+up = threading.Event()
+inbox = lambda event: up.set() if isinstance(event, LinkChanged) and event.up else None
+BrokerLink(Broker(port=int(sys.argv[1]), password_file=sys.argv[2]), 1, Role.COORDINATOR, inbox).start()
+up.wait()
+print("up", flush=True)
+threading.Event().wait()
+"""
+"""A node that has only its broker link."""
+
+
+def arguments(desk: Mosquitto) -> list[str]:
+    return [str(desk.config.broker.port), str(desk.password_file)]
+
+
+def test_a_broker_that_accepts_and_is_silent(free_port: FreePort, wait_until: Wait) -> None:
+    """The clock is turned: the wait for CONNACK passes in a moment."""
+    ahead, post = [0.0], Post()
+    with socket.create_server(("127.0.0.1", free_port())) as listener:
+        port = listener.getsockname()[1]
+        link = BrokerLink(Broker(port=port), 47, Role.KIOSK, post, clock=lambda: time.monotonic() + ahead[0])
+        link.start()
+        peer, _ = listener.accept()
+        with peer:
+            assert peer.recv(1000)
+
+            def after_a_while() -> str:
+                ahead[0] += 6
+                link.waker.wake()
+                return post.reason
+
+            wait_until(after_a_while)
+            assert post.reason == (
+                f"the broker at 127.0.0.1:{port} accepts but does not answer; is that port mosquitto's?"
+            )
+        link.stop(5)
+
+
+def test_what_has_no_puback_when_the_connection_breaks_is_unknown(desk: Mosquitto, wait_until: Wait) -> None:
+    """A stopped broker process takes bytes and answers nothing; paho must not send them again itself."""
+    with linked(desk) as (link, post), tool(desk.config.broker.port) as other:
+        wait_until(lambda: post.up)
+        other.subscribe("steunpunt/v1/up/47")
+        desk.freeze()
+        link.send(frame(1, carrier=47))
+        wait_until(lambda: link.counters().get("frames_sent") == 1, what="the frame is in the socket")
+        assert post.outcomes() == {}
+        desk.kill()
+        wait_until(lambda: post.outcomes() == {1: SendOutcome.UNKNOWN}, BACK_S)
+        desk.start()
+        wait_until(lambda: post.up, BACK_S)
+        link.send(frame(2, carrier=47))
+        wait_until(lambda: post.outcomes().get(2) is SendOutcome.TAKEN)

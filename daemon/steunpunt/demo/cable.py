@@ -11,7 +11,7 @@ SEND_S_MAX = 5.0
 
 
 class Cable:
-    """Listens on a free port of 127.0.0.1 and carries bytes both ways. Cut: connections end, new ones are refused."""
+    """Listens on a port of 127.0.0.1 and carries bytes both ways. Cut: connections end, and new ones at once."""
 
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target
@@ -22,7 +22,8 @@ class Cable:
         self.port = 0
 
     def start(self) -> None:
-        """Take a port; the same one again after a stop."""
+        """Take a port and carry; the same port again after a stop."""
+        self.mend()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), name="cable", daemon=True).start()
@@ -37,7 +38,8 @@ class Cable:
         with self._lock:
             self._intact = False
             for end in self._ends:
-                _shut(end)
+                # Only shut down: the thread that carries must wake before its descriptor may go to something else.
+                _shut_down(end)
 
     def mend(self) -> None:
         """Carry new connections again."""
@@ -48,7 +50,8 @@ class Cable:
         """Give the port back."""
         self.cut()
         if self._listener is not None:
-            _shut(self._listener)
+            _shut_down(self._listener)
+            self._listener.close()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -59,48 +62,49 @@ class Cable:
             threading.Thread(target=self._carry, args=(near,), name="cable-pair", daemon=True).start()
 
     def _carry(self, near: socket.socket) -> None:
-        far = None
+        ends = [near]
         try:
-            with self._lock:
-                if not self._intact or len(self._ends) >= 2 * PAIRS_MAX:
-                    return
-                self._ends.add(near)
+            if not self._take(near):
+                return
             far = socket.create_connection(self._target, timeout=SEND_S_MAX)
-            with self._lock:
-                self._ends.add(far)
-                if not self._intact:
-                    return
-            _pump(near, far)
+            ends.append(far)
+            if self._take(far):
+                _pump(near, far)
         except OSError:
             return  # a cable ends as the network does: without a word
         finally:
             with self._lock:
-                for end in (near, far):
-                    self._ends.discard(end)  # type: ignore[arg-type]
-            for end in (near, far):
-                if end is not None:
-                    _shut(end)
+                self._ends.difference_update(ends)
+            for end in ends:
+                _shut_down(end)
+                end.close()
+
+    def _take(self, end: socket.socket) -> bool:
+        """Note an open end, to be shut down by a cut; False when nothing may be carried."""
+        with self._lock:
+            if not self._intact or len(self._ends) >= 2 * PAIRS_MAX:
+                return False
+            self._ends.add(end)
+            return True
 
 
 def _pump(near: socket.socket, far: socket.socket) -> None:
     """Carry bytes until one end closes."""
     near.settimeout(SEND_S_MAX)
     far.settimeout(SEND_S_MAX)
+    sinks = {near.fileno(): (near, far), far.fileno(): (far, near)}
     with selectors.DefaultSelector() as selector:
-        selector.register(near, selectors.EVENT_READ, far)
-        selector.register(far, selectors.EVENT_READ, near)
+        for number in sinks:
+            selector.register(number, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():
-                source, sink = key.fileobj, key.data
-                if not isinstance(source, socket.socket):
-                    return
+                source, sink = sinks[key.fd]
                 data = source.recv(CHUNK_BYTES)
                 if not data:
                     return
                 sink.sendall(data)
 
 
-def _shut(end: socket.socket) -> None:
+def _shut_down(end: socket.socket) -> None:
     with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
-    end.close()

@@ -9,36 +9,33 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from steunpunt import brokerfiles, keymaking
 from steunpunt.config import load
 from steunpunt.control import Body, Client, ControlError
 from steunpunt.demo.cable import Cable
-from steunpunt.model import SteunpuntError
+from steunpunt.demo.ports import free_ports
+from steunpunt.demo.processes import DemoError, Processes, Stopped, kill
+from steunpunt.demo.siteconfig import NAMES, POSITIONS, Ports, coordinator_toml, kiosk_toml
 from steunpunt.sim import ask_control_port
 from steunpunt_ui.desk.passwords import set_password
 
 START_S_MAX = 60.0
-STOP_S_MAX = 8.0
 POLL_S = 0.05
+SOCKET_PATH_BYTES_MAX = 107
+"""Linux takes no longer path for a Unix socket."""
 DESK_NAME = "Officier van dienst"
 DESK_PASSWORD = "alleen-voor-de-demo"  # noqa: S105  printed by the demo on purpose
 COORDINATOR = "coordinator"
+COORDINATOR_ID = 1
 KIOSKS = {"kiosk-a": 47, "kiosk-b": 48}
-PLACES = {
-    "kiosk-a": ("Buurthuis De Regenboog", "Kerkplein 1, Maastricht"),
-    "kiosk-b": ("Sporthal De Geusselt", "Stadionplein 12, Maastricht"),
-    COORDINATOR: ("Coördinatiepunt Noord", "Willem Alexanderweg 1, Maastricht"),
-}
-POSITIONS = {"kiosk-a": "50.8514,5.6910", "kiosk-b": "50.8560,5.7170", COORDINATOR: "50.8620,5.6980"}
-
-
-class DemoError(SteunpuntError, RuntimeError):
-    """The demo's region cannot be set up or started."""
+PARTS = ("broker", "node", "web")
 
 
 @dataclass(slots=True)
@@ -52,11 +49,25 @@ class Site:
     broker_port: int
     radio_port: int
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    power: bool = False
+    """Whether it was given power; its processes may have ended by themselves."""
+    radio_plugged: bool = True
+    """Whether the radio's cable is in; the radio lives on the site's own power."""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return NAMES[self.name][0]
 
     @property
     def config(self) -> Path:
         """The site's config file."""
         return self.folder / "site.toml"
+
+    @property
+    def socket(self) -> Path:
+        """The node's control socket."""
+        return self.folder / "node.sock"
 
     @property
     def url(self) -> str:
@@ -70,7 +81,7 @@ class Site:
 
     def ask(self, op: str, **fields: object) -> Body:
         """Ask the site's node over its control socket."""
-        client = Client(self.folder / "node.sock", timeout_s=10)
+        client = Client(self.socket, timeout_s=10)
         try:
             return client.call(op, **fields)
         finally:
@@ -78,25 +89,33 @@ class Site:
 
 
 class Region:
-    """See the module. :meth:`prepare`, :meth:`start`, then cut and restore; :meth:`stop` ends every process it
-    started."""
+    """See the module. :meth:`prepare`, :meth:`start`, then cut and restore; :meth:`stop` ends all it started.
+
+    All methods may be called from any thread, but for ``prepare`` and ``start``.
+    """
 
     def __init__(
         self, folder: Path, *, speed: float = 1.0, cancel_s: int = 30, web_ports: tuple[int, ...] = ()
     ) -> None:
         """``speed`` divides the radios' time on air; ``web_ports`` for kiosk A, kiosk B and the desk, where free."""
-        self.folder = folder
+        self.folder = folder.resolve()
+        self.stopping = threading.Event()
+        """Set it, from a signal handler too, and whatever waits here ends with Stopped."""
         self._speed = speed
         self._cancel_s = cancel_s
-        self.radio_control_port = free_port()
-        self.tls_port = free_port()
-        names = [*KIOSKS, COORDINATOR]
-        wished = [*web_ports, *(0 for _ in names)]
+        names = {**KIOSKS, COORDINATOR: COORDINATOR_ID}
+        wishes = [*web_ports, *(0 for _ in names)][: len(names)]
+        web, others = slice(0, len(names)), slice(len(names), None)
+        ports = free_ports([*wishes, *(0 for _ in range(2 * len(names) + 2))])
+        rest = iter(ports[others])
         self.sites = {
-            name: Site(name, KIOSKS.get(name, 1), folder / name, free_port(wish), free_port(), free_port())
-            for name, wish in zip(names, wished, strict=False)
+            name: Site(name, number, self.folder / name, web_port, next(rest), next(rest))
+            for (name, number), web_port in zip(names.items(), ports[web], strict=True)
         }
+        self.radio_control_port, self.tls_port = next(rest), next(rest)
         self.cables = {name: Cable(("127.0.0.1", self.tls_port)) for name in KIOSKS}
+        self._processes = Processes()
+        self._power = threading.Lock()
         self._radios: subprocess.Popen[bytes] | None = None
 
     # --- setting up ---------------------------------------------------------------------------------------------
@@ -104,58 +123,39 @@ class Region:
     def prepare(self) -> None:
         """Make keys, configs and brokers' files, once; a folder made before is used as it is, but for its ports."""
         mosquitto_path()
+        for site in self.sites.values():
+            if len(bytes(site.socket)) > SOCKET_PATH_BYTES_MAX:
+                raise DemoError(f"{self.folder}: this path is too long for a Unix socket in it; choose a shorter one")
         region_keys = self.folder / "region.keys"
         if not region_keys.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            keymaking.make_region(region_keys, "Demo")
-            desk = self.sites[COORDINATOR]
-            keymaking.make_coordinator(region_keys, desk.id, desk.folder, ["127.0.0.1", "localhost"])
-            set_password(desk.folder / "desk.passwords", DESK_NAME, DESK_PASSWORD)
-            for name, number in KIOSKS.items():
-                keymaking.make_site(region_keys, number, self.sites[name].folder)
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DemoError(f"{self.folder}: {error.strerror}; choose another folder with --folder") from error
+            self._make_keys(region_keys)
         for cable in self.cables.values():
             cable.start()
+        run_as: Literal["root", "mosquitto"] = "root" if os.geteuid() == 0 else "mosquitto"
         for site in self.sites.values():
             site.config.write_text(self._toml(site), encoding="utf-8")
-            brokerfiles.write_files(
-                load(site.config), site.folder / "mosquitto", "root" if os.geteuid() == 0 else "mosquitto"
-            )
+            brokerfiles.write_files(load(site.config), site.folder / "mosquitto", run_as)
+
+    def _make_keys(self, region_keys: Path) -> None:
+        keymaking.make_region(region_keys, "Demo")
+        desk = self.sites[COORDINATOR]
+        keymaking.make_coordinator(region_keys, desk.id, desk.folder, ["127.0.0.1", "localhost"])
+        set_password(desk.folder / "desk.passwords", DESK_NAME, DESK_PASSWORD)
+        for name, number in KIOSKS.items():
+            keymaking.make_site(region_keys, number, self.sites[name].folder)
 
     def _toml(self, site: Site) -> str:
         coordinator = site.name == COORDINATOR
-        name, place = PLACES[site.name]
-        parts = [
-            f'[site]\nrole = "{"coordinator" if coordinator else "kiosk"}"\nid = {site.id}\nname = "{name}"\nplace = "{place}"\n',
-            '[region]\nname = "Demo"\ncoordinator = 1\ncoordinator_name = "Brandweerkazerne Noord"\n'
-            'fallback_address = "Willem Alexanderweg 1, Maastricht"\n',
-            f'[keys]\nfile = "{"coordinator" if coordinator else "site"}.keys"\n',
-            f'[radio]\nkind = "tcp"\nhost = "127.0.0.1"\nport = {site.radio_port}\nchannel = "serial"\nhop_limit = 3\n',
-            f'[broker]\nhost = "127.0.0.1"\nport = {site.broker_port}\npassword_file = "broker.password"\n',
-            self._road(site),
-            '[ledger]\npath = "ledger.db"\n' + ('key_file = "ledger.key"\n' if coordinator else ""),
-            '[control]\nsocket = "node.sock"\n',
-            f'[web]\nhost = "127.0.0.1"\nport = {site.web_port}\n'
-            + ('desk_passwords_file = "desk.passwords"\n' if coordinator else ""),
-        ]
-        return "\n".join(parts + ([] if coordinator else [self._panel()]))
-
-    def _road(self, site: Site) -> str:
-        """The TLS road between a kiosk's broker and the region's: the kiosk's end goes through a cable we can cut."""
-        if site.name == COORDINATOR:
-            return (
-                f'[broker.region_listener]\nhost = "127.0.0.1"\nport = {self.tls_port}\nca_file = "region-ca.pem"\n'
-                'certificate_file = "region.pem"\nkey_file = "region-key.pem"\n'
-            )
-        return (
-            f'[broker.bridge]\nhost = "127.0.0.1"\nport = {self.cables[site.name].port}\nca_file = "region-ca.pem"\n'
-            'certificate_file = "site.pem"\nkey_file = "site-key.pem"\n'
-        )
-
-    def _panel(self) -> str:
-        return (
-            '[panel]\npins = "mock"\nbuzzer_pin = 22\n\n[[panel.button]]\nname = "help"\nbutton_pin = 17\nlamp_pin = 27\n'
-            f"cancel_s = {self._cancel_s}\n"
-        )
+        # A kiosk's end of the road goes through a cable that we can cut.
+        road = self.tls_port if coordinator else self.cables[site.name].port
+        ports = Ports(site.web_port, site.broker_port, site.radio_port, road)
+        if coordinator:
+            return coordinator_toml(site.name, site.id, ports)
+        return kiosk_toml(site.name, site.id, ports, self._cancel_s)
 
     # --- starting and stopping ----------------------------------------------------------------------------------
 
@@ -173,49 +173,55 @@ class Region:
         arguments += ["--channel-keys", str(self.folder / "region.keys")]
         for site in self.sites.values():
             arguments += ["--radio", f"{site.name}:{site.radio_port}:{POSITIONS[site.name]}"]
-        self._radios = self._spawn("radios", self.folder, [*_steunpunt(), *arguments])
-        _wait(lambda: _listens(self.radio_control_port), "the virtual radios", self.folder / "radios.log")
+        self._radios = self._processes.spawn("radios", self.folder, [*_steunpunt(), *arguments])
+        self._wait(lambda: _listens(self.radio_control_port), "the virtual radios", self.folder, self._radios)
 
     def power_on(self, name: str, *, wait: bool = True) -> None:
-        """Start a site's broker, node and web processes."""
+        """Give a site power: its radio first, then its broker, node and web processes."""
         site = self.sites[name]
         commands = {
             "broker": [mosquitto_path(), "-c", str(site.folder / "mosquitto" / "mosquitto.conf")],
             "node": [*_steunpunt(), "node", str(site.config)],
             "web": [*_steunpunt(), "web", str(site.config)],
         }
-        for part, command in commands.items():
-            self.start_part(name, part, command)
+        with self._power:
+            if not site.power:
+                self._power_radio(site, on=True)
+            site.power = True
+            for part, command in commands.items():
+                self.start_part(name, part, command)
         if wait:
             self.wait_until_up(name)
 
     def start_part(self, name: str, part: str, command: list[str] | None = None) -> None:
-        """Start one process of a site again, with the command it had."""
+        """Start one process of a site (again, with the command it had)."""
         site = self.sites[name]
         old = site.processes.get(part)
         if old is not None and old.poll() is None:
             return
-        arguments = command or [str(argument) for argument in old.args] if old or command else []  # type: ignore[union-attr]
-        site.processes[part] = self._spawn(part, site.folder, arguments)
+        if command is None:
+            if old is None or not isinstance(old.args, list):
+                raise DemoError(f"{part} of {name} was never started; give the site power first")
+            command = [str(argument) for argument in old.args]
+        site.processes[part] = self._processes.spawn(part, site.folder, command)
 
     def wait_until_up(self, name: str) -> None:
         """Wait until a site's node and screens answer; DemoError with the end of its log otherwise."""
         site = self.sites[name]
-        _wait(lambda: _answers(site), f"the node of {name}", site.folder / "node.log")
-        _wait(lambda: _listens(site.web_port), f"the screens of {name}", site.folder / "web.log")
+        self._wait(lambda: _answers(site), f"the node of {name}", site.folder, site.processes["node"])
+        self._wait(lambda: _listens(site.web_port), f"the screens of {name}", site.folder, site.processes["web"])
 
     def power_off(self, name: str) -> None:
-        """Take a site's power away: SIGKILL to all its processes at once."""
-        for process in self.sites[name].processes.values():
-            process.kill()
-        for process in self.sites[name].processes.values():
-            process.wait()
+        """Take a site's power away: SIGKILL to all its processes at once, and its radio goes with it."""
+        site = self.sites[name]
+        with self._power:
+            site.power = False
+            kill(site.processes.values())
+            self._power_radio(site, on=False)
 
     def kill_part(self, name: str, part: str) -> None:
         """SIGKILL one process of a site."""
-        process = self.sites[name].processes[part]
-        process.kill()
-        process.wait()
+        kill([self.sites[name].processes[part]])
 
     def cut_internet(self, name: str) -> None:
         """Cut the cable between a kiosk's broker and the region's."""
@@ -226,31 +232,52 @@ class Region:
         self.cables[name].mend()
 
     def radio(self, do: str, name: str) -> Body:
-        """Ask the virtual radios to ``plug``, ``unplug`` or ``reboot`` a site's radio."""
-        return ask_control_port(self.radio_control_port, {"do": do, "radio": name})
+        """Ask the virtual radios to ``plug``, ``unplug`` or ``reboot`` a site's radio.
+
+        A radio that is plugged in at a site without power starts when the site does.
+        """
+        site = self.sites[name]
+        with self._power:
+            if do in {"plug", "unplug"}:
+                site.radio_plugged = do == "plug"
+            return self._radio(do, name) if site.power or do != "plug" else {}
+
+    def radio_counters(self, *, timeout_s: float = 5.0) -> dict[str, Body]:
+        """Read what the virtual radios say of themselves, by site; DemoError when they do not answer."""
+        try:
+            answer = ask_control_port(self.radio_control_port, {"do": "counters"}, timeout_s=timeout_s)
+        except (OSError, ValueError) as error:
+            raise DemoError(f"the virtual radios do not answer ({error}); see {self.folder}/radios.log") from error
+        return dict(answer["radios"])
 
     def stop(self) -> None:
         """End every process that was started, politely and then for certain."""
-        processes = [p for site in self.sites.values() for p in site.processes.values()]
-        processes += [self._radios] if self._radios else []
-        for process in processes:
-            if process.poll() is None:
-                process.terminate()
-        deadline = time.monotonic() + STOP_S_MAX
-        for process in processes:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(deadline - time.monotonic(), 0))
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        self.stopping.set()
+        self._processes.stop()
         for cable in self.cables.values():
             cable.stop()
 
-    def _spawn(self, name: str, folder: Path, command: list[str]) -> subprocess.Popen[bytes]:
-        with (folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, start_new_session=True
-            )
+    def _power_radio(self, site: Site, *, on: bool) -> None:
+        """A Pi's USB port feeds the radio: no power at the site, no radio."""
+        if site.radio_plugged:
+            self._radio("plug" if on else "unplug", site.name)
+
+    def _radio(self, do: str, name: str) -> Body:
+        try:
+            return ask_control_port(self.radio_control_port, {"do": do, "radio": name})
+        except OSError as error:
+            raise DemoError(f"the virtual radios do not answer ({error}); see {self.folder}/radios.log") from error
+
+    def _wait(self, ready: Callable[[], bool], what: str, folder: Path, process: subprocess.Popen[bytes]) -> None:
+        """Wait until something answers, as long as its process runs."""
+        deadline = time.monotonic() + START_S_MAX
+        while not ready():
+            if process.poll() is not None:
+                raise DemoError(f"{what} ended with exit code {process.returncode}; {_last_words(folder)}")
+            if time.monotonic() > deadline:
+                raise DemoError(f"{what} did not come up in {START_S_MAX:.0f} s; {_last_words(folder)}")
+            if self.stopping.wait(POLL_S):
+                raise Stopped(f"stopped while {what} started")
 
 
 def _steunpunt() -> list[str]:
@@ -265,14 +292,6 @@ def mosquitto_path() -> str:
     return found
 
 
-def free_port(wish: int = 0) -> int:
-    """Return ``wish`` when it is free, else any free TCP port on 127.0.0.1."""
-    with socket.socket() as probe, contextlib.suppress(OSError):
-        probe.bind(("127.0.0.1", wish))
-        return int(probe.getsockname()[1])
-    return free_port()
-
-
 def _listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
@@ -285,10 +304,7 @@ def _answers(site: Site) -> bool:
     return False
 
 
-def _wait(ready: Callable[[], bool], what: str, log: Path) -> None:
-    deadline = time.monotonic() + START_S_MAX
-    while not ready():
-        if time.monotonic() > deadline:
-            lines = log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
-            raise DemoError(f"{what} did not come up in {START_S_MAX:.0f} s; {log} ends with: {' / '.join(lines)}")
-        time.sleep(POLL_S)
+def _last_words(folder: Path) -> str:
+    """Return the last line of each log in a folder."""
+    logs = {log.name: log.read_text(errors="replace").splitlines()[-1:] for log in sorted(folder.glob("*.log"))}
+    return "; ".join(f"{name} ends with: {line}" for name, lines in logs.items() for line in lines)

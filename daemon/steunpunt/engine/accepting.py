@@ -152,7 +152,7 @@ class Acceptor:
     def help(self, connection: sa.Connection, form: HelpSubmitted, now_ms: int) -> dict[str, object]:
         """Accept a help request; the same form gets the same ticket. Raises NotAccepted."""
         token = self._known_token(form.form_token)
-        counter = outgoing.counter_of_form(connection, token.digest)
+        counter = self._submitted(connection, token, is_request=True)
         if counter is not None:
             return self._again(connection, counter, token)
         self._check_fresh(token, now_ms)
@@ -186,7 +186,7 @@ class Acceptor:
     def supplement(self, connection: sa.Connection, form: SupplementSubmitted, now_ms: int) -> dict[str, object]:
         """Accept an addition to an earlier request; the same form adds once. Raises NotAccepted."""
         token = self._known_token(form.form_token)
-        counter = outgoing.counter_of_form(connection, token.digest)
+        counter = self._submitted(connection, token, is_request=False)
         if counter is not None:
             return {"number": ticket_number(self._keys.site, counter), "repeated": True}
         self._check_fresh(token, now_ms)
@@ -242,6 +242,14 @@ class Acceptor:
         return token
 
     @staticmethod
+    def _submitted(connection: sa.Connection, token: forms.FormToken, *, is_request: bool) -> int | None:
+        """Return the ticket of an earlier submit of this form; NotAccepted when that was another kind of form."""
+        earlier = outgoing.counter_of_form(connection, token.digest)
+        if earlier is not None and earlier[1] is not is_request:
+            raise NotAccepted("token_invalid", "this form was used for something else; show it again")
+        return None if earlier is None else earlier[0]
+
+    @staticmethod
     def _check_fresh(token: forms.FormToken, now_ms: int) -> None:
         if token.expired(now_ms // 1000):
             raise NotAccepted("token_expired", "this form is too old; show it again")
@@ -249,7 +257,7 @@ class Acceptor:
     def _again(self, connection: sa.Connection, counter: int, token: forms.FormToken) -> dict[str, object]:
         row = outgoing.ticket(connection, counter)
         if row is None or row.copy_locked is None:
-            raise NotAccepted("token_invalid", "this form was used for something else; show it again")
+            raise LookupError(f"ticket {counter} of a form has no copy of its secret")
         secret = tickets.unlock(tickets.copy_key(token.random), row.copy_locked).decode()
         return {"number": ticket_number(self._keys.site, counter), "secret": secret, "repeated": True}
 
@@ -272,20 +280,16 @@ def _checked(form: HelpSubmitted) -> tuple[Category, bool, int, str, str, str]:
         raise NotAccepted("bad_request", f"language {form.language!r} is not one of {', '.join(messages.LANGUAGES)}")
     if form.category is Category.BUTTON:
         raise NotAccepted("bad_request", "category BUTTON is for the help button")
-    callback = _tidy_text(form.callback)
-    if len(callback.encode()) > messages.CALLBACK_BYTES_MAX:
-        raise NotAccepted("callback_too_long", "call-back is too long", bytes_max=messages.CALLBACK_BYTES_MAX)
+    callback = _tidy_text(form.callback, "callback", messages.CALLBACK_BYTES_MAX)
     return form.category, form.life_threat, form.people, _tidy_text(form.text), callback, form.language
 
 
-def _tidy_text(text: str) -> str:
+def _tidy_text(text: str, what: str = "text", bytes_max: int = TEXT_BYTES_MAX) -> str:
     """Return the text in NFC with line ends as newlines; NotAccepted for control characters or too many bytes."""
     tidy = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in tidy):
-        raise NotAccepted("control_characters", "the text holds control characters; remove them")
+        raise NotAccepted("control_characters", f"the {what} holds control characters; remove them")
     size = len(tidy.encode())
-    if size > TEXT_BYTES_MAX:
-        raise NotAccepted(
-            "text_too_long", f"{size} bytes; at most {TEXT_BYTES_MAX}", bytes_max=TEXT_BYTES_MAX, bytes=size
-        )
+    if size > bytes_max:
+        raise NotAccepted(f"{what}_too_long", f"{size} bytes; at most {bytes_max}", bytes_max=bytes_max, bytes=size)
     return tidy

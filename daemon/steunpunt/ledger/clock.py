@@ -2,8 +2,8 @@
 
 There may be no clock: no RTC, no NTP, a date that jumps. Ledger time counts CLOCK_BOOTTIME onwards from what the
 ledger last stored. Within one boot of the machine it is exact, also over a restart of the process; over a power cut it
-is a lower bound, for nobody knows how long the power was gone. What was written before :attr:`LedgerClock.certain_ms`
-therefore has an age of *at least* the difference.
+is a lower bound (to within SAVE_MS), for nobody knows how long the power was gone. What was written before
+:attr:`LedgerClock.certain_ms` therefore has an age of *at least* the difference.
 """
 
 import struct
@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Self
 
 from steunpunt.model import LedgerError
 
-_RECORD = struct.Struct("<QQ")
+_RECORD = struct.Struct("<QQQQ")
+"""Boot time, ledger time, 0, certain time; the boot's name follows."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 SAVE_MS = 10_000
 """The record is renewed with the first commit that comes this long after the last renewal."""
@@ -30,6 +32,24 @@ def boot_name() -> bytes:
     return _BOOT_ID.read_bytes().strip()
 
 
+class _Record(NamedTuple):
+    boot_ms: int
+    ledger_ms: int
+    certain_ms: int
+    boot: bytes
+
+    @classmethod
+    def parse(cls, record: bytes) -> Self:
+        if len(record) <= _RECORD.size:
+            raise LedgerError(f"the ledger's clock record has {len(record)} bytes; put back a copy of the ledger")
+        boot_ms, ledger_ms, _, certain_ms = _RECORD.unpack_from(record)
+        return cls(boot_ms, ledger_ms, certain_ms, record[_RECORD.size :])
+
+    def continues(self, boot: bytes, boot_ms: int) -> bool:
+        """Return whether the machine has not been switched off since."""
+        return self.boot == boot and boot_ms >= self.boot_ms
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerClock:
     """Ledger time = boot time + ``offset_ms``."""
@@ -42,22 +62,22 @@ class LedgerClock:
 
     @classmethod
     def resume(cls, record: bytes | None, boot: bytes, read_boot_ms: Callable[[], int] = boot_time_ms) -> "LedgerClock":
-        """Continue from what the ledger stored, None for a new ledger."""
+        """Continue from what the ledger stored, None for a new ledger; LedgerError for a broken record."""
         boot_ms = read_boot_ms()
         if record is None:
             return cls(boot, -boot_ms, 0, read_boot_ms)
-        stored_boot_ms, stored_ledger_ms = _RECORD.unpack(record[: _RECORD.size])
-        certain_ms = _RECORD.unpack(record[_RECORD.size : 2 * _RECORD.size])[1]
-        if record[2 * _RECORD.size :] == boot and boot_ms >= stored_boot_ms:
-            return cls(boot, stored_ledger_ms - stored_boot_ms, certain_ms, read_boot_ms)
-        # past the next record, so that what was written just after the last record is not in the future
-        resumed_ms = stored_ledger_ms + SAVE_MS
+        last = _Record.parse(record)
+        if last.continues(boot, boot_ms):
+            return cls(boot, last.ledger_ms - last.boot_ms, last.certain_ms, read_boot_ms)
+        # All of this boot came after the last record. And past the next record, so that what was written just after
+        # the last one is not in the future.
+        resumed_ms = last.ledger_ms + max(SAVE_MS, boot_ms)
         return cls(boot, resumed_ms - boot_ms, resumed_ms, read_boot_ms)
 
     @classmethod
     def follow(cls, record: bytes | None, boot: bytes, read_boot_ms: Callable[[], int] = boot_time_ms) -> "LedgerClock":
         """Use the time that the node began in this boot; LedgerError when it has not yet."""
-        if record is None or record[2 * _RECORD.size :] != boot:
+        if record is None or not _Record.parse(record).continues(boot, read_boot_ms()):
             raise LedgerError("the node has not run since this machine was switched on; start steunpunt-node")
         return cls.resume(record, boot, read_boot_ms)
 
@@ -68,4 +88,4 @@ class LedgerClock:
     def record(self) -> bytes:
         """Return what :meth:`resume` needs: to be stored under ``clock`` in the ledger's meta table."""
         boot_ms = self.read_boot_ms()
-        return _RECORD.pack(boot_ms, boot_ms + self.offset_ms) + _RECORD.pack(0, self.certain_ms) + self.boot
+        return _RECORD.pack(boot_ms, boot_ms + self.offset_ms, 0, self.certain_ms) + self.boot

@@ -17,7 +17,9 @@ import sqlalchemy as sa
 from steunpunt import keyfiles
 from steunpunt.config import Config
 from steunpunt.ledger import incoming
+from steunpunt.ledger.clock import boot_time_ms
 from steunpunt.ledger.incoming import Content, EventContent, Piece
+from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.store import Ledger
 from steunpunt.ledger.tables import cases, events, replies
 from steunpunt.model import (
@@ -97,8 +99,15 @@ class Case:
 class Desk:
     """The desk's door to the ledger: one per process, one connection per use."""
 
-    def __init__(self, path: Path, ledger_key: bytes, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(
+        self,
+        path: Path,
+        ledger_key: bytes,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+        read_boot_ms: Callable[[], int] = boot_time_ms,
+    ) -> None:
         self._path = path
+        self._read_boot_ms = read_boot_ms
         self._ledger_key = ledger_key
         self._random = random_bytes
 
@@ -112,20 +121,22 @@ class Desk:
     # --- looking ------------------------------------------------------------------------------------------------
 
     def cases(self) -> list[Case]:
-        """Return the newest CASES_MAX cases: those that ask for something first, by priority and then age."""
-        with _Opened(self._path) as ledger:
-            rows = ledger.connection.execute(sa.select(cases).order_by(cases.c.id.desc()).limit(CASES_MAX)).all()
-            found = [self._case(ledger, row) for row in rows]
+        """Return at most CASES_MAX cases: those that ask for something first, by priority and then age.
+
+        Beyond that, closed ones where nothing happened lately are left out before any open one.
+        """
+        with self._opened() as ledger:
+            found = [self._case(ledger, row) for row in ledger.connection.execute(_LISTED).all()]
         return sorted(found, key=_rank)
 
     def case(self, case_id: int) -> Case:
         """Return one case; CaseGone when there is none."""
-        with _Opened(self._path) as ledger:
+        with self._opened() as ledger:
             return self._case(ledger, _row(ledger.connection, case_id))
 
     def active_min(self) -> int | None:
         """Return minutes since a person last acted here, as the kiosks are told; None: nobody yet."""
-        with _Opened(self._path) as ledger:
+        with self._opened() as ledger:
             acted = ledger.get_meta(ledger.connection, LAST_ACT)
             return None if acted is None else (ledger.clock.now_ms() - int.from_bytes(acted, "big")) // 60_000
 
@@ -183,13 +194,13 @@ class Desk:
     def present(self, name: str) -> None:
         """Note that a person is here and looking; kiosks are told how long ago that was."""
         _checked_name(name)
-        with _Opened(self._path) as ledger, ledger.transaction() as connection:
+        with self._opened() as ledger, ledger.transaction() as connection:
             _note_act(ledger, connection)
 
     def take_up(self, case_id: int, name: str, *, token: str) -> None:
         """Take a case up, "Ik pak dit op": the one act that means *seen*. NotAllowed when another has taken it up."""
         with self._act(case_id, name, token) as act:
-            if act.again:
+            if act.again("seen"):
                 return
             if act.row.state >= TicketState.SEEN:
                 raise NotAllowed("Someone else has taken this up already. Look at the case.")
@@ -201,9 +212,10 @@ class Desk:
         """Answer the citizen, in at most ANSWER_BYTES_MAX bytes of UTF-8; ValueError beyond."""
         plain = messages.pack_answer(function, text)
         with self._act(case_id, name, token) as act:
-            if act.again:
+            if act.again("answer"):
                 return
             act.must_be_taken_up()
+            act.must_have_room()
             keys = MessageKeys(b"", act.content.verify, act.content.answer)
             salt = self._random(4)
             event_id = act.note("answer", EventContent(by=name, text=text))
@@ -220,7 +232,7 @@ class Desk:
         if max(len(to), len(how), len(reference)) > FIELD_CHARS_MAX:
             raise NotAllowed("A field is too long. Make it shorter.")
         with self._act(case_id, name, token) as act:
-            if act.again:
+            if act.again("passed_on"):
                 return
             act.must_be_taken_up()
             event_id = act.note("passed_on", content)
@@ -232,7 +244,7 @@ class Desk:
         if code not in CLOSE_CODES:
             raise NotAllowed("Choose a reason for closing.")
         with self._act(case_id, name, token) as act:
-            if act.again:
+            if act.again("closed"):
                 return
             act.must_be_taken_up()
             if act.row.state == TicketState.CLOSED:
@@ -242,10 +254,13 @@ class Desk:
             act.change(close_code=int(code))
             act.tell(event_id, code)
 
+    def _opened(self) -> "_Opened":
+        return _Opened(self._path, self._read_boot_ms)
+
     @contextmanager
     def _act(self, case_id: int, name: str, token: str) -> Iterator["_Act"]:
         _checked_name(name)
-        with _Opened(self._path) as ledger, ledger.transaction() as connection:
+        with self._opened() as ledger, ledger.transaction() as connection:
             yield _Act(self, ledger, connection, case_id, token)
 
     @property
@@ -261,8 +276,8 @@ class Desk:
 class _Opened:
     """The ledger, open for the length of a ``with``: web threads come and go, so none keeps a connection."""
 
-    def __init__(self, path: Path) -> None:
-        self._ledger = Ledger(path, follow=True)
+    def __init__(self, path: Path, read_boot_ms: Callable[[], int]) -> None:
+        self._ledger = Ledger(path, follow=True, read_boot_ms=read_boot_ms)
 
     def __enter__(self) -> Ledger:
         return self._ledger.open()
@@ -281,13 +296,26 @@ class _Act:
         self._key = incoming.unwrap_case_key(desk.ledger_key, self.row.content_key)
         self.content: Content = incoming.unbox_content(self._key, self.row.content)
         self.at = Piece(self.row.site, self.row.eid, self.row.n)
-        used = sa.select(events.c.id).where(events.c.token == token)
-        self.again = connection.execute(used).first() is not None
+
+    def again(self, kind: str) -> bool:
+        """Return whether this form did this act before; NotAllowed when it did another one."""
+        row = self._connection.execute(sa.select(events).where(events.c.token == self._token)).first()
+        if row is None:
+            return False
+        if (row.kind, row.site, row.eid, row.n) != (kind, self.at.site, self.at.eid, self.at.n):
+            raise NotAllowed("This form was used for something else already. Open the case again.")
+        return True
 
     def must_be_taken_up(self) -> None:
         """Raise NotAllowed while nobody has taken the case up."""
         if self.row.state < TicketState.SEEN:
             raise NotAllowed("Take the case up first.")
+
+    def must_have_room(self) -> None:
+        """Raise NotAllowed when the kiosk would keep no further answer of this case."""
+        answers = sa.select(sa.func.count()).where(replies.c.case_id == self._case_id, replies.c.code.is_(None))
+        if self._connection.execute(answers).scalar_one() >= ANSWERS_MAX:
+            raise NotAllowed(f"This case has {ANSWERS_MAX} answers, and the kiosk keeps no more. Pass it on or close it.")
 
     def note(self, kind: str, content: EventContent) -> int:
         """Write the event and that a person acted; returns the event's id."""
@@ -350,7 +378,20 @@ def _event(
     )
 
 
-def _rank(case: Case) -> tuple[bool, int, int]:
+_LAST_EVENT = (
+    sa.select(sa.func.max(events.c.id))
+    .where(events.c.site == cases.c.site, events.c.eid == cases.c.eid, events.c.n == cases.c.n)
+    .scalar_subquery()
+)
+_CLOSED = cases.c.state == int(TicketState.CLOSED)
+_LISTED = (
+    sa.select(cases)
+    .order_by(_CLOSED, sa.case((_CLOSED, -_LAST_EVENT), else_=cases.c.lane), cases.c.id)
+    .limit(CASES_MAX)
+)
+
+
+def _rank(case: Case) -> tuple[bool, int, int, int]:
     """Order of the list: closed ones without news last; then priority, then the oldest first."""
     done = case.state is TicketState.CLOSED and not case.unread_supplements
-    return (done, case.lane, -case.age_s)
+    return (done, case.lane, -case.age_s, case.id)

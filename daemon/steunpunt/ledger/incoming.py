@@ -42,6 +42,7 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     how: str = ""
     reference: str = ""
     read_back: bool = False
+    presses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,12 @@ def note_presses(connection: sa.Connection, at: Piece, presses: int) -> None:
     connection.execute(sa.update(cases).where(more).values(presses=presses))
 
 
+def early_presses(connection: sa.Connection, ledger_key: bytes, at: Piece) -> int:
+    """Return the most presses that supplements told of before their request came."""
+    boxes = connection.execute(sa.select(events.c.content).where(_at(events, at), events.c.kind == "early")).scalars()
+    return max((unbox_event(ledger_key, box).presses for box in boxes), default=0)
+
+
 def add_event(
     connection: sa.Connection, at: Piece, kind: str, now_ms: int, box: bytes | None, token: str | None = None
 ) -> int:
@@ -223,12 +230,18 @@ def add_reply(
     connection.execute(sa.insert(replies).values(**row, tries=0, next_ms=0))
 
 
-def pending_replies(connection: sa.Connection) -> list[Reply]:
-    """Return replies the kiosks have not acknowledged, the soonest first, at most REPLIES_MAX."""
+def pending_replies(connection: sa.Connection, up: frozenset[LinkName]) -> list[Reply]:
+    """Return replies the kiosks have not acknowledged, the soonest first, at most REPLIES_MAX.
+
+    Only those with a road among the links that are ``up``: the others must not crowd them out.
+    """
+    by_broker = sa.and_(sites.c.broker_ms.is_not(None), sites.c.carrier.is_not(None), LinkName.BROKER in up)
+    by_mesh = sa.and_(sites.c.mesh_ms.is_not(None), LinkName.MESH in up)
     query = (
         sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
         .join(cases, cases.c.id == replies.c.case_id)
-        .where(replies.c.delivered_ms.is_(None))
+        .join(sites, sites.c.site == cases.c.site)
+        .where(replies.c.delivered_ms.is_(None), sa.or_(by_broker, by_mesh))
         .order_by(replies.c.next_ms, replies.c.id)
         .limit(REPLIES_MAX)
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy.pool import NullPool
 
 ARGUMENTS = 2
@@ -45,6 +46,9 @@ def main() -> int:
         return 2
     try:
         migrate(Path(sys.argv[1]))
+    except CommandError as error:
+        sys.stderr.write(f"{str(error).splitlines()[0]}: is this ledger from newer software? install that again\n")
+        return 1
     except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
         sys.stderr.write(f"{str(error).splitlines()[0]}\n")
         return 1

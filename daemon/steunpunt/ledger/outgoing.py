@@ -125,10 +125,10 @@ _BY_DIGEST = sa.select(messages.c.counter, messages.c.is_request).where(
 )
 
 
-def counter_of_form(connection: sa.Connection, digest: bytes) -> int | None:
-    """Return the ticket that an earlier submit of the same form belongs to."""
+def counter_of_form(connection: sa.Connection, digest: bytes) -> tuple[int, bool] | None:
+    """Return (the ticket, whether it was a help request) of an earlier submit of the same form."""
     row = connection.execute(_BY_DIGEST, {"digest": digest}).first()
-    return int(row.counter) if row else None
+    return (int(row.counter), bool(row.is_request)) if row else None
 
 
 def ticket(connection: sa.Connection, counter: int) -> Ticket | None:
@@ -244,9 +244,11 @@ def note_close_code(connection: sa.Connection, counter: int, code: TokenCode) ->
 
 
 def add_answer(connection: sa.Connection, counter: int, salt: bytes, packet: bytes, now_ms: int) -> bool:
-    """Keep an answer as it came, sealed; returns False for one that is there already or beyond ANSWERS_MAX."""
+    """Keep an answer as it came, sealed; returns whether it is there now: False beyond ANSWERS_MAX."""
     salts = [r.salt for r in connection.execute(sa.select(answers.c.salt).where(answers.c.counter == counter))]
-    if salt in salts or len(salts) >= ANSWERS_MAX:
+    if salt in salts:
+        return True
+    if len(salts) >= ANSWERS_MAX:
         return False
     connection.execute(sa.insert(answers).values(counter=counter, salt=salt, packet=packet, received_ms=now_ms))
     return True

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from steunpunt.ledger import tables
-from steunpunt.ledger.clock import SAVE_MS, LedgerClock, boot_name
+from steunpunt.ledger.clock import SAVE_MS, LedgerClock, boot_name, boot_time_ms
 from steunpunt.model import LedgerError
 
 HEAD_REVISION = "0001"
@@ -38,14 +38,26 @@ _PRAGMAS = (
 class Ledger:
     """One open ledger: a single connection for one thread."""
 
-    def __init__(self, path: Path, *, readonly: bool = False, follow: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        readonly: bool = False,
+        follow: bool = False,
+        read_boot_ms: Callable[[], int] = boot_time_ms,
+    ) -> None:
         """``follow``: take ledger time from the node, which alone begins it after a power cut."""
         self.path = path
+        self._read_boot_ms = read_boot_ms
         self._readonly = readonly
         self._follow = follow or readonly
         self._changes = 0
         self._engine = sa.create_engine(
-            "sqlite://", creator=self._connect, poolclass=NullPool, isolation_level="AUTOCOMMIT"
+            "sqlite://",
+            creator=self._connect,
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,  # an error's text goes to the log; a row's content must not
         )
         self._connection: sa.Connection | None = None
         self._clock: LedgerClock | None = None
@@ -53,12 +65,17 @@ class Ledger:
 
     def open(self) -> Self:
         """Connect; the ledger must have been migrated. Raises LedgerError with the mend."""
+        begin = LedgerClock.follow if self._follow else LedgerClock.resume
         try:
             self._connection = self._engine.connect()
             record = self.get_meta(self.connection, "clock")
+            self._clock = begin(record, boot_name(), self._read_boot_ms)
+        except LedgerError:
+            self.close()
+            raise
         except (sa.exc.DBAPIError, OSError) as error:
+            self.close()
             raise LedgerError(_explain(self.path, error)) from error
-        self._clock = (LedgerClock.follow if self._follow else LedgerClock.resume)(record, boot_name())
         return self
 
     def close(self) -> None:
@@ -105,6 +122,7 @@ class Ledger:
             raise
 
     def _roll_back(self, connection: sa.Connection) -> None:
+        self._clock_saved_ms = -SAVE_MS  # a record of this transaction is gone with it
         driver = connection.connection.driver_connection
         if isinstance(driver, sqlite3.Connection) and driver.in_transaction:
             driver.execute("ROLLBACK")
@@ -170,14 +188,17 @@ def prepare(path: Path) -> None:
     except OSError as error:
         raise LedgerError(f"{path.parent}: {error.strerror}; make this folder for the node's user") from error
     command = [sys.executable, "-m", "steunpunt.ledger.migrate", str(path)]
-    result = subprocess.run(  # noqa: S603  our own interpreter and module
-        command,
-        capture_output=True,
-        text=True,
-        timeout=MIGRATION_S_MAX,
-        check=False,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )
+    try:
+        result = subprocess.run(  # noqa: S603  our own interpreter and module
+            command,
+            capture_output=True,
+            text=True,
+            timeout=MIGRATION_S_MAX,
+            check=False,
+            env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LedgerError(f"{path}: migration took over {MIGRATION_S_MAX} s; is the disk failing?") from error
     if result.returncode:
         last = result.stderr.strip().splitlines()[-1:] or ["no output"]
         raise LedgerError(f"{path}: migration failed: {last[0]}")

@@ -284,6 +284,7 @@ class _Connection:
             return
         info = client.publish(self._link.topics.outgoing(effect.carrier), effect.payload, qos=1)
         if info.rc is MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._link.count("frames_sent")
             self._sent[info.mid] = (effect.attempt_id, self._clock() + PUBACK_S)
         elif info.rc is MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
             self._end(effect.attempt_id, SendOutcome.REFUSED, f"{UNACKED_MAX} messages wait for their PUBACK")

@@ -1,57 +1,83 @@
 """A coordinator's incarnation: raised when its ledger turns out to be an older copy.
 
-The count of starts is kept twice, in the ledger and in a file beside it. When the ledger's count lags behind, the
-ledger was
-restored from a backup or begun anew, and what it receipted since may be gone: the incarnation goes up, and kiosks
-can tell.
+A count is kept twice, in the ledger and in a file outside it. It goes up at each start, and every MARK_MS in which the
+ledger changed. When at a start the ledger's count lags behind the file's, the ledger was restored from a backup or
+begun anew, and what it receipted since may be gone: the incarnation goes up, and kiosks can tell. They also need it to:
+a restored ledger counts its beacons from an older number, and within one incarnation an older number is a replay.
+
+Whoever lost both can write the file by hand: a count of 1 and the last incarnation known, such as ``1 7``.
 """
 
 import os
 from pathlib import Path
 
+from steunpunt.keyfiles import sync_folder
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import LedgerError
 
 INCARNATION_MAX = 255
+COUNT_MAX = 0xFFFFFFFF
+MARK_MS = 60_000
+"""A backup older than this is told from the ledger itself."""
 
 
 def begin(ledger: Ledger, path: Path) -> int:
-    """Count this start in both places and return the incarnation (1 to 255)."""
+    """Count this start in both places and return the incarnation (1 to 255).
+
+    Raises LedgerError when the file is broken or cannot be written, or no incarnation is left.
+    """
     connection = ledger.connection
-    starts = int.from_bytes(ledger.get_meta(connection, "starts") or b"\0", "big")
+    count = int.from_bytes(ledger.get_meta(connection, "starts") or b"\0", "big")
     incarnation = int.from_bytes(ledger.get_meta(connection, "incarnation") or b"\1", "big")
-    outside_starts, outside_incarnation = _read(path)
-    if outside_starts > starts:
+    outside_count, outside_incarnation = _read(path)
+    if outside_count > count or outside_incarnation > incarnation:
         incarnation = max(incarnation, outside_incarnation) + 1
     if incarnation > INCARNATION_MAX:
         raise LedgerError(
             f"{path}: incarnation {incarnation} is beyond {INCARNATION_MAX}; make new keys for the region"
         )
-    starts = max(starts, outside_starts) + 1
-    with ledger.transaction() as transaction:
-        ledger.set_meta(transaction, "starts", starts.to_bytes(4, "big"))
-        ledger.set_meta(transaction, "incarnation", bytes([incarnation]))
-    _write(path, starts, incarnation)
+    _keep(ledger, path, max(count, outside_count) + 1, incarnation)
     return incarnation
+
+
+def mark(ledger: Ledger, path: Path, incarnation: int) -> None:
+    """Count once more in both places, so that copies of the ledger made before now can be told from it.
+
+    To be called outside a transaction, once in every MARK_MS in which the ledger changed. Raises LedgerError when the
+    disk refuses.
+    """
+    count = int.from_bytes(ledger.get_meta(ledger.connection, "starts") or b"\0", "big")
+    _keep(ledger, path, count + 1, incarnation)
+
+
+def _keep(ledger: Ledger, path: Path, count: int, incarnation: int) -> None:
+    """First the ledger, then the file: a crash between them must not look like an older ledger."""
+    count = min(count, COUNT_MAX)
+    with ledger.transaction() as transaction:
+        ledger.set_meta(transaction, "starts", count.to_bytes(4, "big"))
+        ledger.set_meta(transaction, "incarnation", bytes([incarnation]))
+    _write(path, count, incarnation)
 
 
 def _read(path: Path) -> tuple[int, int]:
     try:
-        starts, incarnation = path.read_text(encoding="ascii").split()
-        return int(starts), int(incarnation)
+        count, incarnation = path.read_text(encoding="ascii").split()
+        return int(count), int(incarnation)
     except FileNotFoundError:
         return 0, 0
     except (OSError, ValueError) as error:
-        raise LedgerError(f"{path}: cannot be read ({error}); it holds two numbers: starts and incarnation") from error
+        mend = 'write two numbers in it, 1 and the last incarnation known, such as "1 7"'
+        raise LedgerError(f"{path}: cannot be read ({error}); {mend}") from error
 
 
-def _write(path: Path, starts: int, incarnation: int) -> None:
+def _write(path: Path, count: int, incarnation: int) -> None:
     beside = path.with_name(f".{path.name}.new")
     try:
         with beside.open("w", encoding="ascii") as file:
-            file.write(f"{starts} {incarnation}\n")
+            file.write(f"{count} {incarnation}\n")
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise LedgerError(f"{path}: cannot be written ({error.strerror}); check the folder's owner") from error

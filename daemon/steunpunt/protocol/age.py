@@ -9,11 +9,13 @@ import math
 
 AGE_S_MAX = 6 * (2 ** (127 / 8) - 1)
 _AT_LEAST = 0x80
+_ROUNDING = 1e-9
+"""So that an age that came out of a byte goes back into the same byte."""
 
 
 def pack_age(age_s: float, *, at_least: bool) -> int:
     """Return the byte for an age in seconds; older than AGE_S_MAX (100 h) becomes "at least" that."""
-    level = math.floor(8 * math.log2(1 + max(age_s, 0.0) / 6))
+    level = math.floor(8 * math.log2(1 + max(age_s, 0.0) / 6) + _ROUNDING)
     over = level > 127  # noqa: PLR2004  seven bits
     return min(level, 127) | (_AT_LEAST if at_least or over else 0)
 

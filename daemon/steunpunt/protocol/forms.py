@@ -42,7 +42,7 @@ def issue(form_key: bytes, now_s: int, random_bytes: bytes) -> str:
 def read(form_key: bytes, text: str) -> FormToken | None:
     """Return the token, or None when it was not issued with this key."""
     try:
-        raw = base64.urlsafe_b64decode(text.encode())
+        raw = base64.b64decode(text.encode(), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
     body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]

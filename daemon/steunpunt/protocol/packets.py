@@ -31,7 +31,7 @@ from enum import IntEnum
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
-from steunpunt.model import FrameError, SealError, TokenCode
+from steunpunt.model import PACKET_BYTES_MAX, FrameError, SealError, TokenCode
 from steunpunt.protocol.keys import MessageKeys, verified
 
 VERSION = 1
@@ -43,7 +43,8 @@ TOKENS_MAX = 35
 """Most tokens in one packet: 6 + 35 * 6 = 216 bytes."""
 NOBODY_YET = 255
 _HELLO = 0b10
-_FLAGS = 0b11
+_BATCH = 0b01
+_FLAGS = _HELLO | _BATCH
 _NONCE = bytes(13)
 _PIECE_HEAD = 8
 _TAG = 8
@@ -70,15 +71,23 @@ def _first_byte(kind: Kind) -> int:
 
 
 def kind_of(packet: bytes) -> Kind:
-    """Return a packet's kind; FrameError for another version, a reserved kind or flag, or no bytes."""
-    if not packet:
-        raise FrameError("empty packet")
+    """Return a packet's kind; FrameError for another version, a reserved kind, no bytes or more than any packet has."""
+    if not 0 < len(packet) <= PACKET_BYTES_MAX:
+        raise FrameError(f"packet of {len(packet)} bytes; ours have 1 to {PACKET_BYTES_MAX}")
     if packet[0] >> 6 != VERSION:
         raise FrameError(f"protocol version {packet[0] >> 6}, this software speaks {VERSION}")
     try:
         return Kind(packet[0] >> 2 & 0xF)
     except ValueError as error:
         raise FrameError(f"unknown packet kind {packet[0] >> 2 & 0xF}") from error
+
+
+def _check(packet: bytes, kind: Kind, flags: int = 0) -> None:
+    """Raise FrameError unless this is a packet of that kind with no flags but these."""
+    if kind_of(packet) is not kind:
+        raise FrameError(f"not a {kind.name} packet")
+    if packet[0] & _FLAGS & ~flags:
+        raise FrameError(f"{kind.name} packet with a flag that is not known to this version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +139,14 @@ class HeardPiece:
 
 
 def parse_piece(packet: bytes) -> HeardPiece:
-    """Take a PIECE packet apart; FrameError when it is too short, too long or a batch."""
+    """Take a PIECE packet apart; FrameError when it is none, too short, too long or a batch."""
+    _check(packet, Kind.PIECE, _HELLO)
     hello = bool(packet[0] & _HELLO)
-    tail = E_PUB_BYTES if hello else 0
-    body = packet[_PIECE_HEAD : len(packet) - tail]
-    if packet[0] & 1:
-        raise FrameError("batches are not known to this version")
-    if not _TAG < len(body) <= CIPHERTEXT_BYTES_MAX + _TAG:
+    end = len(packet) - (E_PUB_BYTES if hello else 0)
+    if not _TAG < end - _PIECE_HEAD <= CIPHERTEXT_BYTES_MAX + _TAG:
         raise FrameError(f"piece of {len(packet)} bytes: too short or too long")
-    piece = SealedPiece(int.from_bytes(packet[2:4], "big"), packet[4:7], packet[7], body)
-    return HeardPiece(piece, packet[1], packet[-tail:] if hello else None)
+    piece = SealedPiece(int.from_bytes(packet[2:4], "big"), packet[4:7], packet[7], packet[_PIECE_HEAD:end])
+    return HeardPiece(piece, packet[1], packet[end:] if hello else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +201,10 @@ class HeardTokens:
 
 
 def parse_tokens(packet: bytes) -> HeardTokens:
-    """Take a TOKENS packet apart; FrameError when its length cannot be right."""
+    """Take a TOKENS packet apart; FrameError when it is none or its length cannot be right."""
+    _check(packet, Kind.TOKENS)
     rest = packet[_TOKENS_HEAD:]
-    if packet[0] & _FLAGS or not rest or len(rest) % TOKEN_BYTES or len(rest) > TOKENS_MAX * TOKEN_BYTES:
+    if not rest or len(rest) % TOKEN_BYTES or len(rest) > TOKENS_MAX * TOKEN_BYTES:
         raise FrameError(f"tokens packet of {len(packet)} bytes")
     parts = frozenset(rest[i : i + TOKEN_BYTES] for i in range(0, len(rest), TOKEN_BYTES))
     return HeardTokens(Head.parse(packet), packet[:_TOKENS_HEAD], parts)
@@ -211,8 +219,9 @@ def seal_answer(keys: MessageKeys, salt: bytes, plain: bytes) -> bytes:
 
 
 def answer_salt(packet: bytes) -> bytes:
-    """Return an ANSWER's salt; FrameError when the packet is too short to be one."""
-    if len(packet) <= _ANSWER_HEAD + _ANSWER_TAG + _MAC or packet[0] & _FLAGS or packet[1]:
+    """Return an ANSWER's salt; FrameError when the packet is none or too short to be one."""
+    _check(packet, Kind.ANSWER)
+    if len(packet) <= _ANSWER_HEAD + _ANSWER_TAG + _MAC or packet[1]:
         raise FrameError(f"answer packet of {len(packet)} bytes")
     return packet[2:_ANSWER_HEAD]
 
@@ -262,8 +271,9 @@ def beacon_signed_part(body: bytes) -> bytes:
 
 
 def parse_beacon(packet: bytes) -> Beacon:
-    """Take a BEACON apart; FrameError when its length is wrong."""
-    if len(packet) != _BEACON_BODY + _SIGNATURE or packet[0] & _FLAGS:
+    """Take a BEACON apart; FrameError when it is none or its length is wrong."""
+    _check(packet, Kind.BEACON)
+    if len(packet) != _BEACON_BODY + _SIGNATURE:
         raise FrameError(f"beacon of {len(packet)} bytes")
     body = packet[:_BEACON_BODY]
     return Beacon(Head.parse(body), int.from_bytes(body[6:10], "big"), body, packet[_BEACON_BODY:])

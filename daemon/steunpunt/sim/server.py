@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Self, TypeVar
 
 from steunpunt.sim.air import SNR_DB, Air, Link
@@ -33,6 +33,7 @@ COMMAND_WAIT_MAX_S = 10.0
 """How long a caller waits for the radios' thread."""
 
 _LOOP_WAIT_MAX_S = 30.0
+_FAILURE_LOOK_S = 5.0
 _ResultT = TypeVar("_ResultT")
 
 
@@ -318,22 +319,20 @@ def serve(  # noqa: PLR0913 - all but the radios have defaults and names
     ``ready`` is called once all ports listen. Raises SimulationError for a taken port
     or radios that cannot be.
     """
-    ended = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    ends = {signal.SIGTERM, signal.SIGINT}
+    # Blocked and waited for, not handled: a handler may interrupt any lock that it would need itself.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
-        served = VirtualRadios(radios, preset=preset, loss=loss, speed=speed, control_port=control_port, seed=seed)
+        served = VirtualRadios(
+            radios, preset=preset, loss=loss, speed=speed, control_port=control_port, seed=seed
+        )
         with served:
             if ready is not None:
                 ready(served)
-            while not ended.wait(1.0) and served.failure is None:
+            while served.failure is None and signal.sigtimedwait(ends, _FAILURE_LOOK_S) is None:
                 pass
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _check(specs: Sequence[RadioSpec], loss: float, speed: float) -> None:

@@ -130,7 +130,7 @@ def _open_call(name: str, number: str) -> ButtonCall | None:
         return None
     if ticket["state"] == "CLOSED":
         return None
-    return ButtonCall(name, None, number, short_words(ticket["state"], config().region.coordinator_name))
+    return ButtonCall(name, None, number, short_words(ticket["state"]))
 
 
 def _mark(banner: Banner | None, calls: list[ButtonCall]) -> str:

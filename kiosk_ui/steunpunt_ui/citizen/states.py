@@ -72,14 +72,14 @@ def answers_of(reply: dict[str, Any]) -> list[AnswerView]:
     ]
 
 
-def short_words(state: str, station: str) -> str:
-    """Return one line for the call of a button: the state with what it does not mean."""
+def short_words(state: str) -> str:
+    """Return one line for the call of a button: the first words of its state; "" when closed."""
     lines = {
-        "KEPT": gettext("Not sent yet. Nobody at %(station)s has it.", station=station),
-        "ON_ITS_WAY": gettext("We are sending it, and don't know yet whether it has arrived."),
-        "RECEIVED": gettext("Arrived at %(station)s, not read yet.", station=station),
-        "SEEN": gettext("Somebody at %(station)s is taking this up.", station=station),
-        "ANSWERED": gettext("%(station)s has answered. Ask the staff here.", station=station),
+        "KEPT": gettext("Not sent yet."),
+        "ON_ITS_WAY": gettext("We are sending your message."),
+        "RECEIVED": gettext("Arrived, not read yet."),
+        "SEEN": gettext("A member of staff is taking this up."),
+        "ANSWERED": gettext("There is an answer."),
     }
     return lines.get(state, "")
 
