@@ -118,6 +118,7 @@ max_inflight_messages {INFLIGHT_MAX}
 message_size_limit {PACKET_BYTES_LIMIT}
 max_packet_size {PACKET_BYTES_LIMIT * 2}
 queue_qos0_messages false
+set_tcp_nodelay true
 persistent_client_expiration 14d
 sys_interval 0
 connection_messages true

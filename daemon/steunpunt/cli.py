@@ -309,6 +309,36 @@ def panel(config: Path, action: str, name: str) -> None:
     click.echo(f"{name}: lamp {body['lamp']}, buzzer {'sounds' if body['buzzer'] else 'silent'}")
 
 
+@main.command()
+@click.option(
+    "--check",
+    "check_it",
+    is_flag=True,
+    help="Send three requests with things broken on the way; exit 1 if any is lost.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep everything (ledgers, logs, keys) in this folder.  [default: a temporary one]",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=1, max=100),
+    default=1.0,
+    show_default=True,
+    help="Divides the radios' time on air.",
+)
+def demo(*, check_it: bool, folder: Path | None, speed: float) -> None:
+    """Run two kiosks, a coordinator, brokers and virtual radios on this computer, to try everything.
+
+    Prints where the screens are, and a world page on which to cut cables and take power away. Ctrl-C stops all.
+    """
+    with _one_line_errors():
+        from steunpunt.demo.command import demo as run_demo
+
+        run_demo(check=check_it, folder=folder, speed=speed)
+
+
 def _log_to_stderr() -> None:
     """Log as journald wants it: no time of our own, it may be wrong."""
     level = os.environ.get("STEUNPUNT_LOG", "INFO").upper()

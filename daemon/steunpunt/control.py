@@ -1,9 +1,8 @@
 """The node's Unix socket: one JSON object per line each way.
 
 The web process and the command line ask here; at a kiosk they reach nothing else of the node. Who may connect is
-decided
-by the socket's file mode (0660) and folder. A request longer than LINE_BYTES_MAX or not JSON is answered with an
-error and the connection ended.
+decided by the socket's file mode (0660) and folder. A request longer than LINE_BYTES_MAX or not JSON is answered with
+an error and the connection ended.
 """
 
 import contextlib
@@ -19,10 +18,17 @@ from typing import Any
 from steunpunt.model import SteunpuntError
 
 LINE_BYTES_MAX = 16_384
+"""Longest request, its line end included."""
+ANSWER_BYTES_MAX = 4 * LINE_BYTES_MAX
+"""Longest answer that a client reads: a ticket may have many answers."""
 CONNECTIONS_MAX = 64
 IDLE_S_MAX = 300.0
 ANSWER_S_MAX = 10.0
 SOCKET_MODE = 0o660
+ACCEPT_AGAIN_S = 1.0
+"""How long to wait when the system has no room for one more connection."""
+NOT_KNOWN_YET = "not_known_yet"
+"""Error code: the node has not decided yet."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,9 +75,12 @@ class Client:
         if len(line) > LINE_BYTES_MAX:
             raise Refused("bad_request", f"request of {len(line)} bytes; at most {LINE_BYTES_MAX}", {})
         answer = self._exchange(line)
-        if not answer.get("ok"):
-            raise Refused(str(answer.get("error", "unknown")), str(answer.get("message", "")), answer)
-        return answer
+        if answer.get("ok"):
+            return answer
+        code, message = str(answer.get("error", "unknown")), str(answer.get("message", ""))
+        if code == NOT_KNOWN_YET:
+            raise NotKnownYet(message)
+        raise Refused(code, message, answer)
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -83,19 +92,25 @@ class Client:
     def _exchange(self, line: bytes) -> Body:
         """Send on the kept connection; one that the node had closed meanwhile is opened anew, once."""
         kept = getattr(self._local, "connection", None)
-        if kept is not None:
-            try:
-                return self._ask(kept, line)
-            except _Stale:
-                self.close()
-            except ControlError:
-                self.close()
-                raise
+        sent = False
         try:
+            if kept is not None:
+                try:
+                    return self._ask(kept, line)
+                except _Stale as stale:
+                    self.close()
+                    sent = stale.sent
             return self._ask(self._connect(), line)
-        except ControlError as error:
+        except _Stale as stale:
             self.close()
-            raise NotKnownYet(str(error)) if isinstance(error, _Stale) else error from error
+            raise NotKnownYet(f"{stale}; ask again with the same form") from stale
+        except Unreachable as away:
+            if sent:  # it may have been kept just before the node went
+                raise NotKnownYet(f"{away} It went while it worked; ask again with the same form") from away
+            raise
+        except NotKnownYet:
+            self.close()
+            raise
 
     def _connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -110,15 +125,19 @@ class Client:
 
     @staticmethod
     def _ask(connection: socket.socket, line: bytes) -> Body:
+        sent = False
         try:
             connection.sendall(line)
-            answer = _read_line(connection)
+            sent = True
+            answer = _Lines(connection, ANSWER_BYTES_MAX).next()
         except TimeoutError as error:
             raise NotKnownYet("the node did not answer in time; ask again with the same form") from error
         except OSError as error:
-            raise _Stale(f"the connection to the node broke ({error.strerror or error})") from error
+            raise _Stale(f"the connection to the node broke ({error.strerror or error})", sent=sent) from error
+        except ValueError as error:
+            raise NotKnownYet(f"the node's answer could not be read ({error}); ask again") from error
         if answer is None:
-            raise _Stale("the node closed the connection")
+            raise _Stale("the node closed the connection", sent=True)
         return answer
 
 
@@ -126,20 +145,42 @@ class _Stale(ControlError):
     """The connection ended without an answer: either it was an old one, or the node went while it worked.
 
     Asking once more on a new connection is safe: reads change nothing, and forms carry a token that acts once.
+    ``sent``: the request reached the node's side, so it may have been kept.
     """
 
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
 
-def _read_line(connection: socket.socket) -> Body | None:
-    """Return one message, None when the other side closed; ValueError for what is not one."""
-    data = b""
-    while not data.endswith(b"\n"):
-        part = connection.recv(LINE_BYTES_MAX)
-        if not part:
-            return None
-        data += part
-        if len(data) > 4 * LINE_BYTES_MAX:
-            raise ValueError("message too long")
-    body = json.loads(data)
+
+class _Lines:
+    """Takes messages of at most ``bytes_max`` from a connection, one per line."""
+
+    def __init__(self, connection: socket.socket, bytes_max: int) -> None:
+        self._connection = connection
+        self._bytes_max = bytes_max
+        self._data = b""
+
+    def next(self) -> Body | None:
+        """Return one message, None when the other side closed; ValueError for what is not one."""
+        while b"\n" not in self._data:
+            if len(self._data) >= self._bytes_max:
+                raise ValueError(f"a line of more than {self._bytes_max} bytes")
+            part = self._connection.recv(LINE_BYTES_MAX)
+            if not part:
+                return None
+            self._data += part
+        line, _, self._data = self._data.partition(b"\n")
+        if len(line) >= self._bytes_max:
+            raise ValueError(f"a line of more than {self._bytes_max} bytes")
+        return _decoded(line)
+
+
+def _decoded(line: bytes) -> Body:
+    try:
+        body = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("message nested too deeply") from error
     if not isinstance(body, dict):
         raise ValueError("message is not an object")  # noqa: TRY004  bad bytes, not a caller's mistake
     return body
@@ -152,6 +193,7 @@ class Server:
         self._path = path
         self._handler = handler
         self._listener: socket.socket | None = None
+        self._stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
 
@@ -177,18 +219,25 @@ class Server:
 
     def _refuse_second(self) -> None:
         """A second node of the same site would fight over radio and ledger."""
+        if self._path.exists() and not self._path.is_socket():
+            raise ControlError(f"{self._path}: this is not a socket; correct control.socket in the config")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(1)
             try:
                 probe.connect(str(self._path))
-            except OSError:
+            except (FileNotFoundError, ConnectionRefusedError):
                 return
+            except (TimeoutError, BlockingIOError):
+                pass  # a node that is too busy to take one more is a node
         raise ControlError(f"{self._path}: a node of this site is running already; stop it first")
 
     def stop(self) -> None:
         """Stop serving and remove the socket."""
-        if self._listener is not None:
-            _shut(self._listener)
+        if self._listener is None:
+            return  # never bound: the socket there is another node's
+        self._stopping.set()
+        _shut(self._listener)
+        self._listener = None
         with self._lock:
             for connection in list(self._open):
                 _shut(connection)
@@ -198,8 +247,12 @@ class Server:
         while True:
             try:
                 connection, _ = listener.accept()
-            except OSError:
-                return
+            except OSError as error:
+                if self._stopping.is_set():
+                    return
+                _log.warning("action=control reason=%r", str(error))
+                self._stopping.wait(ACCEPT_AGAIN_S)
+                continue
             with self._lock:
                 full = len(self._open) >= CONNECTIONS_MAX
                 if not full:
@@ -211,10 +264,11 @@ class Server:
 
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(IDLE_S_MAX)
+        lines = _Lines(connection, LINE_BYTES_MAX)
         try:
             while True:
                 try:
-                    request = _read_line(connection)
+                    request = lines.next()
                 except ValueError:
                     _send(
                         connection,

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from waitress.server import create_server
 
@@ -45,7 +46,7 @@ def serve(config: Config) -> None:
         clear_untrusted_proxy_headers=True,
     )
     notify_systemd("READY=1")
-    _feed_watchdog(server.trigger.pull_trigger)
+    _feed_watchdog(_in_loop_of(server))
     try:
         server.run()
     finally:
@@ -66,6 +67,12 @@ def _listen(web: Web) -> socket.socket:
             "stop the other program or change web.host or web.port in the config file"
         ) from error
     return listener
+
+
+def _in_loop_of(server: Any) -> Callable[[Callable[[], None]], None]:  # noqa: ANN401  its types are wrong
+    """Return what runs a function in the server's own loop."""
+    run: Callable[[Callable[[], None]], None] = server.trigger.pull_trigger
+    return run
 
 
 def _feed_watchdog(in_loop: Callable[[Callable[[], None]], None]) -> None:

@@ -90,7 +90,7 @@ class FakeNode:
         self._tokens += 1
         return {"token": f"form-{self._tokens}"}
 
-    def _op_submit(self, **fields: Any) -> Body:  # noqa: ANN401  as the protocol has it
+    def _op_submit(self, **fields: Any) -> Body:
         if self.refuse is not None:
             return {"ok": False} | self.refuse
         if not fields["token"].startswith("form-"):
@@ -102,7 +102,7 @@ class FakeNode:
             self.tickets[number] = ticket_body(number, life_threat=fields["life_threat"])
         return {"number": self.kept[fields["token"]]["number"], "secret": SECRET, "repeated": repeated}
 
-    def _op_supplement(self, **fields: Any) -> Body:  # noqa: ANN401  as the protocol has it
+    def _op_supplement(self, **fields: Any) -> Body:
         if self.refuse is not None:
             return {"ok": False} | self.refuse
         known = fields["number"] in self.tickets

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -85,6 +87,10 @@ class Client:
 
     def wait_for_status(self) -> mesh_pb2.QueueStatus:
         return self.wait_for(lambda message: message.HasField("queueStatus")).queueStatus
+
+    def reset_at_close(self) -> None:
+        """Make the end of this connection a reset instead of an orderly close."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def is_closed(self) -> bool:
         """Read to the end of the connection."""
@@ -200,9 +206,7 @@ def test_hops_over_a_chain_of_three(radios: VirtualRadios) -> None:
     assert radios.counters("b")["frames_relayed"] == 1
 
 
-def test_a_lossy_link_loses_and_a_dead_one_carries_nothing(
-    radios: VirtualRadios, wait_until: WaitUntil
-) -> None:
+def test_a_lossy_link_loses_and_a_dead_one_carries_nothing(radios: VirtualRadios, wait_until: WaitUntil) -> None:
     radios.unplug("c")
     with Client(radios.address("a")) as one, Client(radios.address("b")) as other:
         radios.set_loss(1.0)
@@ -237,6 +241,21 @@ def test_disconnect_closes_the_connection(radios: VirtualRadios) -> None:
     with Client(radios.address("a")) as client:
         client.send(mesh_pb2.ToRadio(disconnect=True))
         assert client.is_closed()
+
+
+def test_the_last_words_of_a_client_that_slams_the_door_are_heard(radios: VirtualRadios, wait_until: WaitUntil) -> None:
+    # More than the radio reads at once, and each part makes it send: it runs into the closed connection.
+    question = encode_frame(mesh_pb2.ToRadio(want_config_id=8).SerializeToString())
+    many_questions = (question + b"console noise" * 300) * 10
+    for packet_id in range(1, 6):
+        with Client(radios.address("a")) as client:
+            client.send_raw(many_questions)
+            client.send_private(b"last words", packet_id=packet_id, hops=0)
+            client.reset_at_close()
+        wait_until(
+            lambda heard=packet_id: radios.counters("a").get("packets_from_client") == heard,
+            what="the packet sent before the reset",
+        )
 
 
 def test_a_silent_client_is_closed() -> None:
@@ -346,9 +365,10 @@ print("ended", flush=True)
 @pytest.fixture
 def served() -> Iterator[tuple[subprocess.Popen[str], int, int]]:
     with subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port, control_port = map(int, process.stdout.readline().split())
         try:
+            assert process.stdout is not None
+            assert select.select([process.stdout], [], [], DEADLINE_S)[0], "it never got ready"
+            port, control_port = map(int, process.stdout.readline().split())
             yield process, port, control_port
         finally:
             process.kill()
@@ -358,9 +378,8 @@ def test_serve_ends_at_sigterm(served: tuple[subprocess.Popen[str], int, int]) -
     process, port, _ = served
     with Client(("127.0.0.1", port)):
         process.send_signal(signal.SIGTERM)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ended\n"
-        assert process.wait(DEADLINE_S) == 0
+        assert process.communicate(timeout=DEADLINE_S)[0] == "ended\n"
+        assert process.returncode == 0
 
 
 def test_another_process_pulls_cables_and_reads_counters(

@@ -40,6 +40,8 @@ class Calls:
         self._entropy = entropy
         self._next_ms: int | None = None
         self.views = {name: CallView(name) for name in buttons}
+        """What screens may show: as of the last commit."""
+        self._coming = self.views
 
     def press(self, connection: sa.Connection, name: str, now_ms: int) -> list[Effect]:
         """Note a press: the buzzer for staff here, and a new call or one more press of the open one."""
@@ -68,10 +70,14 @@ class Calls:
             self._advance(connection, name, call, now_ms)
         return self._show(connection)
 
+    def committed(self) -> None:
+        """Show what the last turn kept."""
+        self.views = self._coming
+
     def rolled_back(self) -> None:
-        """Set every lamp anew next time: the effects of the last turn were not done."""
-        for view in self.views.values():
-            view.lamp = None
+        """Show nothing of the last turn; what was due in it still is."""
+        self._coming = self.views
+        self._next_ms = 0 if self._cancel_ms else None
 
     def next_due_ms(self) -> int | None:
         """Return when :meth:`due` has something to do."""
@@ -95,6 +101,7 @@ class Calls:
         calls = self._open(connection)
         effects: list[Effect] = []
         dues = []
+        coming = {}
         for name, view in self.views.items():
             call, state = calls.get(name, (None, None))
             pending_ms = None
@@ -107,6 +114,7 @@ class Calls:
             if lamp is not view.lamp:
                 effects.append(SetLamp(name, lamp))
             counter, presses = (call.counter, call.presses) if call else (None, 0)
-            self.views[name] = CallView(name, lamp, counter, pending_ms, presses)
+            coming[name] = CallView(name, lamp, counter, pending_ms, presses)
+        self._coming = coming
         self._next_ms = min(dues, default=None)
         return effects

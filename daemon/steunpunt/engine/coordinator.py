@@ -80,6 +80,8 @@ class CoordinatorEngine:
         self._beacon_reserved = 0
         self._beacon_due_ms = 0
         self._replies_due_ms: int | None = 0
+        self._owed: tuple[dict[Piece, tuple[bytes, TokenCode]], int | None, dict[Piece, int]] | None = None
+        """What was owed in receipts before the turn under way, once it changed that."""
 
     # --- the step -----------------------------------------------------------------------------------------------
 
@@ -107,11 +109,22 @@ class CoordinatorEngine:
     def committed(self) -> None:
         """Note that the last turn is on the disk."""
         self._flights.committed()
+        self._owed = None
 
     def rolled_back(self) -> None:
-        """Forget what the disk did not keep: attempts, and reserved beacon numbers."""
+        """Forget what the disk did not keep: attempts, receipts for it, new epochs, reserved beacon numbers."""
         self._flights.rolled_back()
+        self._intake.rolled_back()
+        if self._owed is not None:
+            self._receipts, self._receipts_due_ms, self._echoes = self._owed
+            self._owed = None
+        self._replies_due_ms = 0
         self._beacon_reserved = 0
+
+    def _owing(self) -> None:
+        """Keep what is owed before it changes in this turn."""
+        if self._owed is None:
+            self._owed = (dict(self._receipts), self._receipts_due_ms, dict(self._echoes))
 
     def next_due_ms(self) -> int | None:
         """Return when to call :meth:`turn` again without an event."""
@@ -144,6 +157,7 @@ class CoordinatorEngine:
 
     def _owe(self, taken: Taken, frame: FrameHeard, over_broker: dict[int, list[Taken]], now_ms: int) -> None:
         """Note that this message has earned a receipt on the link it came by."""
+        self._owing()
         if frame.link is LinkName.BROKER and frame.carrier is not None:
             over_broker.setdefault(frame.carrier, []).append(taken)
             self._echoes[taken.at] = now_ms
@@ -173,6 +187,7 @@ class CoordinatorEngine:
     def _receipt_mesh(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
         if self._receipts_due_ms is None or now_ms < self._receipts_due_ms:
             return []
+        self._owing()
         self._receipts_due_ms = None
         if not self.links.mesh.up or not self._receipts:
             self._receipts.clear()
@@ -195,7 +210,7 @@ class CoordinatorEngine:
         self._replies_due_ms = None
         effects: list[Effect] = []
         mesh_tokens: list[tuple[Reply, int]] = []
-        for reply in incoming.pending_replies(connection):
+        for reply in incoming.pending_replies(connection, up):
             link = replies.reply_link(incoming.roads_of(connection, reply.at.site), reply.tries, up)
             if link is None or reply.id in flying:
                 continue
@@ -243,8 +258,11 @@ class CoordinatorEngine:
             return
         if isinstance(flight, ReplyFlight):
             for reply_id, tries in flight.reply_ids:
-                incoming.note_reply_try(connection, reply_id, tries, now_ms + REFUSED_WAIT_MS)
+                wait_ms = replies.wait_ms(event.link, tries, self._entropy.unit())
+                soon_ms = min(REFUSED_WAIT_MS << min(tries - 1, 20), wait_ms)
+                incoming.note_reply_try(connection, reply_id, tries, now_ms + soon_ms)
         elif isinstance(flight, ReceiptFlight) and event.outcome is SendOutcome.REFUSED:
+            self._owing()
             self._receipts.update({at: (verify, code) for at, verify, code in flight.claims})
             self._receipts_due_ms = now_ms + REFUSED_WAIT_MS
 

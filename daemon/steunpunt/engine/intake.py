@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from steunpunt.engine.common import Counts, Entropy
 from steunpunt.ledger import incoming
 from steunpunt.ledger.incoming import Content, EventContent, NewCase, Piece
-from steunpunt.model import FrameHeard, LinkName, SealError, SupplementCode, TokenCode
+from steunpunt.model import FrameError, FrameHeard, LinkName, SealError, SupplementCode, TokenCode
 from steunpunt.protocol import messages, vault
 from steunpunt.protocol.age import unpack_age
 from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys, epoch_id, keys_at
@@ -16,6 +16,8 @@ from steunpunt.relay.outbox import lane_for
 
 EPOCHS_CACHED_MAX = 256
 HURRY_TRIES_MIN = 3
+SILENT_MS_MIN = 60_000
+"""Only a site that was silent this long gets its waiting replies at once: else each word of it would cost air."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,25 @@ class Intake:
         keys = keys_at(epoch_key, at.n)
         plain = heard.piece.open(keys)
         newly_known = self._keep_epoch(connection, heard, epoch_key)
-        incoming.note_road(connection, at.site, frame.link, frame.carrier, now_ms)
-        incoming.hurry(connection, at.site, now_ms, HURRY_TRIES_MIN)
+        self._note_road(connection, at.site, frame, now_ms)
         arrival = _Arrival(frame.link, heard.age, now_ms)
         taken = self._file(connection, at, keys, plain, arrival)
         return taken + (
             self._open_held(connection, at, epoch_key, _Arrival(frame.link, 0x80, now_ms)) if newly_known else []
         )
+
+    def rolled_back(self) -> None:
+        """Forget the epochs in memory: the rows of new ones are gone, and the ledger knows the others."""
+        self._epochs.clear()
+
+    @staticmethod
+    def _note_road(connection: sa.Connection, site: int, frame: FrameHeard, now_ms: int) -> None:
+        """Note where a site is heard; one that had been silent gets at once what long waits for it."""
+        roads = incoming.roads_of(connection, site)
+        last_ms = max(roads.mesh_ms or 0, roads.broker_ms or 0)
+        if now_ms - last_ms >= SILENT_MS_MIN:
+            incoming.hurry(connection, site, now_ms, HURRY_TRIES_MIN)
+        incoming.note_road(connection, site, frame.link, frame.carrier, now_ms)
 
     # --- epochs -------------------------------------------------------------------------------------------------
 
@@ -116,11 +130,10 @@ class Intake:
             keys = keys_at(epoch_key, at.n)
             try:
                 plain = SealedPiece(at.site, at.eid, at.n, body).open(keys)
-            except SealError:
-                incoming.drop_held(connection, at)
-                self._counts["dropped_unauthentic"] += 1
-                continue
-            taken += self._file(connection, at, keys, plain, arrival)
+                taken += self._file(connection, at, keys, plain, arrival)
+            except (SealError, FrameError) as error:
+                self._counts["dropped_unauthentic" if isinstance(error, SealError) else "dropped_malformed"] += 1
+            incoming.drop_held(connection, at)
         return taken
 
     # --- filing -------------------------------------------------------------------------------------------------
@@ -181,6 +194,7 @@ class Intake:
         )
         incoming.add_case(connection, case)
         incoming.add_event(connection, at, "received", arrival.now_ms, None)
+        incoming.note_presses(connection, at, incoming.early_presses(connection, self._ledger_key, at))
         self._counts["cases"] += 1
 
     def _new_supplement(
@@ -190,7 +204,7 @@ class Intake:
         to = Piece(at.site, supplement.to.eid, supplement.to.n)
         if supplement.code is SupplementCode.PRESSED_AGAIN:
             incoming.note_presses(connection, to, supplement.presses)
-        content = EventContent(text=supplement.text, code=supplement.code)
+        content = EventContent(text=supplement.text, code=supplement.code, presses=supplement.presses)
         key = incoming.case_key(connection, self._ledger_key, to)
         box = incoming.box_event(key or self._ledger_key, self._nonce(), content)
         incoming.add_event(connection, to, "supplement" if key else "early", now_ms, box)

@@ -95,12 +95,16 @@ class KioskEngine:
         """Note that the last turn is on the disk."""
         self._sealer.committed()
         self._flights.committed()
+        self._acknowledger.committed()
+        self.calls.committed()
 
     def rolled_back(self) -> None:
         """Forget what the last turn began in memory and the disk did not keep."""
         self._sealer.rolled_back()
         self._flights.rolled_back()
+        self._acknowledger.rolled_back()
         self.calls.rolled_back()
+        self._next_ms = 0  # what was planned leaned on what was not kept
 
     def next_due_ms(self) -> int | None:
         """Return when to call :meth:`turn` again without an event; None: not before the next event."""
@@ -170,12 +174,12 @@ class KioskEngine:
 
     def _hear_tokens(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
         heard = packets.parse_tokens(frame.payload)
-        matched = 0
+        matched, news = 0, False
         for message in outgoing.open_messages(connection, now_ms):
             for code in heard.claims(message.verify):
                 matched += 1
-                self._apply(connection, message, code, frame.link, now_ms)
-        if matched:
+                news |= self._apply(connection, message, code, frame.link, now_ms)
+        if news:  # an old packet heard again must not make people there look active now
             self.region.hear_head(heard.head, now_ms)
         self.counts["tokens_matched" if matched else "tokens_of_others"] += max(matched, 1)
 
@@ -186,19 +190,21 @@ class KioskEngine:
         code: TokenCode,
         link: LinkName,
         now_ms: int,
-    ) -> None:
-        """Note what a genuine token says of a message."""
-        if not message.receipted:
+    ) -> bool:
+        """Note what a genuine token says of a message; False when it says nothing new."""
+        news = not message.receipted
+        if news:
             outgoing.note_receipt(connection, message, now_ms)
         if not message.is_request:
-            return
-        outgoing.raise_state(connection, message.counter, states.REACHED[code], now_ms)
+            return news
+        news |= outgoing.raise_state(connection, message.counter, states.REACHED[code], now_ms)
         if code is TokenCode.PASSED_ON:
-            outgoing.note_passed_on(connection, message.counter, now_ms)
+            news |= outgoing.note_passed_on(connection, message.counter, now_ms)
         if states.REACHED[code] is TicketState.CLOSED:
             outgoing.note_close_code(connection, message.counter, code)
         if code is not TokenCode.RECEIVED:
             self._acknowledger.hold(message.eid, message.n, code, b"", link, now_ms)
+        return news
 
     def _hear_answer(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
         salt = packets.answer_salt(frame.payload)
@@ -208,8 +214,10 @@ class KioskEngine:
         else:
             self.counts["answers_of_others"] += 1
             return
-        if outgoing.add_answer(connection, message.counter, salt, frame.payload, now_ms):
-            self.counts["answers"] += 1
+        if not outgoing.add_answer(connection, message.counter, salt, frame.payload, now_ms):
+            self.counts["answers_refused"] += 1
+            return
+        self.counts["answers"] += 1
         if not message.receipted:
             outgoing.note_receipt(connection, message, now_ms)
         outgoing.raise_state(connection, message.counter, TicketState.ANSWERED, now_ms)
@@ -256,11 +264,12 @@ class KioskEngine:
 
     def _plan(self, connection: sa.Connection, roads: outbox.Roads, now_ms: int) -> None:
         """Work out when to look again. What is due but has no room needs no timer: its link's SendEnded wakes us."""
-        due = outbox.next_due_ms(outgoing.waiting(connection), roads)
-        dues = [] if due is None or due <= now_ms else [due]
-        if due is not None and roads.region_answers and self.links.beacon_ms is not None:
-            dues.append(self.links.beacon_ms + outbox.BEACON_FRESH_MS_MAX + 1)
-        self._next_ms = min(dues, default=None)
+        waiting = outgoing.waiting(connection)
+        dues = [outbox.due_ms(message, link) for message in waiting for link in outbox.links_for(message, roads)]
+        later = [due for due in dues if due > now_ms]
+        if waiting and roads.region_answers and self.links.beacon_ms is not None:
+            later.append(self.links.beacon_ms + outbox.BEACON_FRESH_MS_MAX + 1)
+        self._next_ms = min(later, default=None)
 
     def _attempt(self, connection: sa.Connection, choice: outbox.Choice, now_ms: int) -> SendFrame:
         """Note the try, then hand the packet to the link (after the commit)."""

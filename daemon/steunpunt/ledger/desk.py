@@ -315,7 +315,7 @@ class _Act:
         """Raise NotAllowed when the kiosk would keep no further answer of this case."""
         answers = sa.select(sa.func.count()).where(replies.c.case_id == self._case_id, replies.c.code.is_(None))
         if self._connection.execute(answers).scalar_one() >= ANSWERS_MAX:
-            raise NotAllowed(f"This case has {ANSWERS_MAX} answers, and the kiosk keeps no more. Pass it on or close it.")
+            raise NotAllowed(f"There are {ANSWERS_MAX} answers, and the kiosk keeps no more. Pass this on or close it.")
 
     def note(self, kind: str, content: EventContent) -> int:
         """Write the event and that a person acted; returns the event's id."""

@@ -235,13 +235,16 @@ def pending_replies(connection: sa.Connection, up: frozenset[LinkName]) -> list[
 
     Only those with a road among the links that are ``up``: the others must not crowd them out.
     """
-    by_broker = sa.and_(sites.c.broker_ms.is_not(None), sites.c.carrier.is_not(None), LinkName.BROKER in up)
-    by_mesh = sa.and_(sites.c.mesh_ms.is_not(None), LinkName.MESH in up)
+    roads = {
+        LinkName.BROKER: sa.and_(sites.c.broker_ms.is_not(None), sites.c.carrier.is_not(None)),
+        LinkName.MESH: sites.c.mesh_ms.is_not(None),
+    }
+    has_road = sa.or_(sa.false(), *(roads[link] for link in up))
     query = (
         sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
         .join(cases, cases.c.id == replies.c.case_id)
         .join(sites, sites.c.site == cases.c.site)
-        .where(replies.c.delivered_ms.is_(None), sa.or_(by_broker, by_mesh))
+        .where(replies.c.delivered_ms.is_(None), has_road)
         .order_by(replies.c.next_ms, replies.c.id)
         .limit(REPLIES_MAX)
     )

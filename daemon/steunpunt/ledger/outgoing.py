@@ -232,10 +232,10 @@ def raise_state(connection: sa.Connection, counter: int, to: TicketState, now_ms
     return bool(changed.rowcount)
 
 
-def note_passed_on(connection: sa.Connection, counter: int, now_ms: int) -> None:
-    """Note that the request was passed on to others."""
+def note_passed_on(connection: sa.Connection, counter: int, now_ms: int) -> bool:
+    """Note that the request was passed on to others; returns False when that was known."""
     where = (tickets.c.counter == counter, tickets.c.passed_on_ms.is_(None))
-    connection.execute(sa.update(tickets).where(*where).values(passed_on_ms=now_ms))
+    return bool(connection.execute(sa.update(tickets).where(*where).values(passed_on_ms=now_ms)).rowcount)
 
 
 def note_close_code(connection: sa.Connection, counter: int, code: TokenCode) -> None:

@@ -120,7 +120,7 @@ class LinkThread(ABC):
         self.emit, self.clock = inbox, clock
         self.stopping = False
         self.waker = Waker()
-        self.rare_log = RareLog(clock)
+        self._rare_log = RareLog(clock)
         self._lock = threading.Lock()
         self._commands: deque[object] = deque()
         self._counts: Counter[str] = Counter()
@@ -157,11 +157,14 @@ class LinkThread(ABC):
             self.emit(SendEnded(self.link, effect.attempt_id, SendOutcome.REFUSED, why))
 
     def offer(self, command: object, *, always: bool = False) -> str:
-        """Queue a command for the thread; return why not, or "". ``always`` passes over the bound."""
+        """Queue a command for the thread; return why not, or "".
+
+        ``always`` passes over both reasons; such a command is dropped when the link next goes down.
+        """
         with self._lock:
-            if not self._up:
+            if not always and not self._up:
                 return "link down"
-            if len(self._commands) >= self.commands_max and not always:
+            if not always and len(self._commands) >= self.commands_max:
                 return "the link's queue is full"
             self._commands.append(command)
         self.waker.wake()
@@ -199,6 +202,11 @@ class LinkThread(ABC):
         """Add to a counter."""
         with self._lock:
             self._counts[name] += amount
+
+    def complain(self, name: str, amount: int = 1) -> None:
+        """Add to a counter of what went wrong, and log it at most once a minute."""
+        self.count(name, amount)
+        self._rare_log.warn(name, "%s: %s (counted under this name)", self.link, name)
 
     def report(self, *, up: bool, reason: str, node_num: int | None = None) -> None:
         """Say how the link is, if that changed; when it goes down, refuse what still waits."""

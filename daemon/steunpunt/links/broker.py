@@ -13,9 +13,12 @@ A message's PUBACK is sent when the engine confirms it, after the commit.
 
 import contextlib
 import itertools
+import logging
 import random
 import selectors
+import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +44,7 @@ COMMANDS_MAX = 1024
 UNACKED_MAX = 256
 """QoS 1 messages on their way to the broker at one time."""
 RETRY_FIRST_S, RETRY_CAP_S = 0.2, 2.0
+_log = logging.getLogger(__name__)
 _PASSWORD_REFUSALS = ("Bad user name or password", "Not authorized")
 
 
@@ -95,9 +99,11 @@ class BrokerLink(LinkThread):
             self.count("publish_dropped")
 
     def confirm(self, handle: int) -> None:
-        """Send the PUBACK of the message that came with this handle; stale handles are ignored."""
-        if self.offer(_Confirm(handle), always=True):
-            self.count("confirm_stale")
+        """Send the PUBACK of the message that came with this handle; stale handles are ignored.
+
+        Taken also before the link is up: a broker that kept messages sends them before its SUBACK.
+        """
+        self.offer(_Confirm(handle), always=True)
 
     def bridge_heard(self, name: str, payload: bytes) -> None:
         """Take mosquitto's word on one of its bridges."""
@@ -175,6 +181,8 @@ class _Connection:
         sock = client.socket()
         if sock is None:
             raise _ConnectionEndedError(f"the broker at {link.where} hung up; is that port mosquitto's?")
+        if isinstance(sock, socket.socket):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._client, self._fd = client, sock.fileno()
         self._selector.register(self._fd, selectors.EVENT_READ)
         self._last_in = self._last_out = self._clock()
@@ -197,10 +205,25 @@ class _Connection:
         client.will_set(link.topics.availability, b"offline", qos=1, retain=True)
         if password is not None:
             client.username_pw_set(link.config.username, password)
-        client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
-        client.on_disconnect, client.on_publish = self._on_disconnect, self._on_publish
-        client.on_message = self._on_message
+        client.on_connect = self._guarded(self._on_connect)
+        client.on_subscribe = self._guarded(self._on_subscribe)
+        client.on_disconnect = self._guarded(self._on_disconnect)
+        client.on_publish = self._guarded(self._on_publish)
+        client.on_message = self._guarded(self._on_message)
         return client
+
+    def _guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
+        """Let an error in a callback end the connection, visibly: paho would swallow it or die of it."""
+
+        def run(*arguments: object) -> None:
+            try:
+                callback(*arguments)
+            except Exception as error:  # noqa: BLE001  whatever it is, the next connection starts afresh
+                _log.exception("a callback of the broker link failed")
+                self._link.count("internal_errors")
+                self._fail(f"internal error in the broker link ({type(error).__name__}); see the log")
+
+        return run
 
     def turn(self) -> None:
         """Wait for bytes, a command or a timer, and deal with it; raises _ConnectionEndedError at the end."""
@@ -369,7 +392,7 @@ class _Connection:
         """Hand a packet over, or drop and acknowledge it: what we refuse must not come again."""
         refusal = self._refusal_of(message)
         if refusal is not None:
-            self._link.count(refusal)
+            (self._link.complain if refusal.startswith("dropped_") else self._link.count)(refusal)
             if message.qos:
                 client.ack(message.mid, message.qos)
             return

@@ -26,6 +26,8 @@ RETRY_MISCONFIGURED_S = 15.0
 WRITE_S = 10.0
 """Longest time that bytes may wait for the radio to take them."""
 NONE_PAUSE_S = 3600.0
+_COMPLAINTS = ("nak_", "send_refused", "send_unknown", "packets_dropped", "frames_dropped")
+"""Counters that a technician should read of in the log."""
 
 
 class MeshLink(LinkThread):
@@ -183,7 +185,7 @@ class _Service:
                 self._link.report(up=True, reason=reason, node_num=event.node_num)
             self._link.emit(event)
         for name, amount in self._session.take_counts().items():
-            self._link.count(name, amount)
+            (self._link.complain if name.startswith(_COMPLAINTS) else self._link.count)(name, amount)
 
     def _finish(self) -> None:
         """Say goodbye if we go; then that the link is down; then what became of the sends."""

@@ -2,13 +2,30 @@
 
 import queue
 
-from steunpunt.model import Event, FrameHeard, PacketHeard
+from steunpunt.model import (
+    BellRung,
+    ButtonPressed,
+    CallCancelled,
+    Event,
+    FrameHeard,
+    HelpSubmitted,
+    PacketHeard,
+    SupplementSubmitted,
+)
 
 EVENTS_MAX = 10_000
 OTHERS_MAX = 2_000
 """Packets for the bridge are dropped above this, so that a flood of them never crowds out a request."""
 BATCH_MAX = 64
 """Events taken in one turn, and so in one commit."""
+
+
+_ASKED_HERE = (HelpSubmitted, SupplementSubmitted, ButtonPressed, CallCancelled, BellRung)
+
+
+def droppable(event: Event | None) -> bool:
+    """Return whether an event may be dropped in need: it costs nothing, or its sender sends it again."""
+    return isinstance(event, PacketHeard) or (isinstance(event, FrameHeard) and event.confirm is None)
 
 
 class Inbox:
@@ -19,14 +36,15 @@ class Inbox:
         self.dropped = 0
 
     def put(self, event: Event | None) -> None:
-        """Add an event; None only wakes the loop."""
+        """Add an event; None only wakes the loop. OverflowError: this form or press is not taken."""
         size = self._queue.qsize()
-        droppable = isinstance(event, PacketHeard) or (isinstance(event, FrameHeard) and event.confirm is None)
-        if size >= EVENTS_MAX or (droppable and size >= OTHERS_MAX):
+        if droppable(event) and size >= OTHERS_MAX:
             self.dropped += 1
-            if size >= EVENTS_MAX and not droppable:
-                raise OverflowError(f"{size} events wait for the node's loop; it does not turn")
             return
+        if isinstance(event, _ASKED_HERE) and size >= EVENTS_MAX:
+            self.dropped += 1
+            raise OverflowError(f"{size} events wait for the node's loop; it does not turn")
+        # The rest is few by its nature, and the ends of attempts must not get lost: a link would seem busy for ever.
         self._queue.put(event)
 
     def take(self, timeout_s: float | None) -> list[Event]:

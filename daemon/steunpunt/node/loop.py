@@ -7,7 +7,7 @@ import secrets
 import signal
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from pathlib import Path
 
 from steunpunt import keyfiles
@@ -15,6 +15,7 @@ from steunpunt.bridge import Translator
 from steunpunt.config import Config
 from steunpunt.control import Body, Server, notify_systemd
 from steunpunt.engine.accepting import TicketStock, form_key
+from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy
 from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.kiosk import KioskEngine
@@ -23,6 +24,7 @@ from steunpunt.links.broker import BrokerLink
 from steunpunt.links.mesh import MeshLink
 from steunpunt.model import (
     BellRung,
+    ButtonPressed,
     ConfirmFrame,
     Effect,
     Event,
@@ -44,7 +46,7 @@ from steunpunt.model import (
     SupplementSubmitted,
 )
 from steunpunt.node import incarnation
-from steunpunt.node.inbox import Inbox
+from steunpunt.node.inbox import Inbox, droppable
 from steunpunt.node.requests import KioskRequests, Pending, no
 from steunpunt.panel import NotMockError, Panel, UnknownButtonError
 from steunpunt.protocol.keys import CoordinatorKeys
@@ -72,7 +74,7 @@ class Node:
         self._config = config
         self._inbox = Inbox()
         self._stopping = threading.Event()
-        self._unkept: deque[Event] = deque(maxlen=UNKEPT_MAX)
+        self._unkept: list[Event] = []
         self._can_keep = True
         self._counts: Counter[str] = Counter()
         self._radio: RadioPrepared | None = None
@@ -187,7 +189,9 @@ class Node:
 
     def _timeout_s(self) -> float | None:
         """Return how long the loop may sleep: until the engine's next timer, the watchdog, or for ever."""
-        waits = [self._watchdog_s, None if self._can_keep else KEEP_AGAIN_S]
+        waits = [self._watchdog_s]
+        if not self._can_keep:  # nothing due can be done earlier either
+            return min(KEEP_AGAIN_S, self._watchdog_s or KEEP_AGAIN_S)
         if isinstance(self._engine, CoordinatorEngine):
             waits.append(DESK_POLL_S)
         due_ms = self._engine.next_due_ms()
@@ -203,6 +207,7 @@ class Node:
             effects = self._commit(batch)
         except LedgerError as error:
             self._not_kept(batch, error)
+            self._buzz(events)
             return
         except Exception:  # noqa: BLE001  a poisoned event must not stop the point; see _poisoned
             if len(batch) > 1:
@@ -215,7 +220,7 @@ class Node:
             _log.info("action=keeping_again")
         self._can_keep = True
         for effect in effects:
-            self._perform(effect)
+            self._perform_safely(effect)
 
     def _commit(self, events: list[Event]) -> list[Effect]:
         now_ms = self._ledger.clock.now_ms()
@@ -240,12 +245,19 @@ class Node:
             if isinstance(event, HelpSubmitted | SupplementSubmitted):
                 if event.reply is not None:
                     self._perform(ReplyTo(event.reply, no("cannot_keep", "this device cannot keep anything now")))
+            elif isinstance(event, BellRung) or (droppable(event) and len(self._unkept) >= UNKEPT_MAX):
+                self._counts["unkept_dropped"] += 1
             else:
                 self._unkept.append(event)
 
+    def _buzz(self, events: list[Event]) -> None:
+        """A press that cannot be kept is at least heard by the people here."""
+        for event in events:
+            if isinstance(event, ButtonPressed):
+                self._perform_safely(SoundBuzzer(event.name, BUZZ_S))
+
     def _poisoned(self, events: list[Event]) -> None:
-        """An event that breaks the engine is a defect of ours; it must not stop the others. Dropped, counted,
-        logged."""
+        """Drop, count and log an event that breaks the engine: a defect of ours, which must not stop the others."""
         _log.exception("action=event_failed event=%s", type(events[0]).__name__ if events else "timer")
         self._counts["events_failed"] += 1
         for event in events:
@@ -257,6 +269,17 @@ class Node:
             time.sleep(KEEP_AGAIN_S)  # a failing timer must not spin
 
     # --- acting -------------------------------------------------------------------------------------------------
+
+    def _perform_safely(self, effect: Effect) -> None:
+        """A link or a lamp that fails must not stop the node, nor leave an attempt under way for ever."""
+        try:
+            self._perform(effect)
+        except Exception:  # noqa: BLE001  logged and counted; see above
+            _log.exception("action=effect_failed effect=%s", type(effect).__name__)
+            self._counts["effects_failed"] += 1
+            if isinstance(effect, SendFrame):
+                ended = SendEnded(effect.link, effect.attempt_id, SendOutcome.UNKNOWN, "the link failed")
+                self._inbox.put(ended)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -287,6 +310,13 @@ class Node:
 
     def _bridge(self, event: Event) -> None:
         """Carry what the radio heard to the local broker's msh/ topics; never our own packets."""
+        try:
+            self._translate(event)
+        except Exception:  # noqa: BLE001  anything may come off the air; one packet must not stop the node
+            _log.exception("action=bridge_failed event=%s", type(event).__name__)
+            self._counts["bridge_failed"] += 1
+
+    def _translate(self, event: Event) -> None:
         broker = self._links.get(LinkName.BROKER)
         if isinstance(event, RadioPrepared):
             self._radio = event

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from steunpunt.config import Config
-from steunpunt.control import ANSWER_S_MAX, Body
+from steunpunt.control import ANSWER_S_MAX, NOT_KNOWN_YET, Body
 from steunpunt.engine.accepting import open_ticket_key
 from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.ledger import outgoing
@@ -49,7 +49,7 @@ class Pending:
             return self._body
         return {
             "ok": False,
-            "error": "not_known_yet",
+            "error": NOT_KNOWN_YET,
             "message": "not known yet whether it is kept; ask again",
         }
 

@@ -14,6 +14,7 @@ FORM_AGE_S_MAX = 2 * 3600
 RANDOM_BYTES = 16
 _MAC_BYTES = 10
 _RAW_BYTES = 4 + RANDOM_BYTES + _MAC_BYTES
+_TEXT_CHARS = _RAW_BYTES * 4 // 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ def issue(form_key: bytes, now_s: int, random_bytes: bytes) -> str:
 
 def read(form_key: bytes, text: str) -> FormToken | None:
     """Return the token, or None when it was not issued with this key."""
+    if len(text) != _TEXT_CHARS:
+        return None
     try:
         raw = base64.b64decode(text.encode(), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

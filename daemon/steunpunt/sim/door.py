@@ -30,6 +30,7 @@ class Door:
         self._client: socket.socket | None = None
         self._reader = FrameReader()
         self._out = bytearray()
+        self._stopped_listening = False
         radio.on_reboot = self.drop_client
 
     @property
@@ -72,7 +73,7 @@ class Door:
 
     def pump(self) -> None:
         """Send what the radio has to say, as far as the client takes it."""
-        if self._client is None:
+        if self._client is None or self._stopped_listening:
             return
         while len(self._out) < OUT_BYTES_MAX and (message := self.radio.to_client()) is not None:
             self._out += encode_frame(message)
@@ -84,8 +85,9 @@ class Door:
         except BlockingIOError:
             pass
         except OSError:
-            self.drop_client()
-            return
+            # Gone without reading to the end; what it said before that is still to be read.
+            self._stopped_listening = True
+            self._out.clear()
         self._watch(writing=bool(self._out))
 
     def _listen(self) -> None:
@@ -116,6 +118,7 @@ class Door:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._client = client
             self._reader = FrameReader()
+            self._stopped_listening = False
             self.heard_s = now_s
             self.counters["clients"] += 1
             self._selector.register(client, selectors.EVENT_READ, self)

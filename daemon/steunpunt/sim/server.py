@@ -323,9 +323,7 @@ def serve(  # noqa: PLR0913 - all but the radios have defaults and names
     # Blocked and waited for, not handled: a handler may interrupt any lock that it would need itself.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
-        served = VirtualRadios(
-            radios, preset=preset, loss=loss, speed=speed, control_port=control_port, seed=seed
-        )
+        served = VirtualRadios(radios, preset=preset, loss=loss, speed=speed, control_port=control_port, seed=seed)
         with served:
             if ready is not None:
                 ready(served)

@@ -37,6 +37,12 @@ def make_blueprint() -> Blueprint:
     pages.add_url_rule("/t/<number>", "public_ticket", ticket.show)
     pages.add_url_rule("/t/<number>/stand", "ticket_mark", ticket.show_mark)
     pages.add_url_rule("/t/<number>/<secret>", "ticket", ticket.show)
-    pages.add_url_rule(f"/t/<number>/{what}", "public_supplement", supplement.supplement, methods=forms)
+    pages.add_url_rule(
+        "/t/<number>/erger",
+        "public_supplement",
+        supplement.supplement,
+        methods=forms,
+        defaults={"slug": supplement.WITHOUT_SECRET},
+    )
     pages.add_url_rule(f"/t/<number>/<secret>/{what}", "supplement", supplement.supplement, methods=forms)
     return pages

@@ -114,13 +114,14 @@ def _status() -> dict[str, Any] | None:
 
 def _calls_of(status: dict[str, Any] | None) -> list[ButtonCall]:
     """Return the calls that are waiting or not yet closed."""
-    found = []
-    for button in (status or {}).get("buttons", []):
-        if button["pending_s"] is not None:
-            found.append(ButtonCall(button["name"], int(button["pending_s"]), "", ""))
-        elif button["number"]:
-            found.append(_open_call(button["name"], button["number"]))
+    found = [_call_of(button) for button in (status or {}).get("buttons", [])]
     return [call for call in found if call is not None][:BUTTONS_SHOWN_MAX]
+
+
+def _call_of(button: dict[str, Any]) -> ButtonCall | None:
+    if button["pending_s"] is not None:
+        return ButtonCall(button["name"], int(button["pending_s"]), "", "")
+    return _open_call(button["name"], button["number"]) if button["number"] else None
 
 
 def _open_call(name: str, number: str) -> ButtonCall | None:

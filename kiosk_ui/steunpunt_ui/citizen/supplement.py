@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from flask import abort, make_response, redirect, render_template, request, url_for
+from flask import make_response, redirect, render_template, request, url_for
 from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
@@ -20,7 +20,9 @@ KINDS = {
     "nog-nodig": SupplementCode.STILL_NEEDED,
     "niet-nodig": SupplementCode.NO_LONGER_NEEDED,
 }
-"""Last part of the address and what it adds; only *erger* (worse) goes without the secret half."""
+"""Last part of the address and what it adds."""
+WITHOUT_SECRET = "erger"
+"""The one that who only knows the public number may send: somebody may be shouting it across the hall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,6 @@ class StepPage:
 
 def supplement(number: str, slug: str, secret: str | None = None) -> Response | str:
     """Show the page of one supplement, or send it."""
-    code = KINDS[slug]
-    if secret is None and code is not SupplementCode.WORSE:
-        abort(404)
     reply = find(number, secret) if request.method == "GET" else {"number": number}
     if isinstance(reply, Response):
         return reply
@@ -95,10 +94,11 @@ def _too_long(over: int) -> str:
 
 
 def _back(number: str, secret: str | None, *, added: bool = False) -> str:
-    more = {"added": "1"} if added else {}
+    # A value of None is left out of the address.
+    told = "1" if added else None
     if secret is None:
-        return url_for("citizen.public_ticket", number=number, **more)
-    return url_for("citizen.ticket", number=number, secret=secret, **more)
+        return url_for("citizen.public_ticket", number=number, added=told)
+    return url_for("citizen.ticket", number=number, secret=secret, added=told)
 
 
 def _page(code: SupplementCode) -> StepPage:

@@ -52,7 +52,7 @@ def show_mark(number: str) -> Response:
 def step_address(number: str, secret: str | None, slug: str) -> str:
     """Return where something is added to a request, with the secret half when it is known."""
     if secret is None:
-        return url_for("citizen.public_supplement", number=number, slug=slug)
+        return url_for("citizen.public_supplement", number=number)
     return url_for("citizen.supplement", number=number, secret=secret, slug=slug)
 
 

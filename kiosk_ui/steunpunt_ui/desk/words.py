@@ -3,7 +3,7 @@
 from flask_babel import gettext
 
 from steunpunt.ledger.desk import Case, CaseEvent
-from steunpunt.model import Category, Lane, SenderFunction, SupplementCode, TicketState, TokenCode
+from steunpunt.model import Category, Lane, LinkName, SenderFunction, SupplementCode, TicketState, TokenCode
 
 HOUR_S = 3600
 MINUTE_S = 60
@@ -33,6 +33,12 @@ def category_words(category: Category) -> str:
 def point_words(case: Case) -> str:
     """Return which point a case comes from."""
     return gettext("Point %(id)s", id=case.site)
+
+
+def links_words(case: Case) -> str:
+    """Return over which roads a case came."""
+    names = {LinkName.MESH: gettext("radio"), LinkName.BROKER: gettext("internet")}
+    return ", ".join(str(names.get(LinkName(link), link)) for link in case.links)
 
 
 def lane_words(lane: Lane) -> str:

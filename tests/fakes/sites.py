@@ -1,0 +1,232 @@
+"""Sites without links: real engines over real ledgers, a clock that tests move, and seeded randomness.
+
+A site here plays the node's part: one transaction for the events, then the effects, which the test gets in its hands.
+"""
+
+import functools
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from steunpunt.engine.accepting import form_key
+from steunpunt.engine.common import Entropy
+from steunpunt.engine.coordinator import CoordinatorEngine
+from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.ledger import tables
+from steunpunt.ledger.desk import Case, Desk
+from steunpunt.ledger.migrate import migrate
+from steunpunt.ledger.outgoing import Ticket
+from steunpunt.ledger.outgoing import ticket as read_ticket
+from steunpunt.ledger.store import Ledger
+from steunpunt.model import (
+    BridgeChanged,
+    Category,
+    Effect,
+    Event,
+    FrameHeard,
+    HelpSubmitted,
+    LinkChanged,
+    LinkName,
+    ReplyTo,
+    SendEnded,
+    SendFrame,
+    SendOutcome,
+    SupplementCode,
+    SupplementSubmitted,
+    parse_ticket_number,
+)
+from steunpunt.protocol import forms
+from tests.fakes.region_keys import COORDINATOR, coordinator_keys, site_keys
+
+LEDGER_KEY = bytes(range(160, 192))
+MESH_UP = LinkChanged(LinkName.MESH, up=True, reason="")
+MESH_DOWN = LinkChanged(LinkName.MESH, up=False, reason="unplugged")
+BROKER_UP = LinkChanged(LinkName.BROKER, up=True, reason="")
+BROKER_DOWN = LinkChanged(LinkName.BROKER, up=False, reason="no broker")
+BRIDGE_UP = BridgeChanged(up=True)
+BRIDGE_DOWN = BridgeChanged(up=False)
+
+
+class Clock:
+    """The machine's time since it was switched on, moved by hand."""
+
+    def __init__(self, boot_ms: int = 5_000_000) -> None:
+        self.boot_ms = boot_ms
+
+    def read(self) -> int:
+        return self.boot_ms
+
+    def advance_s(self, seconds: float) -> None:
+        self.boot_ms += round(seconds * 1000)
+
+
+def seeded(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311  repeatable is the point
+
+
+@functools.cache
+def _migrated() -> bytes:
+    """Return an empty ledger; made once, for Alembic takes its time."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        migrate(path)
+        return path.read_bytes()
+
+
+def new_ledger(path: Path) -> Path:
+    """Put an empty, migrated ledger at ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_migrated())
+    return path
+
+
+class _Site:
+    """A site's ledger; the engine over it is made anew at each open, as at each start of a node."""
+
+    def __init__(self, folder: Path, clock: Clock, rng: random.Random) -> None:
+        self.clock = clock
+        self.rng = rng
+        self.entropy = Entropy(rng.randbytes, rng.random)
+        self.path = folder / "ledger.db"
+        if not self.path.exists():
+            new_ledger(self.path)
+        self.open()
+
+    def open(self) -> None:
+        self.ledger = Ledger(self.path, read_boot_ms=self.clock.read).open()
+        with self.ledger.transaction() as connection:
+            self.ledger.touch(connection)
+        self._start()
+
+    def _start(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def _turning(self) -> KioskEngine | CoordinatorEngine:
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        """Kill the process and start it again: all that is not committed is gone."""
+        self.ledger.close()
+        self.open()
+
+    def turn(self, *events: Event, stop: Callable[[], None] = lambda: None) -> list[Effect]:
+        """Commit what follows from the events and return the effects; ``stop`` runs just before the commit."""
+        try:
+            with self.ledger.transaction() as connection:
+                effects = self._turning.turn(connection, list(events), self.now_ms())
+                stop()
+        except BaseException:
+            self._turning.rolled_back()
+            raise
+        self._turning.committed()
+        return effects
+
+    def now_ms(self) -> int:
+        return self.ledger.clock.now_ms()
+
+    def due_ms(self) -> int | None:
+        """Return when the engine wants its next turn, on the machine's clock."""
+        due_ms = self._turning.next_due_ms()
+        return None if due_ms is None else due_ms - self.ledger.clock.offset_ms
+
+    def rows(self, table: sa.Table) -> list[tuple[object, ...]]:
+        return [tuple(row) for row in self.ledger.connection.execute(sa.select(table))]
+
+    def dump(self) -> dict[str, list[tuple[object, ...]]]:
+        return {table.name: self.rows(table) for table in tables.metadata.sorted_tables}
+
+
+class KioskSite(_Site):
+    """A kiosk, with the forms that its screen would send."""
+
+    def __init__(
+        self, folder: Path, clock: Clock, rng: random.Random, site: int = 47, buttons: dict[str, int] | None = None
+    ) -> None:
+        self.site = site
+        self.buttons = buttons or {}
+        super().__init__(folder, clock, rng)
+
+    def _start(self) -> None:
+        self.keys = site_keys(self.site)
+        self.form_key = form_key(self.ledger, self.entropy)
+        self.engine = KioskEngine(self.ledger, self.keys, COORDINATOR, self.buttons, self.form_key, self.entropy)
+
+    @property
+    def _turning(self) -> KioskEngine:
+        return self.engine
+
+    def token(self) -> str:
+        return forms.issue(self.form_key, self.now_ms() // 1000, self.rng.randbytes(forms.RANDOM_BYTES))
+
+    def ask(self, text: str = "Wij hebben water nodig", **fields: object) -> dict[str, object]:
+        """Send a help form and return the answer; what follows besides is dropped, as in a crash after the commit."""
+        return answer_in(self.turn(help_form(self.token(), text, **fields)))
+
+    def ticket(self, number: object) -> Ticket:
+        found = read_ticket(self.ledger.connection, counter_of(number))
+        assert found is not None
+        return found
+
+
+class CoordinatorSite(_Site):
+    """A coordinator, with its desk."""
+
+    def _start(self) -> None:
+        self.engine = CoordinatorEngine(self.ledger, coordinator_keys(), LEDGER_KEY, 1, self.entropy)
+        self.desk = Desk(self.path, LEDGER_KEY, self.rng.randbytes, self.clock.read)
+
+    @property
+    def _turning(self) -> CoordinatorEngine:
+        return self.engine
+
+    def only_case(self) -> Case:
+        (case,) = self.desk.cases()
+        return case
+
+
+def help_form(token: str, text: str = "Wij hebben water nodig", **fields: object) -> HelpSubmitted:
+    values: dict[str, object] = {
+        "category": Category.SUPPLIES,
+        "life_threat": False,
+        "people": 3,
+        "callback": "",
+        "language": "nl",
+        "reply": object(),
+    }
+    return HelpSubmitted(form_token=token, text=text, **(values | fields))  # type: ignore[arg-type]  a form has any
+
+
+def more_form(
+    token: str, number: object, code: SupplementCode = SupplementCode.WORSE, text: str = "", reply: object = "reply"
+) -> SupplementSubmitted:
+    return SupplementSubmitted(token, str(number), code, text, reply)
+
+
+def answer_in(effects: list[Effect]) -> dict[str, object]:
+    """Return the one answer among the effects."""
+    (answer,) = [effect.body for effect in effects if isinstance(effect, ReplyTo)]
+    return answer
+
+
+def frames(effects: list[Effect], link: LinkName | None = None) -> list[SendFrame]:
+    return [e for e in effects if isinstance(e, SendFrame) and link in {None, e.link}]
+
+
+def ended(frame: SendFrame, outcome: SendOutcome = SendOutcome.TAKEN) -> SendEnded:
+    return SendEnded(frame.link, frame.attempt_id, outcome)
+
+
+def heard(
+    payload: bytes, link: LinkName = LinkName.MESH, carrier: int | None = None, confirm: int | None = None
+) -> FrameHeard:
+    return FrameHeard(link, payload, carrier=carrier, confirm=confirm)
+
+
+def counter_of(number: object) -> int:
+    parsed = parse_ticket_number(str(number))
+    assert parsed is not None
+    return parsed[1]

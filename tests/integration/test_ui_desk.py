@@ -1,0 +1,351 @@
+"""The desk: who may look, that looking changes nothing, and that each act happens once, in a person's name."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from steunpunt import keyfiles
+from steunpunt.control import Client
+from steunpunt.ledger import incoming
+from steunpunt.ledger.desk import CaseEvent
+from steunpunt.ledger.incoming import Content, NewCase, Piece
+from steunpunt.ledger.migrate import migrate
+from steunpunt.ledger.store import Ledger
+from steunpunt.model import (
+    Category,
+    Lane,
+    LinkName,
+    SenderFunction,
+    SupplementCode,
+    TicketState,
+    TokenCode,
+)
+from steunpunt.protocol import vault
+from steunpunt_ui.app import create_app
+from steunpunt_ui.desk.passwords import set_password
+from tests.fakes.memory_desk import CASE, MemoryDesk
+from tests.fakes.ui_sites import coordinator_config
+
+HOME = "http://localhost"
+NAME, PASSWORD = "Jansen", "brandweer-47"
+
+
+@pytest.fixture(name="passwords", scope="module")
+def fixture_passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "desk.passwords"
+    set_password(path, NAME, PASSWORD)
+    return path
+
+
+@pytest.fixture(name="desk")
+def fixture_desk() -> MemoryDesk:
+    return MemoryDesk(
+        replace(CASE, id=1, number="47-1", lane=Lane.OTHER, age_s=9000, text="dekens", people=14),
+        replace(CASE, id=2, number="52-4", site=52, lane=Lane.LIFE_THREAT, life_threat=True, category=Category.MEDICAL),
+        replace(CASE, id=3, number="61-2", site=61, lane=Lane.URGENT, category=Category.BUTTON, presses=3),
+    )
+
+
+@pytest.fixture(name="web")
+def fixture_web(tmp_path: Path, passwords: Path, desk: MemoryDesk) -> FlaskClient:
+    config = coordinator_config(tmp_path / "no-node.sock", passwords)
+    return create_app(config, Client(tmp_path / "no-node.sock"), desk).test_client()
+
+
+@pytest.fixture(name="person")
+def fixture_person(web: FlaskClient) -> FlaskClient:
+    assert log_in(web).headers["Location"] == "/desk/"
+    return web
+
+
+def log_in(web: FlaskClient, name: str = NAME, password: str = PASSWORD) -> TestResponse:
+    return web.post("/desk/login", data={"name": name, "password": password}, headers={"Origin": HOME})
+
+
+def token_of(page: TestResponse, act: str) -> str:
+    found = re.search(rf'action="/desk/[^"]*{act}"><input type="hidden" name="token" value="([^"]+)"', page.text)
+    assert found, f"no form for {act}"
+    return found[1]
+
+
+def act(web: FlaskClient, case_id: int, act: str, **fields: str) -> TestResponse:
+    path = f"/desk/melding/{case_id}"
+    fields = {"token": token_of(web.get(path), act)} | fields
+    return web.post(f"{path}/{act}", data=fields, headers={"Origin": HOME})
+
+
+# --- who may look -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/desk/", "/desk/melding/1", "/desk/melding/99"])
+def test_nobody_looks_without_logging_in(web: FlaskClient, path: str) -> None:
+    reply = web.get(path)
+    assert (reply.status_code, reply.headers["Location"]) == (303, "/desk/login")
+    assert web.get("/desk/stand").status_code == 401
+
+
+def test_the_first_page_of_a_coordinator_is_the_desk(web: FlaskClient) -> None:
+    assert web.get("/").headers["Location"] == "/desk/"
+    assert web.get("/nl/").status_code == 404
+    assert web.get("/nl/hulp").status_code == 404
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(web: FlaskClient, desk: MemoryDesk) -> None:
+    cookie = log_in(web).headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "Path=/desk" in cookie
+    assert desk.seen_here == [NAME]
+
+
+@pytest.mark.parametrize(("name", "password"), [(NAME, "fout-woord"), ("Niemand", PASSWORD), ("", "")])
+def test_a_wrong_name_and_a_wrong_password_look_the_same(web: FlaskClient, name: str, password: str) -> None:
+    reply = log_in(web, name, password)
+    assert reply.status_code == 403
+    assert "De naam of het wachtwoord klopt niet." in reply.text
+    assert "Set-Cookie" not in reply.headers
+
+
+def test_after_ten_wrong_tries_one_waits(web: FlaskClient) -> None:
+    assert {log_in(web, NAME, "fout-woord").status_code for _ in range(10)} == {403}
+    refused = log_in(web)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
+
+
+def test_logging_out_ends_the_session_everywhere(person: FlaskClient) -> None:
+    cookie = person.get_cookie("desk", path="/desk")
+    assert cookie is not None
+    token = token_of(person.get("/desk/"), "logout")
+    person.post("/desk/logout", data={"token": token}, headers={"Origin": HOME})
+    person.set_cookie("desk", cookie.value, path="/desk")
+    assert person.get("/desk/").status_code == 303
+
+
+def test_a_form_without_a_token_of_this_session_is_refused(person: FlaskClient, desk: MemoryDesk) -> None:
+    for token in ("", "x" * 54):
+        reply = person.post("/desk/melding/1/oppakken", data={"token": token}, headers={"Origin": HOME})
+        assert reply.status_code == 403
+    token = token_of(person.get("/desk/melding/1"), "oppakken")
+    foreign = person.post("/desk/melding/1/oppakken", data={"token": token}, headers={"Origin": "http://evil.example"})
+    assert foreign.status_code == 403
+    assert desk.acts == []
+
+
+def test_a_passwords_file_that_was_opened_to_all_lets_nobody_in(tmp_path: Path, desk: MemoryDesk) -> None:
+    path = tmp_path / "open.passwords"
+    set_password(path, NAME, PASSWORD)
+    path.chmod(0o644)
+    web = create_app(coordinator_config(tmp_path / "n", path), Client(tmp_path / "n"), desk).test_client()
+    reply = log_in(web)
+    assert reply.status_code == 503
+    assert str(path) not in reply.text
+
+
+# --- looking ----------------------------------------------------------------------------------------------------
+
+
+def test_the_list_goes_by_priority_and_then_age_with_place_first(person: FlaskClient) -> None:
+    page = person.get("/desk/").text
+    order = [page.index(f"<b>Steunpunt {site}</b>") for site in (52, 61, 47)]
+    assert order == sorted(order)
+    assert "Levensgevaar" in page
+    assert "Dringend" in page
+    assert "3 keer gedrukt" in page
+    assert '<time data-age="9000">2 u 30 min</time>' in page
+    assert page.count('<svg class="shape"') == 3
+
+
+def test_looking_changes_nothing(person: FlaskClient, desk: MemoryDesk) -> None:
+    before = dict(desk.held)
+    for path in ("/desk/", "/desk/stand", "/desk/melding/2", "/desk/melding/2/stand"):
+        assert person.get(path).status_code == 200
+    assert (desk.acts, desk.held) == ([], before)
+
+
+def test_an_empty_list_says_so(tmp_path: Path, passwords: Path) -> None:
+    config = coordinator_config(tmp_path / "n", passwords)
+    web = create_app(config, Client(tmp_path / "n"), MemoryDesk()).test_client()
+    log_in(web)
+    assert "Geen open meldingen." in web.get("/desk/").text
+
+
+def test_a_closed_case_with_news_is_among_the_open_ones(person: FlaskClient, desk: MemoryDesk) -> None:
+    desk.held[1] = replace(CASE, id=1, number="47-1", state=TicketState.CLOSED, close_code=TokenCode.CLOSED_HELPED)
+    assert "Afgesloten meldingen" in person.get("/desk/").text
+    desk.held[1] = replace(desk.held[1], unread_supplements=1)
+    page = person.get("/desk/").text
+    assert "Afgesloten meldingen" not in page
+    assert "1 nieuw bericht" in page
+
+
+def test_what_citizens_write_is_text_and_nothing_else(person: FlaskClient, desk: MemoryDesk) -> None:
+    desk.held[1] = replace(desk.held[1], text="<script>alert(1)</script>", callback='"><img src=x>')
+    for path in ("/desk/", "/desk/stand", "/desk/melding/1"):
+        page = person.get(path).text
+        assert "<script>alert" not in page
+        assert "<img" not in page
+
+
+def test_the_log_of_a_case_says_who_what_and_whether_it_arrived(person: FlaskClient, desk: MemoryDesk) -> None:
+    events = (
+        CaseEvent("received", "", 480, "", delivered=None),
+        CaseEvent("seen", "De Vries", 200, "", delivered=True),
+        CaseEvent("passed_on", "De Vries", 150, "", False, None, "Meldkamer", "c2000", "0042", read_back=True),
+        CaseEvent("supplement", "", 30, "nu ook vlammen", None, SupplementCode.WORSE),
+    )
+    desk.held[2] = replace(desk.held[2], events=events, seen_by="De Vries", state=TicketState.SEEN)
+    page = " ".join(re.sub(r"<[^>]+>", " ", person.get("/desk/melding/2").text).split())
+    assert "Opgepakt · De Vries · 3 minuten geleden Aangekomen bij het steunpunt: ja" in page
+    assert "Meldkamer · C2000 · 0042 · teruggelezen Aangekomen bij het steunpunt: nog niet bekend" in page
+    assert "De melder zegt: het is erger geworden · minder dan een minuut geleden nu ook vlammen" in page
+
+
+def test_polling_a_case_sees_news(person: FlaskClient, desk: MemoryDesk) -> None:
+    mark = person.get("/desk/melding/1/stand").text
+    assert f'data-mark="{mark}"' in person.get("/desk/melding/1").text
+    desk.held[1] = replace(desk.held[1], presses=2)
+    assert person.get("/desk/melding/1/stand").text != mark
+    assert person.get("/desk/melding/99").status_code == 404
+
+
+# --- acting -----------------------------------------------------------------------------------------------------
+
+
+def test_from_taking_up_to_closing(person: FlaskClient, desk: MemoryDesk) -> None:
+    assert "Antwoord" not in person.get("/desk/melding/2").text
+    assert act(person, 2, "oppakken").headers["Location"] == "/desk/melding/2"
+    act(person, 2, "antwoord", function="FIRE_CREW", text="Kom naar de deur. <b>Nu</b>")
+    act(person, 2, "doorgeven", to="Meldkamer", how="c2000", reference="0042", read_back="yes")
+    act(person, 2, "afsluiten", code="CLOSED_HELPED")
+    assert desk.acts == [
+        ("seen", 2, NAME),
+        ("answer", 2, NAME, SenderFunction.FIRE_CREW, "Kom naar de deur. <b>Nu</b>"),
+        ("passed_on", 2, NAME, "Meldkamer", "c2000", "0042", True),
+        ("closed", 2, NAME, TokenCode.CLOSED_HELPED),
+    ]
+    assert "Deze melding is afgesloten." in person.get("/desk/melding/2").text
+
+
+def test_the_same_form_acts_once(person: FlaskClient, desk: MemoryDesk) -> None:
+    token = token_of(person.get("/desk/melding/1"), "oppakken")
+    codes = [act(person, 1, "oppakken", token=token).status_code, 0]
+    codes[1] = person.post("/desk/melding/1/oppakken", data={"token": token}, headers={"Origin": HOME}).status_code
+    assert codes == [303, 303]
+    assert len(desk.acts) == 1
+
+
+def test_when_a_colleague_was_first_one_is_told(person: FlaskClient, desk: MemoryDesk) -> None:
+    token = token_of(person.get("/desk/melding/1"), "oppakken")
+    desk.take_up(1, "De Vries", token="other")
+    reply = person.post("/desk/melding/1/oppakken", data={"token": token}, headers={"Origin": HOME})
+    assert reply.status_code == 409
+    assert "Misschien was een collega u voor." in reply.text
+    assert "Opgepakt door De Vries" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "told"),
+    [
+        ("antwoord", {"function": "FIRE_CREW", "text": " "}, "Schrijf eerst het antwoord."),
+        ("antwoord", {"function": "KONING", "text": "hallo"}, "Kies wie antwoordt."),
+        ("antwoord", {"function": "MEDICAL", "text": "é" * 86}, "Het antwoord is 1 teken te lang."),
+        ("doorgeven", {"to": "", "how": "c2000"}, "Schrijf aan wie u dit doorgaf."),
+        ("doorgeven", {"to": "Meldkamer", "how": "duif"}, "Kies hoe u dit doorgaf."),
+        ("doorgeven", {"to": "M" * 81, "how": "phone"}, "Dat is te lang."),
+        ("afsluiten", {"code": "RECEIVED"}, "Kies een reden."),
+        ("afsluiten", {}, "Kies een reden."),
+    ],
+)
+def test_a_refused_act_says_why_and_keeps_what_was_typed(
+    person: FlaskClient, desk: MemoryDesk, name: str, fields: dict[str, str], told: str
+) -> None:
+    desk.take_up(1, NAME, token="earlier")
+    reply = act(person, 1, name, **fields)
+    assert reply.status_code == 409
+    assert told in reply.text
+    for value in (fields.get("text", "").strip(), fields.get("to", "")):
+        assert value in reply.text
+    assert len(desk.acts) == 1
+
+
+def test_a_case_that_is_gone(person: FlaskClient, desk: MemoryDesk) -> None:
+    token = token_of(person.get("/desk/melding/1"), "oppakken")
+    del desk.held[1]
+    reply = person.post("/desk/melding/1/oppakken", data={"token": token}, headers={"Origin": HOME})
+    assert reply.status_code == 404
+    assert "Deze melding is hier niet meer." in reply.text
+
+
+# --- the ledger itself ------------------------------------------------------------------------------------------
+
+
+LEDGER_KEY = bytes(range(32))
+
+
+@pytest.fixture(name="over_ledger")
+def fixture_over_ledger(tmp_path: Path, passwords: Path) -> FlaskClient:
+    key = tmp_path / "ledger.key"
+    keyfiles.write(key, {"ledger_key": keyfiles.encoded(LEDGER_KEY)}, keyfiles.OWNER_AND_GROUP)
+    config = coordinator_config(tmp_path / "n", passwords)
+    ledger = msgspec.structs.replace(config.ledger, path=str(tmp_path / "ledger.db"), key_file=str(key))
+    return create_app(msgspec.structs.replace(config, ledger=ledger), Client(tmp_path / "n")).test_client()
+
+
+def begin_ledger(path: Path) -> None:
+    """Make a ledger with one case, as the node does."""
+    migrate(path)
+    ledger = Ledger(path).open()
+    content = Content(
+        category=1,
+        life_threat=True,
+        people=2,
+        text="zij valt weg",
+        callback="hier",
+        language="nl",
+        verify=bytes(16),
+        answer=bytes(16),
+    )
+    at, key, nonce = Piece(47, b"abc", 0), bytes(32), bytes(vault.NONCE_BYTES)
+    wrapped, box = incoming.wrap_case_key(LEDGER_KEY, key, nonce), incoming.box_content(key, nonce, content)
+    with ledger.transaction() as connection:
+        ledger.touch(connection)
+        now_ms = ledger.clock.now_ms()
+        incoming.add_case(connection, NewCase(at, 12, 0, wrapped, box, 65_000, False, now_ms, LinkName.MESH))  # noqa: FBT003
+        incoming.add_event(connection, at, "received", now_ms, None)
+    ledger.close()
+
+
+def test_until_the_node_made_the_ledger_the_desk_waits(over_ledger: FlaskClient, tmp_path: Path) -> None:
+    assert log_in(over_ledger).status_code == 303
+    waiting = over_ledger.get("/desk/")
+    assert waiting.status_code == 503
+    assert "Het register is nu niet te gebruiken." in waiting.text
+    assert 'http-equiv="refresh"' in waiting.text
+    begin_ledger(tmp_path / "ledger.db")
+    assert "zij valt weg" in over_ledger.get("/desk/").text
+    assert over_ledger.get("/desk/melding/99").status_code == 404
+
+
+def test_the_ledger_itself_from_taking_up_to_closing(over_ledger: FlaskClient, tmp_path: Path) -> None:
+    begin_ledger(tmp_path / "ledger.db")
+    log_in(over_ledger)
+    token = token_of(over_ledger.get("/desk/melding/1"), "oppakken")
+    for _ in range(2):
+        data = {"token": token}
+        taken = over_ledger.post("/desk/melding/1/oppakken", data=data, headers={"Origin": HOME})
+        assert taken.status_code == 303
+    for name, fields in {
+        "antwoord": {"function": "FIRE_CREW", "text": "Wij komen eraan."},
+        "doorgeven": {"to": "Meldkamer", "how": "c2000", "reference": "0042"},
+        "afsluiten": {"code": "CLOSED_NOT_NEEDED"},
+    }.items():
+        assert act(over_ledger, 1, name, **fields).status_code == 303
+    page = " ".join(re.sub(r"<[^>]+>", " ", over_ledger.get("/desk/melding/1").text).split())
+    for said in ("Opgepakt · Jansen", "Wij komen eraan.", "Meldkamer · C2000 · 0042 · niet teruggelezen"):
+        assert page.count(said) == 1
+    assert "Afgesloten: Er is geen hulp meer nodig" in page

@@ -1,0 +1,280 @@
+"""The outbox, by walking its timer: nothing is given up, the urgent goes first, and a dead road is left in time."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steunpunt.model import Category, Lane, LinkName
+from steunpunt.relay import outbox
+from steunpunt.relay.outbox import (
+    BEACON_FRESH_MS_MAX,
+    Choice,
+    Roads,
+    Waiting,
+    choose,
+    lane_for,
+    links_for,
+    next_due_ms,
+    refused_wait_ms,
+    says_hello,
+    wait_ms,
+)
+
+HOUR_MS = 3_600_000
+MESH, BROKER = LinkName.MESH, LinkName.BROKER
+ROOM = {MESH: 1, BROKER: 8}
+MESH_ONLY = Roads(mesh_up=True, broker_up=False, bridge_up=False, beacon_age_ms=None)
+BOTH = Roads(mesh_up=True, broker_up=True, bridge_up=True, beacon_age_ms=0)
+BROKER_ONLY = replace(BOTH, mesh_up=False)
+FAILOVER_MS_MAX = 90_000
+ATTEMPT_MS = 1_000
+FIRMWARE_GIVES_UP_MS = 26_000
+
+lanes = st.sampled_from([Lane.LIFE_THREAT, Lane.URGENT, Lane.OTHER])
+jitters = st.floats(0, 1)
+roads_known = st.builds(
+    Roads,
+    mesh_up=st.booleans(),
+    broker_up=st.booleans(),
+    bridge_up=st.booleans(),
+    beacon_age_ms=st.none() | st.integers(0, 10 * BEACON_FRESH_MS_MAX),
+)
+queues = st.lists(
+    st.builds(
+        Waiting,
+        message_id=st.integers(1, 40),
+        lane=lanes,
+        created_ms=st.integers(0, 1000),
+        mesh_tries=st.integers(0, 9),
+        mesh_next_ms=st.integers(0, 2000),
+        broker_tries=st.integers(0, 9),
+        broker_next_ms=st.integers(0, 2000),
+    ),
+    max_size=12,
+    unique_by=lambda message: message.message_id,
+)
+
+
+def new(lane: Lane = Lane.URGENT, created_ms: int = 0, message_id: int = 1) -> Waiting:
+    return Waiting(message_id, lane, created_ms, 0, 0, 0, 0)
+
+
+def tried(message: Waiting, link: LinkName, now_ms: int, jitter: float) -> Waiting:
+    """Note a try as the kiosk's engine does."""
+    if link is MESH:
+        tries = message.mesh_tries + 1
+        next_ms = now_ms + wait_ms(link, message.lane, tries, jitter)
+        return replace(message, mesh_tries=tries, mesh_next_ms=next_ms)
+    tries = message.broker_tries + 1
+    next_ms = now_ms + wait_ms(link, message.lane, tries, jitter)
+    return replace(message, broker_tries=tries, broker_next_ms=next_ms)
+
+
+def walk(
+    message: Waiting, roads_at: Callable[[int], Roads], until_ms: int, *, look_again_ms: int | None = None
+) -> list[tuple[int, LinkName]]:
+    """Follow one message that nobody receipts from timer to timer; returns each try.
+
+    As in the engine, the end of an attempt is a reason to look again too.
+    """
+    now_ms, tries = message.created_ms, list[tuple[int, LinkName]]()
+    while now_ms <= until_ms:
+        chosen = choose([message], roads_at(now_ms), now_ms, ROOM)
+        for choice in chosen:
+            tries.append((now_ms, choice.link))
+            message = tried(message, choice.link, now_ms, jitter=0.5)
+        due_ms = next_due_ms([message], roads_at(now_ms))
+        ended_ms = now_ms + ATTEMPT_MS if chosen else None
+        dues = [due for due in (due_ms, ended_ms, look_again_ms) if due is not None and due > now_ms]
+        if not dues:
+            return tries
+        now_ms = min(dues)
+    return tries
+
+
+def gaps(tries: list[tuple[int, LinkName]], link: LinkName) -> list[int]:
+    times = [at for at, over in tries if over is link]
+    return [late - early for early, late in zip(times, times[1:], strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("lane", "link", "most_ms"),
+    [
+        (Lane.LIFE_THREAT, MESH, outbox.MESH_LIFE_WAIT_MS_MAX),
+        (Lane.URGENT, MESH, outbox.MESH_WAIT_MS_MAX),
+        (Lane.OTHER, MESH, outbox.MESH_WAIT_MS_MAX),
+        (Lane.LIFE_THREAT, BROKER, outbox.BROKER_WAIT_MS_MAX),
+        (Lane.OTHER, BROKER, outbox.BROKER_WAIT_MS_MAX),
+    ],
+)
+def test_two_days_without_receipt_and_never_given_up(lane: Lane, link: LinkName, most_ms: int) -> None:
+    until_ms = 48 * HOUR_MS
+    tries = walk(new(lane), lambda _: MESH_ONLY if link is MESH else BROKER_ONLY, until_ms)
+    waits = gaps(tries, link)
+    assert tries[0] == (0, link), "the first try is at once"
+    assert tries[-1][0] > until_ms - 1.4 * most_ms, "and the last one just before the end"
+    assert waits == sorted(waits), "the waits grow"
+    assert waits[-1] == round(most_ms * 1.2), "up to their bound, with half the jitter"
+
+
+@given(lanes, st.sampled_from(LinkName), st.integers(1, 10_000), jitters, jitters)
+def test_waits_have_bounds(lane: Lane, link: LinkName, tries: int, one: float, other: float) -> None:
+    wait = wait_ms(link, lane, tries, one)
+    most = {MESH: outbox.MESH_WAIT_MS_MAX, BROKER: outbox.BROKER_WAIT_MS_MAX}[link]
+    assert wait_ms(link, lane, 1, 0) <= wait <= 1.4 * most
+    assert wait_ms(link, lane, tries, 0) <= wait, "jitter only lengthens"
+    assert wait <= wait_ms(link, lane, tries + 1, one)
+    assert wait_ms(link, Lane.LIFE_THREAT, tries, one) <= wait_ms(link, Lane.OTHER, tries, one)
+    refused = refused_wait_ms(link, lane, tries, other)
+    assert outbox.REFUSED_WAIT_MS <= refused <= wait_ms(link, lane, tries, other)
+    assert refused <= refused_wait_ms(link, lane, tries + 1, other)
+
+
+def test_a_retry_never_overtakes_the_radio() -> None:
+    assert min(wait_ms(MESH, lane, 1, 0) for lane in Lane) > FIRMWARE_GIVES_UP_MS
+
+
+def test_jitter_takes_sites_apart() -> None:
+    assert wait_ms(MESH, Lane.URGENT, 1, 1) - wait_ms(MESH, Lane.URGENT, 1, 0) == 12_000
+
+
+# --- order --------------------------------------------------------------------------------------------------------
+
+
+@given(queues, roads_known, st.integers(0, 2500), st.integers(0, 4), st.integers(0, 4))
+def test_what_is_chosen_is_due_allowed_and_in_order(
+    queue: list[Waiting], roads: Roads, now_ms: int, mesh_room: int, broker_room: int
+) -> None:
+    room = {MESH: mesh_room, BROKER: broker_room}
+    choices = choose(queue, roads, now_ms, room)
+    by_id = {message.message_id: message for message in queue}
+    assert len(set(choices)) == len(choices)
+    for link in LinkName:
+        chosen = [by_id[choice.message_id] for choice in choices if choice.link is link]
+        passed_over = [
+            message
+            for message in queue
+            if link in links_for(message, roads) and outbox.due_ms(message, link) <= now_ms and message not in chosen
+        ]
+        assert len(chosen) <= room[link]
+        assert all(link in links_for(m, roads) and outbox.due_ms(m, link) <= now_ms for m in chosen)
+        ranks = [(m.lane, m.created_ms) for m in chosen]
+        assert ranks == sorted(ranks)
+        if passed_over:
+            assert len(chosen) == room[link], "nothing that is due waits while there is room"
+            assert not ranks or max(ranks) <= min((m.lane, m.created_ms) for m in passed_over)
+
+
+def test_lanes_go_before_age() -> None:
+    queue = [new(Lane.OTHER, 0, 1), new(Lane.URGENT, 50, 2), new(Lane.LIFE_THREAT, 99, 3), new(Lane.URGENT, 40, 4)]
+    order = [choice.message_id for choice in choose(queue, MESH_ONLY, 100, {MESH: 9})]
+    assert order == [3, 4, 2, 1]
+    assert choose(queue, MESH_ONLY, 100, {MESH: 1}) == [Choice(3, MESH)]
+    assert choose(queue, MESH_ONLY, 100, {}) == []
+
+
+@given(queues, roads_known, st.integers(0, 2500))
+def test_the_timer_never_sleeps_through_what_is_due(queue: list[Waiting], roads: Roads, now_ms: int) -> None:
+    due_ms = next_due_ms(queue, roads)
+    everything = {MESH: 99, BROKER: 99}
+    if due_ms is None:
+        assert choose(queue, roads, 10**12, everything) == []
+    else:
+        assert choose(queue, roads, due_ms, everything)
+        assert choose(queue, roads, due_ms - 1, everything) == []
+    assert bool(choose(queue, roads, now_ms, everything)) is (due_ms is not None and due_ms <= now_ms)
+
+
+@pytest.mark.parametrize(
+    ("category", "life_threat", "lane"),
+    [
+        (Category.MEDICAL, True, Lane.LIFE_THREAT),
+        (Category.OTHER, True, Lane.LIFE_THREAT),
+        (Category.MEDICAL, False, Lane.URGENT),
+        (Category.FIRE, False, Lane.URGENT),
+        (Category.POLICE, False, Lane.URGENT),
+        (Category.BUTTON, False, Lane.URGENT),
+        (Category.SUPPLIES, False, Lane.OTHER),
+        (Category.MISSING, False, Lane.OTHER),
+        (Category.OTHER, False, Lane.OTHER),
+    ],
+)
+def test_lanes_of_requests(category: Category, life_threat: bool, lane: Lane) -> None:  # noqa: FBT001
+    assert lane_for(category, life_threat=life_threat) is lane
+
+
+# --- roads --------------------------------------------------------------------------------------------------------
+
+
+@given(roads_known)
+def test_the_region_answers_only_with_a_fresh_beacon_and_every_hop_up(roads: Roads) -> None:
+    age_ms = roads.beacon_age_ms
+    fresh = age_ms is not None and age_ms <= BEACON_FRESH_MS_MAX
+    assert roads.region_answers is (roads.broker_up and roads.bridge_up and fresh)
+
+
+@given(lanes, st.booleans(), st.booleans(), st.booleans(), st.integers(0, 5))
+def test_a_life_threat_goes_over_all_there_is(
+    lane: Lane,
+    mesh_up: bool,
+    broker_up: bool,
+    fresh: bool,
+    tries: int,  # noqa: FBT001
+) -> None:
+    roads = Roads(mesh_up, broker_up, broker_up, 0 if fresh else None)
+    message = replace(new(lane), broker_tries=tries)
+    links = links_for(message, roads)
+    broker = broker_up and fresh
+    both = lane is Lane.LIFE_THREAT or tries >= outbox.BROKER_TRIES_BEFORE_MESH
+    assert (BROKER in links) is broker
+    assert (MESH in links) is (mesh_up and (both or not broker))
+    assert bool(links) is (mesh_up or broker), "a road that is there is used"
+
+
+def test_a_life_threat_leaves_on_both_links_at_once() -> None:
+    assert walk(new(Lane.LIFE_THREAT), lambda _: BOTH, 5_000) == [(0, BROKER), (0, MESH)]
+    assert walk(new(Lane.URGENT), lambda _: BOTH, 5_000) == [(0, BROKER)]
+
+
+def test_after_two_tries_the_broker_is_not_waited_for() -> None:
+    tries = walk(new(), lambda _: BOTH, HOUR_MS)
+    first_mesh_ms = next(at for at, link in tries if link is MESH)
+    assert [link for _, link in tries][:3] == [BROKER, BROKER, MESH]
+    assert first_mesh_ms <= 2 * 1.4 * outbox.BROKER_FIRST_WAIT_MS
+    assert gaps(tries, BROKER)[-1] <= 1.4 * outbox.BROKER_WAIT_MS_MAX, "the broker is tried all the same"
+
+
+@given(created_ms=st.integers(0, 120_000), last_beacon_ms=st.integers(0, 120_000), lane=lanes)
+def test_the_mesh_takes_over_within_90_seconds_of_the_last_beacon(
+    created_ms: int, last_beacon_ms: int, lane: Lane
+) -> None:
+    def roads_at(now_ms: int) -> Roads:
+        return replace(BOTH, beacon_age_ms=max(0, now_ms - last_beacon_ms))
+
+    # The engine sets its timer to the moment at which the beacon is no longer fresh.
+    stale_ms = last_beacon_ms + BEACON_FRESH_MS_MAX + 1
+    tries = walk(new(lane, created_ms), roads_at, 10 * HOUR_MS, look_again_ms=stale_ms)
+    first_mesh_ms = next(at for at, link in tries if link is MESH)
+    assert first_mesh_ms - max(created_ms, last_beacon_ms) <= FAILOVER_MS_MAX
+    assert all(at <= stale_ms for at, link in tries if link is BROKER), "nothing goes into a void"
+
+
+def test_the_broker_is_used_again_soon_after_it_comes_back() -> None:
+    back_ms = 5 * HOUR_MS
+
+    def roads_at(now_ms: int) -> Roads:
+        return BOTH if now_ms >= back_ms else MESH_ONLY
+
+    tries = walk(new(), roads_at, 6 * HOUR_MS, look_again_ms=back_ms)
+    assert next(at for at, link in tries if link is BROKER) == back_ms
+
+
+# --- hello --------------------------------------------------------------------------------------------------------
+
+
+def test_hello_rides_along_until_the_epoch_is_receipted_and_when_nobody_answers() -> None:
+    assert all(says_hello(receipted=False, tries=tries) for tries in range(1, 20))
+    assert [says_hello(receipted=True, tries=tries) for tries in range(1, 6)] == [False, False, False, True, True]

@@ -1,0 +1,48 @@
+"""The coordinator's replies: where the site was last heard, then the other road, ever more patiently."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steunpunt.model import LinkName
+from steunpunt.relay.replies import FIRST_WAIT_MS, WAIT_MS_MAX, SiteRoads, reply_link, wait_ms
+
+MESH, BROKER = LinkName.MESH, LinkName.BROKER
+ALL_UP = frozenset(LinkName)
+heard_ms = st.none() | st.integers(0, 10**9)
+
+
+def test_the_freshest_road_first_then_in_turn() -> None:
+    by_broker = SiteRoads(mesh_ms=100, broker_ms=200, carrier=47)
+    by_mesh = SiteRoads(mesh_ms=300, broker_ms=200, carrier=47)
+    assert [reply_link(by_broker, tries, ALL_UP) for tries in range(4)] == [BROKER, MESH, BROKER, MESH]
+    assert [reply_link(by_mesh, tries, ALL_UP) for tries in range(4)] == [MESH, BROKER, MESH, BROKER]
+
+
+@given(
+    heard_ms,
+    heard_ms,
+    st.none() | st.integers(16, 0xFFFF),
+    st.integers(0, 50),
+    st.frozensets(st.sampled_from(LinkName)),
+)
+def test_a_reply_takes_a_road_that_is_up_and_on_which_the_site_was_heard(
+    mesh_ms: int | None, broker_ms: int | None, carrier: int | None, tries: int, up: frozenset[LinkName]
+) -> None:
+    usable = {MESH} if mesh_ms is not None else set()
+    usable |= {BROKER} if broker_ms is not None and carrier is not None else set()
+    usable &= up
+    roads = SiteRoads(mesh_ms, broker_ms, carrier)
+    links = [reply_link(roads, tries + more, up) for more in range(2)]
+    assert set(links) == (usable or {None}), "two tries take every road there is"
+
+
+def test_a_site_that_was_never_heard_cannot_be_told() -> None:
+    assert reply_link(SiteRoads(None, None, None), 0, ALL_UP) is None
+
+
+@given(st.sampled_from(LinkName), st.integers(1, 100_000), st.floats(0, 1))
+def test_waits_grow_up_to_their_bound(link: LinkName, tries: int, jitter: float) -> None:
+    wait = wait_ms(link, tries, jitter)
+    assert FIRST_WAIT_MS[link] <= wait <= 1.4 * WAIT_MS_MAX
+    assert wait <= wait_ms(link, tries + 1, jitter)
+    assert wait_ms(link, 60, jitter) >= WAIT_MS_MAX

@@ -1,0 +1,72 @@
+"""The words: every one in every language, and the compiled catalogs the same as the readable ones."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.frontend import parse_mapping_cfg
+from babel.messages.mofile import read_mo, write_mo
+from babel.messages.pofile import read_po
+
+import steunpunt_ui
+from steunpunt_ui.languages import LANGUAGES
+
+ROOT = Path(steunpunt_ui.__file__).parent
+TRANSLATIONS = ROOT / "translations"
+Ids = str | tuple[str, ...]
+
+
+def catalog(language: str) -> Catalog:
+    with (TRANSLATIONS / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        return read_po(file, locale=language, abort_invalid=True)
+
+
+def messages(language: str) -> dict[Ids, Message]:
+    return {_key(message.id): message for message in catalog(language) if message.id}
+
+
+def _key(ids: object) -> Ids:
+    return tuple(ids) if isinstance(ids, list | tuple) else str(ids)
+
+
+def used_in_sources() -> set[Ids]:
+    with (TRANSLATIONS / "babel.cfg").open(encoding="utf-8") as file:
+        methods, options = parse_mapping_cfg(file)
+    found = extract_from_dir(str(ROOT), methods, options)
+    return {_key(ids) for _, _, ids, _, _ in found}
+
+
+def test_each_catalog_has_exactly_the_words_that_are_used() -> None:
+    used = used_in_sources()
+    assert len(used) > 150
+    for language in LANGUAGES:
+        assert set(messages(language)) == used, language
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_none_is_missing_or_uncertain(language: str) -> None:
+    for ids, message in messages(language).items():
+        texts = [message.string] if isinstance(message.string, str) else list(message.string)
+        assert all(texts), ids
+        assert len(texts) == (2 if isinstance(ids, tuple) else 1), ids
+        assert not message.fuzzy, ids
+        wanted = set(re.findall(r"%\(\w+\)\w", ids if isinstance(ids, str) else ids[1]))
+        assert all(set(re.findall(r"%\(\w+\)\w", text)) == wanted for text in texts), ids
+
+
+def test_english_is_what_the_sources_say() -> None:
+    for ids, message in messages("en").items():
+        assert _key(message.string) == ids
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_compiled_catalog_is_the_readable_one(language: str) -> None:
+    compiled = io.BytesIO()
+    write_mo(compiled, catalog(language))
+    compiled.seek(0)
+    expected = {_key(message.id): message.string for message in read_mo(compiled) if message.id}
+    with (TRANSLATIONS / language / "LC_MESSAGES" / "messages.mo").open("rb") as file:
+        assert {_key(message.id): message.string for message in read_mo(file) if message.id} == expected
