@@ -149,6 +149,14 @@ class Panel(Section, frozen=True, kw_only=True):
     button: tuple[Button, ...] = ()
 
 
+class Point(Section, frozen=True, kw_only=True):
+    """One of the region's points, as the desk shows it."""
+
+    id: SiteId
+    name: Name
+    place: Name
+
+
 class Config(Section, frozen=True, kw_only=True):
     """A whole config file."""
 
@@ -161,6 +169,8 @@ class Config(Section, frozen=True, kw_only=True):
     control: Control
     web: Web = Web()
     panel: Panel | None = None
+    point: tuple[Point, ...] = ()
+    """The region's points by name, for the desk; a case of a point that is not listed shows its number."""
 
 
 def load(path: Path) -> Config:
@@ -294,6 +304,10 @@ _EXAMPLES = {
     "web.host": 'host = "127.0.0.1"',
     "web.port": "port = 8080",
     "web.desk_passwords_file": 'desk_passwords_file = "desk.passwords"',
+    "point": "a section [[point]]",
+    "point.id": "id = 47",
+    "point.name": 'name = "Buurthuis De Regenboog"',
+    "point.place": 'place = "Kerkplein 1, Maastricht"',
     "panel": "a section [panel]",
     "panel.pins": 'pins = "gpio"',
     "panel.buzzer_pin": "buzzer_pin = 22",
@@ -356,7 +370,7 @@ def _line_of(text: str, key: str) -> int:
 
 def _contradictions(config: Config) -> list[tuple[str, str]]:
     """Return what is wrong between keys that are each well-formed, each with the key it is about."""
-    return [*_site_problems(config), *_link_problems(config), *_panel_problems(config)]
+    return [*_site_problems(config), *_point_problems(config), *_link_problems(config), *_panel_problems(config)]
 
 
 def _site_problems(config: Config) -> Iterator[tuple[str, str]]:
@@ -381,6 +395,13 @@ def _site_problems(config: Config) -> Iterator[tuple[str, str]]:
     if config.web.desk_passwords_file is None:
         mend = "make it with `steunpunt keys desk-password`"
         yield "web.desk_passwords_file", f"web.desk_passwords_file is missing; {mend} and name it here"
+
+
+def _point_problems(config: Config) -> Iterator[tuple[str, str]]:
+    ids = [point.id for point in config.point]
+    for index, number in enumerate(ids):
+        if number in ids[:index]:
+            yield f"point[{index}].id", f"point: id {number} is listed twice; each point has its own"
 
 
 def _link_problems(config: Config) -> Iterator[tuple[str, str]]:

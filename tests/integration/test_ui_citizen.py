@@ -203,24 +203,26 @@ def test_the_nodes_own_limit_is_told_in_characters(web: FlaskClient, node: FakeN
 
 # --- the ticket -------------------------------------------------------------------------------------------------
 
+STATION = "Brandweerkazerne Noord"
+ADDRESS = "Willem Alexanderweg 1, Maastricht"
 STATES = {
     "KEPT": [
-        "Nog niet verstuurd. Uw bericht staat veilig in dit apparaat. Niemand bij Brandweerkazerne Noord heeft het.",
-        "Doe nu: Schrijf uw nummer op. Gevaar? Bel 112 als een telefoon werkt. Anders: stuur iemand naar Willem "
-        "Alexanderweg 1, Maastricht.",
+        f"Nog niet verstuurd. Uw bericht staat veilig in dit apparaat. Niemand bij {STATION} heeft het.",
+        "Doe nu: Schrijf uw nummer op. Gevaar? Bel 112 als een telefoon werkt.",
+        f"Anders: stuur iemand naar {ADDRESS}.",
     ],
     "ON_ITS_WAY": [
         "Wij versturen uw bericht. Wij weten nog niet of het is aangekomen. Reken nog niet op hulp.",
-        "Doe nu: Blijf dichtbij. Levensgevaar? Bel 112. Lukt dat niet? Stuur nu iemand naar Willem Alexanderweg 1, "
-        "Maastricht met dit nummer en de vraag op papier.",
+        "Doe nu: Blijf dichtbij. Levensgevaar? Bel 112. Lukt dat niet?",
+        f"Stuur nu iemand naar {ADDRESS} met dit nummer en de vraag op papier.",
     ],
     "RECEIVED": [
-        "Aangekomen, nog niet gelezen. Het apparaat bij Brandweerkazerne Noord heeft uw bericht. Daar was 6 minuten "
-        "geleden iemand actief. Reken nog niet op hulp.",
-        "Doe nu: Levensgevaar en na 5 minuten nog dit scherm? Stuur iemand naar Willem Alexanderweg 1, Maastricht.",
+        f"Aangekomen, nog niet gelezen. Het apparaat bij {STATION} heeft uw bericht.",
+        "Daar was 6 minuten geleden iemand actief. Reken nog niet op hulp.",
+        f"Doe nu: Levensgevaar en na 5 minuten nog dit scherm? Stuur iemand naar {ADDRESS}.",
     ],
     "SEEN": [
-        "Een medewerker pakt dit op. Brandweerkazerne Noord, 3 minuten geleden. Er is nog geen hulp toegezegd.",
+        f"Een medewerker pakt dit op. {STATION}, 3 minuten geleden. Er is nog geen hulp toegezegd.",
         "Doe nu: Wacht op antwoord of kom terug met uw nummer.",
     ],
     "ANSWERED": ["Er is antwoord.", "Doe nu: Doe wat hierboven staat.", "Ik begrijp het", "Ik heb een vraag"],

@@ -191,11 +191,16 @@ def test_what_citizens_write_is_text_and_nothing_else(person: FlaskClient, desk:
         assert "<img" not in page
 
 
+PASSED_ON = CaseEvent(
+    "passed_on", "De Vries", 150, "", delivered=False, to="Meldkamer", how="c2000", reference="0042", read_back=True
+)
+
+
 def test_the_log_of_a_case_says_who_what_and_whether_it_arrived(person: FlaskClient, desk: MemoryDesk) -> None:
     events = (
         CaseEvent("received", "", 480, "", delivered=None),
         CaseEvent("seen", "De Vries", 200, "", delivered=True),
-        CaseEvent("passed_on", "De Vries", 150, "", False, None, "Meldkamer", "c2000", "0042", read_back=True),
+        PASSED_ON,
         CaseEvent("supplement", "", 30, "nu ook vlammen", None, SupplementCode.WORSE),
     )
     desk.held[2] = replace(desk.held[2], events=events, seen_by="De Vries", state=TicketState.SEEN)
@@ -315,7 +320,10 @@ def begin_ledger(path: Path) -> None:
     with ledger.transaction() as connection:
         ledger.touch(connection)
         now_ms = ledger.clock.now_ms()
-        incoming.add_case(connection, NewCase(at, 12, 0, wrapped, box, 65_000, False, now_ms, LinkName.MESH))  # noqa: FBT003
+        incoming.add_case(
+            connection,
+            NewCase(at, 12, 0, wrapped, box, 65_000, age_at_least=False, received_ms=now_ms, link=LinkName.MESH),
+        )
         incoming.add_event(connection, at, "received", now_ms, None)
     ledger.close()
 

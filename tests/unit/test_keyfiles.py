@@ -1,6 +1,7 @@
 """Key files: only their owner's, whole or not at all, and every defect is a sentence with the mend."""
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_what_is_written_is_read(path: Path, tmp_path: Path) -> None:
     )
 )
 def test_any_table_comes_back_as_it_was(data: dict[str, Any]) -> None:
-    assert keyfiles.tomllib.loads(keyfiles._toml(data)) == data
+    assert tomllib.loads(keyfiles._toml(data)) == data
 
 
 # --- who may read -------------------------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_says_how_to_make_it(path: Path) -> None:
-    with pytest.raises(KeyFileError, match="No such file.*steunpunt keys"):
+    with pytest.raises(KeyFileError, match=r"No such file.*steunpunt keys"):
         keyfiles.read_site(path)
     path.mkdir(mode=0o600)
     with pytest.raises(KeyFileError, match=r"cannot be read|not a key file"):

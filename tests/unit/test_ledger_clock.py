@@ -1,5 +1,6 @@
 """Ledger time: exact within a boot, a lower bound over a power cut, and never backwards."""
 
+import itertools
 from dataclasses import dataclass, field
 
 import pytest
@@ -153,7 +154,7 @@ def test_whatever_happens_time_goes_on_and_ages_are_no_more_than_true(life: list
 
 def _check(machine: Machine) -> None:
     now_ms = machine.clock.now_ms()
-    for early, late in zip(machine.written, machine.written[1:], strict=False):
+    for early, late in itertools.pairwise(machine.written):
         assert early.ledger_ms <= late.ledger_ms, "what was written later has a later time"
     for written in machine.written:
         age_ms, true_age_ms = now_ms - written.ledger_ms, machine.true_ms - written.true_ms

@@ -64,9 +64,7 @@ def keys_of(label: str) -> MessageKeys:
     age=st.integers(0, 255),
     hello=st.booleans(),
 )
-def test_a_piece_opens_as_it_was_sealed(  # noqa: PLR0913  a piece's facts
-    *, site: int, eid: bytes, n: int, plain: bytes, age: int, hello: bool
-) -> None:
+def test_a_piece_opens_as_it_was_sealed(*, site: int, eid: bytes, n: int, plain: bytes, age: int, hello: bool) -> None:
     keys = keys_at(EPOCH_KEY, n)
     packet = seal(site, eid, n, keys, plain).packet(age, E_PUB if hello else None)
     heard = parse_piece(packet)

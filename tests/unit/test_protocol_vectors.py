@@ -1,8 +1,8 @@
 """The layout, pinned: the vectors as our code makes them, and again from nothing but primitives.
 
 The second half uses none of our modules. Who writes another implementation can start from it, and a change of a single
-byte in the first half is a change of the protocol. After a change that is meant: ``python tests/unit/test_protocol_vectors.py``
-from the project's folder, with ``daemon`` and the folder itself in PYTHONPATH.
+byte in the first half is a change of the protocol. After a change that is meant, run this file as a program from the
+project's folder, with ``daemon`` and the folder itself in PYTHONPATH.
 """
 
 import hashlib

@@ -61,23 +61,25 @@ class Request:
         self.timeline.append((time.monotonic() - self.asked_s, what, more))
 
 
-REQUESTS = (
-    Request(
-        "Medische hulp",
-        'Mijn buurvrouw Zoë (83) is gevallen. Ze zegt "au" & beweegt niet… Hoe snel bent u er?',
-        "Blijf bij haar. De wijkverpleegkundige komt vóór 12 uur.",
-    ),
-    Request(
-        "Brand",
-        "Rook in de flat: géén melder. 's Nachts 12 bewoners, <b>twee</b> slecht ter been.",
-        'Ga naar buiten & verzamel bij "de Bron". Wij zijn onderweg.',
-    ),
-    Request(
-        "Water, eten, medicijnen",
-        "Insuline van mijn vader is op.\nWij wachten hier; ±4 uur gaat het nog. Müller",
-        "Er ligt insuline klaar. Een vrijwilliger brengt het naar u toe.",
-    ),
-)
+def three_requests() -> tuple[Request, Request, Request]:
+    """Return the requests, with letters and marks that a careless road would spoil."""
+    return (
+        Request(
+            "Medische hulp",
+            'Mijn buurvrouw Zoë (83) is gevallen. Ze zegt "au" & beweegt niet… Hoe snel bent u er?',
+            "Blijf bij haar. De wijkverpleegkundige komt vóór 12 uur.",
+        ),
+        Request(
+            "Brand",
+            "Rook in de flat: géén melder. 's Nachts 12 bewoners, <b>twee</b> slecht ter been.",
+            'Ga naar buiten & verzamel bij "de Bron". Wij zijn onderweg.',
+        ),
+        Request(
+            "Water, eten, medicijnen",
+            "Insuline van mijn vader is op.\nWij wachten hier; ±4 uur gaat het nog. Müller",
+            "Er ligt insuline klaar. Een vrijwilliger brengt het naar u toe.",
+        ),
+    )
 
 
 class Check:
@@ -91,11 +93,12 @@ class Check:
         self._citizen, self._officer, self._hand = Browser(), Browser(), Browser()
         self._deadline = time.monotonic()
         self._known: Counter[str] = Counter()
+        self.requests = three_requests()
 
     def run(self) -> None:
         """Do all of it; raises CheckFailed with what was wrong."""
         self._deadline = time.monotonic() + CHECK_S_MAX
-        first, second, third = REQUESTS
+        first, second, third = self.requests
         self._log_in()
         self._known = self._numbers()
         self._until("kiosk A to hear the region", self._is_well, WELL_S_MAX)
@@ -241,7 +244,7 @@ class Check:
     def _each_once(self) -> None:
         """Count the cases, when nothing is under way any more."""
         self._until("kiosk A's queue to be empty", self._is_idle, ROAD_S_MAX)
-        counts, wanted = self._numbers(), Counter(request.number for request in REQUESTS)
+        counts, wanted = self._numbers(), Counter(request.number for request in self.requests)
         if counts != wanted:
             raise CheckFailed(f"cases at the desk: {dict(counts)}; each of {', '.join(wanted)} must be there once")
 

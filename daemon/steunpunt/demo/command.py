@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from steunpunt.demo.check import REQUESTS, Check, CheckFailed
+from steunpunt.demo.check import Check, CheckFailed
 from steunpunt.demo.ports import free_port
 from steunpunt.demo.processes import Stopped
 from steunpunt.demo.region import COORDINATOR, DESK_NAME, DESK_PASSWORD, Region
@@ -51,8 +51,9 @@ def demo(*, check: bool, folder: Path | None, speed: float) -> None:
 
 def _check(region: Region, world: WorldServer) -> None:
     began = time.monotonic()
-    Check(region, world.url, click.echo).run()
-    numbers = ", ".join(request.number for request in REQUESTS)
+    check = Check(region, world.url, click.echo)
+    check.run()
+    numbers = ", ".join(request.number for request in check.requests)
     click.echo(
         f"\nGood: {numbers} each arrived exactly once, with their words unchanged, were taken up and answered, "
         f"in {time.monotonic() - began:.0f} s."

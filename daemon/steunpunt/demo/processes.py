@@ -16,7 +16,7 @@ from pathlib import Path
 
 from steunpunt.model import SteunpuntError
 
-STOP_S_MAX = 8.0
+STOP_S_MAX = 4.0
 """How long processes get to end by themselves, in seconds."""
 PROCESSES_MAX = 10_000
 """The warden remembers this many process ids."""

@@ -89,7 +89,7 @@ class Sight:
             "internet.do": Mark("Knip de kabel door", PLAIN, "cut")
             if intact
             else Mark("Herstel de kabel", MEND, "restore"),
-            "press.do": Mark("Druk op de hulpknop", PLAIN if panel else DISABLED, "press"),
+            "press.do": Mark("Druk op de knop", PLAIN if panel else DISABLED, "press"),
             **_panel_marks(panel),
             **_queue_marks(status),
         }

@@ -324,3 +324,13 @@ def counter_of_request(connection: sa.Connection, message_id: int) -> int | None
 def epoch_receipted(connection: sa.Connection, eid: bytes) -> bool:
     """Return whether the region has receipted a piece of this epoch."""
     return bool(connection.execute(sa.select(epochs.c.receipted).where(epochs.c.eid == eid)).scalar())
+
+
+def supplements_of(connection: sa.Connection, counter: int) -> tuple[int, int]:
+    """Return (supplements of a ticket, how many of them have no receipt yet)."""
+    waiting_ones = sa.func.sum(sa.case((messages.c.receipted_ms.is_(None), 1), else_=0))
+    query = sa.select(sa.func.count(), waiting_ones)
+    count, unreceipted = connection.execute(
+        query.where(messages.c.counter == counter, sa.not_(messages.c.is_request))
+    ).one()
+    return int(count), int(unreceipted or 0)

@@ -168,8 +168,14 @@ class KioskRequests:
         with self.lock:
             sealed = outgoing.answers_of(self.reader.connection, row.counter)
             on_mesh = outgoing.went_by_mesh(self.reader.connection, row.counter)
+            added, waiting = outgoing.supplements_of(self.reader.connection, row.counter)
         now_ms = self.reader.clock.now_ms()
-        body = self._state(row, now_ms) | {"on_mesh": on_mesh, "answers_count": len(sealed)}
+        body = self._state(row, now_ms) | {
+            "on_mesh": on_mesh,
+            "answers_count": len(sealed),
+            "supplements": added,
+            "supplements_waiting": waiting,
+        }
         if key is not None:
             body["answers"] = [_answer(packet, key, now_ms - received_ms) for packet, received_ms in sealed]
         return body

@@ -42,7 +42,7 @@ def make_blueprint() -> Blueprint:
         "public_supplement",
         supplement.supplement,
         methods=forms,
-        defaults={"slug": supplement.WITHOUT_SECRET},
+        defaults={"slug": supplement.PUBLIC_SLUG},
     )
     pages.add_url_rule(f"/t/<number>/<secret>/{what}", "supplement", supplement.supplement, methods=forms)
     return pages

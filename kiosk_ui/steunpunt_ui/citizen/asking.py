@@ -31,6 +31,7 @@ class Trouble(StrEnum):
 _TROUBLES = {
     "cannot_keep": Trouble.CANNOT_KEEP,
     "not_known_yet": Trouble.NOT_KNOWN_YET,
+    "internal": Trouble.NOT_KNOWN_YET,
     "token_invalid": Trouble.FORM_TOO_OLD,
     "token_expired": Trouble.FORM_TOO_OLD,
     "text_too_long": Trouble.TEXT_TOO_LONG,

@@ -21,7 +21,7 @@ KINDS = {
     "niet-nodig": SupplementCode.NO_LONGER_NEEDED,
 }
 """Last part of the address and what it adds."""
-WITHOUT_SECRET = "erger"
+PUBLIC_SLUG = "erger"
 """The one that who only knows the public number may send: somebody may be shouting it across the hall."""
 
 
