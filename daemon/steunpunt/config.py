@@ -248,6 +248,8 @@ _FORM_OF_NAME = "1 to 80 characters on one line, without spaces around them"
 _FORMS = {
     "site.name": _FORM_OF_NAME,
     "site.place": _FORM_OF_NAME,
+    "point.name": _FORM_OF_NAME,
+    "point.place": _FORM_OF_NAME,
     "region.name": _FORM_OF_NAME,
     "region.coordinator_name": _FORM_OF_NAME,
     "region.fallback_address": _FORM_OF_NAME,

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from steunpunt.ledger import outgoing
@@ -86,6 +87,7 @@ class Region:
         self.sent: Counter[tuple[int, LinkName, Kind]] = Counter()
         self.crashes: Counter[str] = Counter()
         self.answers: dict[object, dict[str, object]] = {}
+        self._states: dict[int, dict[str, TicketState]] = {}
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._handles = itertools.count(1)
@@ -117,6 +119,7 @@ class Region:
                 heapq.heappop(self._agenda)[2]()
             for machine in self.machines.values():
                 self._step(machine)
+            self._check_changes()
         return True
 
     def _next_ms(self) -> int | None:
@@ -180,14 +183,14 @@ class Region:
 
     # --- roads --------------------------------------------------------------------------------------------------
 
-    def set_internet(self, name: int, up: bool) -> None:  # noqa: FBT001  a switch
+    def set_internet(self, name: int, *, up: bool) -> None:
         machine = self.machines[name]
         machine.internet = up
         self.put(name, BRIDGE_UP if up else BRIDGE_DOWN)
         for other in self.machines.values():
             self._deliver_waiting(other)
 
-    def set_radio(self, name: int, up: bool) -> None:  # noqa: FBT001  a switch
+    def set_radio(self, name: int, *, up: bool) -> None:
         self.machines[name].radio = up
         self.put(name, MESH_UP if up else MESH_DOWN)
 
@@ -216,11 +219,11 @@ class Region:
                     self._air(other, frame.payload)
 
     def _heads(self) -> bool:
-        return self.rng.random() < 0.5  # noqa: PLR2004  a fair coin
+        return self.rng.random() < 0.5
 
     def _air(self, other: Machine, payload: bytes) -> None:
         for _ in range(self._copies()):
-            self.after(self._delay_ms(), lambda: self._hear_mesh(other, payload))
+            self.after(self._delay_ms(), partial(self._hear_mesh, other, payload))
 
     def _hear_mesh(self, other: Machine, payload: bytes) -> None:
         if other.running and other.radio:
@@ -247,7 +250,7 @@ class Region:
             targets = [self.machines[frame.carrier]]
         for other in targets:
             for _ in range(self._copies()):
-                self.after(self._delay_ms(), lambda other=other: self._arrive(machine, other, frame, kind))  # type: ignore[misc]
+                self.after(self._delay_ms(), partial(self._arrive, machine, other, frame, kind))
 
     def _arrive(self, machine: Machine, other: Machine, frame: SendFrame, kind: Kind) -> None:
         joined = machine.internet and other.internet
@@ -287,10 +290,14 @@ class Region:
 
     # --- truth --------------------------------------------------------------------------------------------------
 
+    def _check_changes(self) -> None:
+        for name, kiosk in self.kiosks.items():
+            if self.machines[name].running and (states := states_of(kiosk)) != self._states.get(name):
+                self._states[name] = states
+                self.check_truth()
+
     def check_truth(self) -> None:
-        """Fail when any ticket says more than has happened."""
-        if not self.machines[COORDINATOR].running:
-            return
+        """Fail when any ticket says more than has happened by what is on the coordinator's disk."""
         known = {case.number: case for case in self.center.desk.cases()}
         for name, kiosk in self.kiosks.items():
             if not self.machines[name].running:

@@ -64,6 +64,7 @@ key_file = "region-key.pem"
 
 [ledger]
 path = "ledger.db"
+key_file = "ledger.key"
 
 [control]
 socket = "node.sock"
@@ -88,6 +89,16 @@ name = "entrance"
 button_pin = 5
 lamp_pin = 6
 cancel_s = 30
+
+[[point]]
+id = 47
+name = "Buurthuis"
+place = "Kerkplein 1"
+
+[[point]]
+id = 48
+name = "Sporthal"
+place = "Kerkplein 2"
 """
 
 
@@ -322,7 +333,7 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
         (kiosk(("radio.kind", '"serial"'), ("radio.path", None)), None, "radio.path is missing"),
         (kiosk(("radio.kind", '"none"'), ("broker.enabled", "false")), "radio.kind", "no road is left"),
         (kiosk(("site.id", "15")), "site.id", "1 to 15 is kept for coordinators"),
-        (kiosk(*COORDINATOR, ("site.id", "256")), "site.id", "a coordinator's id is 1 to 255"),
+        (kiosk(*COORDINATOR, ("site.id", "16")), "site.id", "a coordinator's id is 1 to 15"),
         (kiosk(*COORDINATOR, ("region.coordinator", "2")), "region.coordinator", "write coordinator = 1"),
         (kiosk(*COORDINATOR, ("web.desk_passwords_file", None)), None, "steunpunt keys desk-password"),
         (kiosk(("panel.button[1].name", '"help"')), "panel.button[1].name", "two buttons are named help"),

@@ -131,9 +131,7 @@ def test_a_radio_that_transmits_hears_nothing_meanwhile() -> None:
 
 
 @pytest.mark.parametrize(("stronger_by_db", "survivors"), [(5.9, []), (6.0, [1])])
-def test_two_packets_at_once_are_lost_unless_one_is_much_stronger(
-    stronger_by_db: float, survivors: list[int]
-) -> None:
+def test_two_packets_at_once_are_lost_unless_one_is_much_stronger(stronger_by_db: float, survivors: list[int]) -> None:
     world = World(3)
     world.air.set_link(1, 2, Link(audible=False))
     world.air.set_link(2, 1, Link(audible=False))

@@ -28,9 +28,7 @@ PAYLOADS = (20, 50, 100, 200)
     ],
 )
 def test_the_table_of_the_reference(preset: str, expected_ms: tuple[int, ...]) -> None:
-    assert (
-        tuple(round(time_on_air_ms(preset, private_app_lora_bytes(size))) for size in PAYLOADS) == expected_ms
-    )
+    assert tuple(round(time_on_air_ms(preset, private_app_lora_bytes(size))) for size in PAYLOADS) == expected_ms
 
 
 def test_an_empty_packet_costs_preamble_header_and_crc() -> None:

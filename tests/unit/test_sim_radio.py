@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steunpunt.sim import RadioSpec, SimulationError
+from steunpunt.sim import RadioSpec
 from steunpunt.sim.air import Air, Link
 from steunpunt.sim.radio import TO_CLIENT_QUEUE_MAX, VirtualRadio
 from steunpunt.sim.settings import user
@@ -16,8 +16,6 @@ from steunpunt.sim.timeline import Timeline
 from steunpunt.wire import (
     BROADCAST,
     admin_pb2,
-    channel_pb2,
-    config_pb2,
     mesh_pb2,
     module_config_pb2,
     portnums_pb2,
@@ -436,56 +434,6 @@ def admin(radios: Set, num: int, message: admin_pb2.AdminMessage, packet_id: int
     return answer
 
 
-def test_settings_can_be_read() -> None:
-    radios = Set(spec("a", A))
-    asked = {
-        "get_owner_response": admin_pb2.AdminMessage(get_owner_request=True),
-        "get_channel_response": admin_pb2.AdminMessage(get_channel_request=2),
-        "get_config_response": admin_pb2.AdminMessage(
-            get_config_request=admin_pb2.AdminMessage.ConfigType.LORA_CONFIG
-        ),
-        "get_module_config_response": admin_pb2.AdminMessage(
-            get_module_config_request=admin_pb2.AdminMessage.ModuleConfigType.TELEMETRY_CONFIG
-        ),
-        "get_device_metadata_response": admin_pb2.AdminMessage(get_device_metadata_request=True),
-    }
-    for packet_id, (kind, question) in enumerate(asked.items(), start=1):
-        answer = admin(radios, A, question, packet_id)
-        reply = admin_pb2.AdminMessage.FromString(answer.decoded.payload)
-        assert reply.WhichOneof("payload_variant") == kind
-        assert len(reply.session_passkey) == 8
-        if kind == "get_channel_response":
-            assert (reply.get_channel_response.index, reply.get_channel_response.settings.name) == (
-                1,
-                "serial",
-            )
-        if kind == "get_config_response":
-            assert reply.get_config_response.lora.hop_limit == 3
-
-
-def test_a_hop_limit_takes_effect_at_once_and_power_is_held_to_the_law() -> None:
-    radios = Set(spec("a", A))
-    lora = config_pb2.Config.LoRaConfig(
-        region=config_pb2.Config.LoRaConfig.RegionCode.EU_868, hop_limit=5, tx_power=30
-    )
-    answer = admin(radios, A, admin_pb2.AdminMessage(set_config=config_pb2.Config(lora=lora)), 1)
-    assert routing(answer) == (A, A, b"\x18\x00", 1)
-    settings = radios.radios[A].settings
-    assert (settings.hop_limit, settings.config["lora"].lora.tx_power) == (5, 27)
-    radios.run()
-    assert radios.radios[A].settings.reboots == 0
-
-
-def test_a_channel_name_of_12_characters_is_ignored_without_a_word() -> None:
-    radios = Set(spec("a", A))
-    for name, kept in (("elevenchars", "elevenchars"), ("twelve-chars", "elevenchars")):
-        channel = channel_pb2.Channel(index=2, role=channel_pb2.Channel.Role.SECONDARY)
-        channel.settings.name = name
-        answer = admin(radios, A, admin_pb2.AdminMessage(set_channel=channel), len(name))
-        assert routing(answer)[2] == b"\x18\x00"
-        assert radios.radios[A].settings.channels[2].settings.name == kept
-
-
 def _note_time(radios: Set, times: list[float]) -> None:
     times.append(radios.air.timeline.now_ms)
 
@@ -510,19 +458,6 @@ def test_owner_and_module_config_reboot_after_seven_seconds_with_settings_kept()
         assert radios.radios[A].is_up
         assert radios.radios[A].settings.reboots == 1
         assert radios.radios[A].settings.owner.long_name == (message.set_owner.long_name or "a")
-
-
-def test_a_transaction_reboots_once_at_its_end() -> None:
-    radios = Set(spec("a", A))
-    owner = admin_pb2.AdminMessage(set_owner=mesh_pb2.User(long_name="Bob"))
-    admin(radios, A, admin_pb2.AdminMessage(begin_edit_settings=True), 1)
-    admin(radios, A, owner, 2)
-    radios.run(20_000)
-    assert radios.radios[A].settings.reboots == 0
-    admin(radios, A, admin_pb2.AdminMessage(commit_edit_settings=True), 3)
-    radios.run(20_000)
-    assert radios.radios[A].settings.reboots == 1
-    assert radios.radios[A].settings.owner.long_name == "Bob"
 
 
 def test_an_unknown_admin_message_is_a_bad_request() -> None:
@@ -567,32 +502,3 @@ def test_a_request_is_answered_with_a_reply_instead_of_an_ack() -> None:
     (reply,) = radios.packets(A)
     assert (sender(reply), reply.decoded.portnum, reply.decoded.request_id) == (B, Port.TELEMETRY_APP, 1234)
     assert telemetry_pb2.Telemetry.FromString(reply.decoded.payload).device_metrics.battery_level == 90
-
-
-# --- what radios cannot be
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"name": ""}, "no name"),
-        ({"name": "a", "port": 70_000}, "port 70000"),
-        ({"name": "a", "node_num": BROADCAST}, "node number"),
-        ({"name": "a", "channels": ()}, "0 channels"),
-        ({"name": "a", "channels": (("twelve-chars", b""),)}, "longer than 11 bytes"),
-        ({"name": "a", "channels": (("x", bytes(5)),)}, "has 5 bytes"),
-        ({"name": "a", "short_name": "abcde"}, "short name"),
-        ({"name": "a" * 40}, "long name"),
-    ],
-)
-def test_a_radio_that_cannot_be_is_refused_in_words(wrong: dict[str, object], says: str) -> None:
-    with pytest.raises(SimulationError, match=says):
-        RadioSpec(**wrong)  # type: ignore[arg-type]
-
-
-def test_a_radio_without_a_number_has_the_same_one_each_time() -> None:
-    assert RadioSpec("kiosk-a").node_num == RadioSpec("kiosk-a").node_num != RadioSpec("kiosk-b").node_num
-
-
-def test_the_default_channel_has_the_hash_that_all_of_meshtastic_knows() -> None:
-    assert Set(spec("a", A)).radios[A].settings.channel_hash(0) == 8

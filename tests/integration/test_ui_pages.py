@@ -1,0 +1,217 @@
+"""The first page, and what holds for every page of the citizen."""
+
+import gzip
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+
+import steunpunt_ui
+from tests.fakes.fake_node import SECRET, FakeNode, ticket_body
+from tests.fakes.ui_citizen import HOME, TICKET, ask, hidden, kiosk_web, post, words
+
+
+@pytest.fixture(name="node")
+def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
+    node = FakeNode(tmp_path / "node.sock")
+    yield node
+    node.close()
+
+
+@pytest.fixture(name="web")
+def fixture_web(node: FakeNode) -> Iterator[FlaskClient]:
+    with kiosk_web(node) as web:
+        yield web
+
+
+def test_when_all_is_well_there_is_no_banner(web: FlaskClient) -> None:
+    assert 'class="note' not in web.get("/nl/").text.replace('id="stale" class="note"', "")
+
+
+@pytest.mark.parametrize(
+    ("change", "told", "now"),
+    [
+        ({"can_keep": False}, "Dit apparaat kan nu geen vragen bewaren.", "Gevaar? Bel 112"),
+        ({"links": {"mesh": {"up": False}, "broker": {"up": False}}}, "kan nu niets versturen", "stuur iemand naar"),
+        ({"links": {"mesh": {"up": False}}}, "Dit steunpunt kan nu niets versturen.", "stuur iemand naar"),
+        (
+            {"links": {"mesh": {"up": False}, "broker": {"up": True}}},
+            "De radio van dit steunpunt werkt nu niet.",
+            "U kunt hulp vragen: dat gaat via internet.",
+        ),
+        (
+            {"links": {"mesh": {"up": True}, "broker": {"up": False}}},
+            "Dit steunpunt heeft nu geen internet.",
+            "U kunt hulp vragen: dat gaat via de radio.",
+        ),
+        (
+            {"region": {"fresh": False, "age_s": 3700}},
+            "Wij hoorden Brandweerkazerne Noord het laatst 61 minuten geleden.",
+            "wacht hier veilig",
+        ),
+        (
+            {"region": {"fresh": False, "age_s": None}},
+            "Wij hebben nog niets gehoord van Brandweerkazerne Noord.",
+            "wacht hier veilig",
+        ),
+    ],
+)
+def test_the_banner_says_what_is_down_and_what_to_do(
+    web: FlaskClient, node: FakeNode, change: dict[str, object], told: str, now: str
+) -> None:
+    before = web.get("/nl/stand").text
+    node.status |= change
+    shown = words(web.get("/nl/"))
+    assert told in shown
+    assert now in shown
+    assert web.get("/nl/stand").text != before
+
+
+def test_without_a_node_the_first_page_says_so_and_forms_keep_what_is_typed(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1")
+    node.close()
+    assert "Dit apparaat kan nu geen vragen bewaren." in words(web.get("/nl/"))
+    assert "Dit apparaat kan uw vraag nu niet opzoeken." in words(web.get(TICKET))
+    page = ask(web, "yes", text="zij valt weg")
+    assert page.status_code == 503
+    assert hidden(page, "text") == "zij valt weg"
+    assert web.get("/nl/t/47-1/stand").status_code == 503
+
+
+def test_a_waiting_call_of_the_button_can_be_cancelled_by_staff(web: FlaskClient, node: FakeNode) -> None:
+    node.status["buttons"] = [{"name": "hal", "lamp": "blinking", "number": None, "pending_s": 24, "pressed_count": 1}]
+    home = web.get("/nl/")
+    assert "Er is op de hulpknop gedrukt. Over 24 seconden vraagt dit steunpunt om hulp." in words(home)
+    assert 'action="/nl/knop/hal"' in home.text
+    assert post(web, "/nl/knop/hal").headers["Location"] == "/nl/"
+    assert node.cancelled == ["hal"]
+    assert post(web, "/nl/knop/anders").status_code == 404
+
+
+def test_an_open_call_of_the_button_shows_its_number_until_it_is_closed(web: FlaskClient, node: FakeNode) -> None:
+    node.status["buttons"] = [
+        {"name": "hal", "lamp": "blinking", "number": "47-1", "pending_s": None, "pressed_count": 1}
+    ]
+    node.tickets["47-1"] = ticket_body("47-1", "RECEIVED")
+    assert "Hulpknop: nummer 47-1. Aangekomen, nog niet gelezen." in words(web.get("/nl/"))
+    node.tickets["47-1"] = ticket_body("47-1", "CLOSED")
+    assert "Hulpknop" not in words(web.get("/nl/"))
+
+
+PAGES = ["/nl/", "/nl/hulp", "/nl/hulp/spullen", "/nl/volgen", "/nl/t/47-1", TICKET, f"{TICKET}/erger"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_in_both_languages_each_named_in_its_own(web: FlaskClient, node: FakeNode, path: str) -> None:
+    node.tickets["47-1"] = ticket_body("47-1")
+    for language in ("nl", "en"):
+        page = web.get(f"/{language}{path[3:]}")
+        assert page.status_code == 200
+        assert f'<html lang="{language}">' in page.text
+        assert f'href="/nl{path[3:]}" lang="nl"' in page.text
+        assert f'href="/en{path[3:]}" lang="en"' in page.text
+        assert ">Nederlands</a>" in page.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_first_view_fits_the_first_flight(web: FlaskClient, node: FakeNode, path: str) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "ANSWERED")
+    node.answers["47-1"] = [{"text": "a" * 170, "function": "FIRE_CREW", "age_s": 70}]
+    css = (Path(steunpunt_ui.__file__).parent / "static" / "citizen.css").read_bytes()
+    size = len(gzip.compress(web.get(path).data)) + len(gzip.compress(css))
+    assert size <= FIRST_VIEW_BYTES_MAX
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/nl/stand", "/nl/nergens", "/nl/t/47-1/stand", "/"])
+def test_every_reply_is_guarded_and_sets_no_cookie(web: FlaskClient, node: FakeNode, path: str) -> None:
+    node.tickets["47-1"] = ticket_body("47-1")
+    headers = web.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cache-Control"] == "no-store"
+    assert "Set-Cookie" not in headers
+
+
+def test_static_files_are_cached_by_their_fingerprint(web: FlaskClient) -> None:
+    sheet = re.search(r'href="(/static/[^"]+)"', web.get("/nl/").text)
+    assert sheet is not None
+    with web.get(sheet[1]) as reply:
+        assert "immutable" in reply.headers["Cache-Control"]
+    with web.get("/static/nothing.css?v=1") as reply:
+        assert (reply.status_code, reply.headers["Cache-Control"]) == (404, "no-store")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "null"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://localhost.evil.example"},
+        {"Origin": "http://localhost:81"},
+        {"Referer": "http://evil.example/http://localhost/"},
+        {"Origin": "http://evil.example", "Referer": "http://localhost/nl/"},
+    ],
+)
+def test_a_form_from_elsewhere_is_refused(web: FlaskClient, node: FakeNode, headers: dict[str, str]) -> None:
+    page = web.post("/nl/hulp/brand", data={"token": "form-1", "do": "yes"}, headers=headers)
+    assert page.status_code == 403
+    assert "Dit formulier komt niet van dit apparaat." in words(page)
+    assert node.kept == {}
+
+
+def test_a_form_with_only_a_referer_of_here_is_taken(web: FlaskClient) -> None:
+    headers = {"Referer": "http://localhost/nl/hulp/brand"}
+    assert web.post("/nl/hulp/brand", data={"token": "form-1", "do": "yes"}, headers=headers).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "told"),
+    [
+        ("GET", "/nl/nergens", 404, "Deze pagina bestaat niet."),
+        ("GET", "/en/nowhere", 404, "This page does not exist."),
+        ("GET", "/nl/hulp/taart", 404, "Deze pagina bestaat niet."),
+        ("GET", "/de/", 404, "Deze pagina bestaat niet."),
+        ("GET", "/desk/", 404, "Deze pagina bestaat niet."),
+        ("GET", "/nl/knop/hal", 405, "Deze pagina kan niet zo geopend worden."),
+        ("POST", "/nl/hulp/brand", 413, "Dit was te veel om te versturen."),
+    ],
+)
+def test_errors_have_plain_pages(web: FlaskClient, method: str, path: str, status: int, told: str) -> None:
+    reply = web.open(
+        path, method=method, data={"text": "x" * 70_000} if method == "POST" else None, headers={"Origin": HOME}
+    )
+    assert reply.status_code == status
+    assert told in words(reply)
+    assert "Traceback" not in reply.text
+
+
+def test_a_fault_of_ours_shows_a_page_and_logs_neither_address_nor_text(
+    web: FlaskClient, node: FakeNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    node.tickets["47-1"] = {"number": "47-1", "state": "geheime tekst"}
+    page = web.get(TICKET)
+    assert page.status_code == 500
+    assert "Er ging iets mis in dit apparaat." in words(page)
+    assert "Traceback" not in page.text
+    assert "citizen.ticket" in caplog.text
+    assert SECRET not in caplog.text
+    assert "geheime tekst" not in caplog.text
+
+
+def test_every_link_on_every_page_leads_somewhere(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "ANSWERED")
+    node.answers["47-1"] = [{"text": "Goed", "function": "MEDICAL", "age_s": 1}]
+    links = {link for path in PAGES for link in re.findall(r'href="(/[^"]*)"', web.get(path).text)}
+    assert len(links) > 20
+    for link in sorted(links):
+        with web.get(link) as reply:
+            assert reply.status_code == 200, link
+        assert not urlsplit(link).netloc

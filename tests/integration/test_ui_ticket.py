@@ -1,0 +1,196 @@
+"""The ticket: the words of each state, the answer, and what a citizen adds."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.fakes.fake_node import SECRET, FakeNode, ticket_body
+from tests.fakes.ui_citizen import TICKET, hidden, kiosk_web, post, words
+
+
+@pytest.fixture(name="node")
+def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
+    node = FakeNode(tmp_path / "node.sock")
+    yield node
+    node.close()
+
+
+@pytest.fixture(name="web")
+def fixture_web(node: FakeNode) -> Iterator[FlaskClient]:
+    with kiosk_web(node) as web:
+        yield web
+
+
+STATION = "Brandweerkazerne Noord"
+ADDRESS = "Willem Alexanderweg 1, Maastricht"
+STATES = {
+    "KEPT": [
+        f"Nog niet verstuurd. Uw bericht staat veilig in dit apparaat. Niemand bij {STATION} heeft het.",
+        "Doe nu: Schrijf uw nummer op. Gevaar? Bel 112 als een telefoon werkt.",
+        f"Anders: stuur iemand naar {ADDRESS}.",
+    ],
+    "ON_ITS_WAY": [
+        "Wij versturen uw bericht. Wij weten nog niet of het is aangekomen. Reken nog niet op hulp.",
+        "Doe nu: Blijf dichtbij. Levensgevaar? Bel 112. Lukt dat niet?",
+        f"Stuur nu iemand naar {ADDRESS} met dit nummer en de vraag op papier.",
+    ],
+    "RECEIVED": [
+        f"Aangekomen, nog niet gelezen. Het apparaat bij {STATION} heeft uw bericht.",
+        "Daar was 6 minuten geleden iemand actief. Reken nog niet op hulp.",
+        f"Doe nu: Levensgevaar en na 5 minuten nog dit scherm? Stuur iemand naar {ADDRESS}.",
+    ],
+    "SEEN": [
+        f"Een medewerker pakt dit op. {STATION}, 3 minuten geleden. Er is nog geen hulp toegezegd.",
+        "Doe nu: Wacht op antwoord of kom terug met uw nummer.",
+    ],
+    "ANSWERED": ["Er is antwoord.", "Doe nu: Doe wat hierboven staat.", "Ik begrijp het", "Ik heb een vraag"],
+    "CLOSED": ["Afgerond. Reden: u bent geholpen. Klopt dit niet?", "Ik heb nog hulp nodig"],
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_each_state_has_its_words_and_the_number_and_worse(web: FlaskClient, node: FakeNode, state: str) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", state, close_code="CLOSED_HELPED")
+    node.answers["47-1"] = [{"text": "Kom naar de gymzaal.", "function": "FIRE_CREW", "age_s": 70}]
+    shown = words(web.get(TICKET))
+    for sentence in STATES[state]:
+        assert sentence in shown
+    assert "Uw nummer 47-1" in shown
+    assert "Het is erger geworden" in shown
+    others = {other: said[0] for other, said in STATES.items() if other != state}
+    assert [other for other, sentence in others.items() if sentence in shown] == []
+
+
+def test_nobody_known_to_be_there_is_said(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "RECEIVED", active_min=None)
+    assert "heeft uw bericht. Wij weten niet of daar nu iemand is. Reken" in words(web.get(TICKET))
+
+
+def test_after_a_loss_of_power_ages_are_at_least(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "SEEN", age_at_least=True)
+    assert "Brandweerkazerne Noord, minstens 3 minuten geleden." in words(web.get(TICKET))
+
+
+def test_the_answer_says_who_and_that_it_was_passed_on(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "ANSWERED", passed_on_age_s=130)
+    node.answers["47-1"] = [{"text": "Wacht <i>buiten</i>.", "function": "DUTY_OFFICER", "age_s": 70}]
+    page = web.get(TICKET)
+    assert "Wacht &lt;i&gt;buiten&lt;/i&gt;." in page.text
+    assert "Van de officier van dienst. (1 minuut geleden)" in words(page)
+    assert "Doorgegeven aan de meldkamer. (2 minuten geleden)" in words(page)
+
+
+def test_the_number_alone_shows_the_state_but_not_the_answer(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "ANSWERED")
+    node.answers["47-1"] = [{"text": "Geheim", "function": "MEDICAL", "age_s": 70}]
+    page = web.get("/nl/t/47-1")
+    assert "Er is antwoord." in words(page)
+    assert "Geheim" not in page.text
+    assert SECRET not in page.text
+
+
+def test_a_buttons_answer_is_shown_to_all_here(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body(
+        "47-1",
+        "ANSWERED",
+        open_to_all=True,
+        answers=[
+            {"text": "Wij komen eraan.", "function": "FIRE_CREW", "age_s": 70},
+            {"text": "", "function": "", "age_s": 60, "unreadable": True},
+        ],
+    )
+    shown = words(web.get("/nl/t/47-1"))
+    assert "Wij komen eraan." in shown
+    assert "Uw code" not in shown
+
+
+def test_absent_and_wrong_get_the_same_answer(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1")
+    paths = ["/nl/t/47-1/AAAA-AAAA", f"/nl/t/47-2/{SECRET}", "/nl/t/47-1/onzin", "/nl/t/99-1", "/nl/t/x"]
+    answers = [web.get(path) for path in paths]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({re.sub(r'href="/(nl|en)/t/[^"]*"', "", answer.text) for answer in answers}) == 1
+
+
+def test_looking_up_leads_to_the_ticket(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1")
+    assert post(web, "/nl/volgen", number="47 1", secret="7kq4m2xd").headers["Location"] == TICKET
+    assert post(web, "/nl/volgen", number="47-1").headers["Location"] == "/nl/t/47-1"
+    for fields in ({"number": "abc"}, {"number": "47-1", "secret": "kort"}):
+        refused = post(web, "/nl/volgen", **fields)
+        assert (refused.status_code, 'role="alert"' in refused.text) == (400, True)
+
+
+def test_polling_sees_a_change_by_the_public_number_alone(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1")
+    page = web.get(TICKET)
+    poll, mark = (re.search(rf'data-{name}="([^"]+)"', page.text) for name in ("poll", "mark"))
+    assert poll is not None
+    assert mark is not None
+    assert SECRET not in poll[1]
+    assert web.get(poll[1]).text == mark[1]
+    node.tickets["47-1"] = ticket_body("47-1", "SEEN")
+    assert web.get(poll[1]).text != mark[1]
+    assert web.get("/nl/t/47-9/stand").status_code == 404
+
+
+OWN_HOSTS = ("127.0.0.1:8080", "localhost:1", "[::1]:8080")
+
+
+def _picture(web: FlaskClient, host: str) -> str:
+    return web.get(TICKET, headers={"Host": host}).text.split('class="qr">')[1].split("</div>")[0]
+
+
+def test_a_qr_leads_phones_here_and_is_plain_text_where_they_could_not_follow(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1")
+    pictures = {host: _picture(web, host) for host in (*OWN_HOSTS, "10.42.0.1", "steunpunt.lan:8080")}
+    own = {pictures.pop(host) for host in OWN_HOSTS}
+    assert len(own) == 1
+    assert len(set(pictures.values()) | own) == 3
+
+
+@pytest.mark.parametrize(
+    ("slug", "code", "text"),
+    [
+        ("erger", "WORSE", ""),
+        ("vraag", "QUESTION", "hoe lang nog?"),
+        ("begrepen", "UNDERSTOOD", ""),
+        ("nog-nodig", "STILL_NEEDED", "trap op"),
+        ("niet-nodig", "NO_LONGER_NEEDED", ""),
+    ],
+)
+def test_each_addition_reaches_the_node_once(web: FlaskClient, node: FakeNode, slug: str, code: str, text: str) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "SEEN")
+    token = hidden(web.get(f"{TICKET}/{slug}"), "token")
+    for _ in range(2):
+        sent = post(web, f"{TICKET}/{slug}", token=token, text=text)
+        assert (sent.status_code, sent.headers["Location"]) == (303, f"{TICKET}?added=1")
+    [added] = node.supplements.values()
+    assert (added["code"], added["text"], added["number"]) == (code, text, "47-1")
+    assert "Toegevoegd aan uw vraag. Wij weten nog niet of ook dit is aangekomen." in words(
+        web.get(f"{TICKET}?added=1")
+    )
+
+
+def test_only_worse_goes_without_the_secret_half(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "SEEN")
+    token = hidden(web.get("/nl/t/47-1/erger"), "token")
+    assert post(web, "/nl/t/47-1/erger", token=token).headers["Location"] == "/nl/t/47-1?added=1"
+    assert web.get("/nl/t/47-1/vraag").status_code == 404
+    assert post(web, "/nl/t/47-1/niet-nodig", token=token).status_code == 405
+    assert post(web, "/nl/t/47-1/AAAA-AAAA/niet-nodig", token="form-9").status_code == 404
+    assert [added["code"] for added in node.supplements.values()] == ["WORSE"]
+
+
+def test_an_addition_that_is_refused_keeps_its_text(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "SEEN")
+    empty = post(web, f"{TICKET}/vraag", token="form-1", text=" ")
+    assert (empty.status_code, "Schrijf wat u wilt vertellen" in words(empty)) == (400, True)
+    long = post(web, f"{TICKET}/erger", token="form-1", text="y" * 140)
+    assert (long.status_code, "y" * 140 in long.text) == (400, True)
+    old = post(web, f"{TICKET}/erger", token="old", text="nu ook rook")
+    assert hidden(old, "text") == "nu ook rook"
+    assert post(web, f"{TICKET}/erger", token=hidden(old, "token"), text="nu ook rook").status_code == 303

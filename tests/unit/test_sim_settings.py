@@ -1,0 +1,155 @@
+"""What a virtual radio can be, and what its settings do when a client changes them."""
+
+import pytest
+
+from steunpunt.sim import RadioSpec, SimulationError
+from steunpunt.sim.admin import REBOOT_AFTER_MS, Admin, Outcome
+from steunpunt.sim.settings import NODES_MAX, Settings
+from steunpunt.wire import BROADCAST, admin_pb2, channel_pb2, config_pb2, mesh_pb2, module_config_pb2
+
+PASSKEY = b"12345678"
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(RadioSpec("a", node_num=1, channels=(("", b"\x01"), ("serial", bytes(32)))), "LONG_FAST")
+
+
+@pytest.fixture
+def admin(settings: Settings) -> Admin:
+    return Admin(settings, PASSKEY)
+
+
+def reply(outcome: Outcome, kind: str) -> admin_pb2.AdminMessage:
+    assert outcome.reply is not None
+    assert outcome.reply.WhichOneof("payload_variant") == kind
+    assert outcome.reply.session_passkey == PASSKEY
+    return outcome.reply
+
+
+# --- questions
+
+
+def test_the_owner_can_be_read(admin: Admin) -> None:
+    answer = reply(admin.apply(admin_pb2.AdminMessage(get_owner_request=True)), "get_owner_response")
+    assert (answer.get_owner_response.id, answer.get_owner_response.long_name) == ("!00000001", "a")
+
+
+def test_channels_are_asked_for_from_1_and_told_from_0(admin: Admin) -> None:
+    answer = reply(admin.apply(admin_pb2.AdminMessage(get_channel_request=2)), "get_channel_response")
+    assert (answer.get_channel_response.index, answer.get_channel_response.settings.name) == (1, "serial")
+    assert admin.apply(admin_pb2.AdminMessage(get_channel_request=9)).error == mesh_pb2.Routing.Error.BAD_REQUEST
+
+
+def test_every_section_of_the_config_can_be_read(admin: Admin) -> None:
+    for name, number in admin_pb2.AdminMessage.ConfigType.items():
+        question = admin_pb2.AdminMessage(get_config_request=number)
+        answer = reply(admin.apply(question), "get_config_response").get_config_response
+        assert f"{answer.WhichOneof('payload_variant')}_config".upper().replace("_", "") == name.replace("_", "")
+
+
+def test_every_module_that_the_firmware_fills_in_can_be_read(admin: Admin) -> None:
+    for number in range(13):
+        question = admin_pb2.AdminMessage()
+        question.MergeFromString(bytes([7 << 3, number]))
+        answer = reply(admin.apply(question), "get_module_config_response").get_module_config_response
+        field = module_config_pb2.ModuleConfig.DESCRIPTOR.fields[number]
+        assert answer.WhichOneof("payload_variant") == field.name
+
+
+def test_the_firmware_version_can_be_read(admin: Admin) -> None:
+    question = admin_pb2.AdminMessage(get_device_metadata_request=True)
+    answer = reply(admin.apply(question), "get_device_metadata_response")
+    assert answer.get_device_metadata_response.firmware_version.startswith("2.7.26")
+
+
+def test_an_unknown_admin_message_is_a_bad_request(admin: Admin) -> None:
+    for message in (admin_pb2.AdminMessage(enter_dfu_mode_request=True), admin_pb2.AdminMessage()):
+        assert admin.apply(message) == Outcome(error=mesh_pb2.Routing.Error.BAD_REQUEST)
+
+
+# --- changes
+
+
+def test_a_hop_limit_takes_effect_at_once_and_power_is_held_to_the_law(admin: Admin, settings: Settings) -> None:
+    lora = config_pb2.Config.LoRaConfig(region=config_pb2.Config.LoRaConfig.RegionCode.EU_868, hop_limit=5, tx_power=30)
+    assert admin.apply(admin_pb2.AdminMessage(set_config=config_pb2.Config(lora=lora))) == Outcome()
+    assert (settings.hop_limit, settings.config["lora"].lora.tx_power) == (5, 27)
+
+
+def test_a_channel_name_of_12_characters_is_ignored_without_a_word(admin: Admin, settings: Settings) -> None:
+    for name in ("elevenchars", "twelve-chars"):
+        channel = channel_pb2.Channel(index=2, role=channel_pb2.Channel.Role.SECONDARY)
+        channel.settings.name = name
+        assert admin.apply(admin_pb2.AdminMessage(set_channel=channel)) == Outcome()
+        assert settings.channels[2].settings.name == "elevenchars"
+
+
+def test_a_disabled_channel_is_no_channel(admin: Admin, settings: Settings) -> None:
+    assert settings.channel(1) is not None
+    admin.apply(admin_pb2.AdminMessage(set_channel=channel_pb2.Channel(index=1)))
+    assert settings.channel(1) is None
+
+
+def test_a_transaction_reboots_once_at_its_end(admin: Admin, settings: Settings) -> None:
+    owner = admin_pb2.AdminMessage(set_owner=mesh_pb2.User(long_name="Bob"))
+    assert admin.apply(owner).reboot_after_ms == REBOOT_AFTER_MS
+    admin.apply(admin_pb2.AdminMessage(begin_edit_settings=True))
+    assert admin.apply(owner).reboot_after_ms is None
+    assert admin.apply(admin_pb2.AdminMessage(commit_edit_settings=True)).reboot_after_ms == REBOOT_AFTER_MS
+    assert settings.owner.long_name == "Bob"
+
+
+def test_a_position_can_be_fixed_and_removed(admin: Admin, settings: Settings) -> None:
+    position = mesh_pb2.Position(latitude_i=520000000, longitude_i=50000000)
+    admin.apply(admin_pb2.AdminMessage(set_fixed_position=position))
+    assert settings.position == settings.nodes[1].position == position
+    admin.apply(admin_pb2.AdminMessage(remove_fixed_position=True))
+    assert settings.position is None
+    assert not settings.nodes[1].HasField("position")
+
+
+def test_nodes_can_be_marked_and_forgotten_but_never_the_radio_itself(admin: Admin, settings: Settings) -> None:
+    settings.node(2)
+    admin.apply(admin_pb2.AdminMessage(set_favorite_node=2))
+    assert settings.nodes[2].is_favorite
+    for num in (1, 2):
+        admin.apply(admin_pb2.AdminMessage(remove_by_nodenum=num))
+    assert list(settings.nodes) == [1]
+
+
+def test_the_node_list_is_bounded_and_forgets_who_was_heard_longest_ago(settings: Settings) -> None:
+    for num in range(2, NODES_MAX + 2):
+        settings.node(num).last_heard = 10_000 - num
+    assert len(settings.nodes) == NODES_MAX
+    assert 1 in settings.nodes
+    assert NODES_MAX not in settings.nodes
+
+
+# --- what radios can be
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"name": ""}, "no name"),
+        ({"name": "a", "port": 70_000}, "port 70000"),
+        ({"name": "a", "node_num": BROADCAST}, "node number"),
+        ({"name": "a", "channels": ()}, "0 channels"),
+        ({"name": "a", "channels": (("twelve-chars", b""),)}, "longer than 11 bytes"),
+        ({"name": "a", "channels": (("x", bytes(5)),)}, "has 5 bytes"),
+        ({"name": "a", "short_name": "abcde"}, "short name"),
+        ({"name": "a" * 40}, "long name"),
+    ],
+)
+def test_a_radio_that_cannot_be_is_refused_in_words(wrong: dict[str, object], says: str) -> None:
+    with pytest.raises(SimulationError, match=says):
+        RadioSpec(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_radio_without_a_number_has_the_same_one_each_time() -> None:
+    assert RadioSpec("kiosk-a").node_num == RadioSpec("kiosk-a").node_num != RadioSpec("kiosk-b").node_num
+
+
+def test_the_default_channel_has_the_hash_that_all_of_meshtastic_knows() -> None:
+    assert Settings(RadioSpec("a"), "LONG_FAST").channel_hash(0) == 8
