@@ -22,7 +22,7 @@ from steunpunt.ledger.desk import Case, Desk
 from steunpunt.ledger.migrate import migrate
 from steunpunt.ledger.outgoing import Ticket
 from steunpunt.ledger.outgoing import ticket as read_ticket
-from steunpunt.ledger.store import Ledger
+from steunpunt.ledger.store import Ledger, engine_for
 from steunpunt.model import (
     BridgeChanged,
     Category,
@@ -95,10 +95,11 @@ class _Site:
         self.path = folder / "ledger.db"
         if not self.path.exists():
             new_ledger(self.path)
+        self._statements = engine_for(self.path)
         self.open()
 
     def open(self) -> None:
-        self.ledger = Ledger(self.path, read_boot_ms=self.clock.read).open()
+        self.ledger = Ledger(self.path, read_boot_ms=self.clock.read, engine=self._statements).open()
         with self.ledger.transaction() as connection:
             self.ledger.touch(connection)
         self._start()

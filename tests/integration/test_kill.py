@@ -17,7 +17,7 @@ from steunpunt.ledger.desk import Desk
 
 REQUESTS_MIN, REQUESTS_MAX = 60, 300
 KILLS_MIN = 20
-KILL_PAUSE_S = (0.2, 1.0)
+KILL_PAUSE_S = (0.3, 3.0)
 ARRIVE_S_MAX = 150.0
 SUBMIT_S_MAX = 60.0
 PARTS = ("node", "web", "broker")

@@ -13,6 +13,8 @@ import steunpunt_ui
 from tests.fakes.fake_node import SECRET, FakeNode, ticket_body
 from tests.fakes.ui_citizen import HOME, TICKET, ask, hidden, kiosk_web, post, words
 
+FIRST_VIEW_BYTES_MAX = 14 * 1024
+
 
 @pytest.fixture(name="node")
 def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:

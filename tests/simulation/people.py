@@ -20,7 +20,7 @@ class Citizen:
     def __init__(self, region: Region, site: int, *, life_threat: bool = False) -> None:
         self.region, self.site = region, site
         rng = region.rng
-        self.text = f"{rng.choice(WORDS)} {rng.randrange(1_000_000)}"
+        self.text = f"{rng.choice(WORDS)} {rng.randrange(1_000_000)}".strip()
         self.category = rng.choice([Category.MEDICAL, Category.SUPPLIES, Category.MISSING])
         self.life_threat = life_threat
         self.form: HelpSubmitted | None = None

@@ -227,6 +227,11 @@ def test_a_life_threat_goes_over_all_there_is(lane: Lane, roads: Roads, tries: i
     assert bool(links) is (roads.mesh_up or broker), "a road that is there is used"
 
 
+@pytest.mark.parametrize(("age_ms", "answers"), [(None, False), (0, True), (60_000, True), (60_001, False)])
+def test_a_beacon_is_fresh_for_a_minute(age_ms: int | None, answers: bool) -> None:  # noqa: FBT001
+    assert replace(BOTH, beacon_age_ms=age_ms).region_answers is answers
+
+
 def test_a_life_threat_leaves_on_both_links_at_once() -> None:
     assert walk(new(Lane.LIFE_THREAT), lambda _: BOTH, 5_000) == [(0, BROKER), (0, MESH)]
     assert walk(new(Lane.URGENT), lambda _: BOTH, 5_000) == [(0, BROKER)]

@@ -129,18 +129,8 @@ def test_the_handshake_comes_in_the_order_of_the_firmware() -> None:
     assert messages[2].node_info.is_favorite
     assert messages[-1].config_complete_id == 99
     configs = [m.config.WhichOneof("payload_variant") for m in messages if m.HasField("config")]
-    assert configs == [
-        "device",
-        "position",
-        "power",
-        "network",
-        "display",
-        "lora",
-        "bluetooth",
-        "security",
-        "sessionkey",
-        "device_ui",
-    ]
+    names = "device position power network display lora bluetooth security sessionkey device_ui"
+    assert configs == names.split()
     modules = [m.moduleConfig.WhichOneof("payload_variant") for m in messages if m.HasField("moduleConfig")]
     assert (modules[0], modules[12], modules[13:]) == ("mqtt", "paxcounter", [None] * 3)
 

@@ -12,7 +12,7 @@ import click
 from steunpunt.demo.check import Check, CheckFailed
 from steunpunt.demo.ports import free_port
 from steunpunt.demo.processes import Stopped
-from steunpunt.demo.region import COORDINATOR, DESK_NAME, DESK_PASSWORD, Region
+from steunpunt.demo.region import COORDINATOR, DESK_NAME, DESK_PASSWORD, Region, mosquitto_path
 from steunpunt.demo.world import World, WorldServer
 
 WORLD_PORT = 8080
@@ -26,6 +26,7 @@ def demo(*, check: bool, folder: Path | None, speed: float) -> None:
 
     Without a folder everything lies in a temporary one that is removed at the end. ``speed`` divides the time on air.
     """
+    mosquitto_path()  # before anything else: what is missing is one line
     with _own_folder(folder) as place:
         region = Region(place, speed=speed, web_ports=() if check else WEB_PORTS)
         world = WorldServer(World(region), free_port(0 if check else WORLD_PORT))
@@ -45,6 +46,7 @@ def demo(*, check: bool, folder: Path | None, speed: float) -> None:
                     click.echo("\nThe logs go with the temporary folder; to keep them: --folder DIR", err=True)
                 raise
             finally:
+                world.stop()
                 region.stop()
                 click.echo("All processes are stopped.")
 

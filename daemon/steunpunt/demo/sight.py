@@ -47,7 +47,6 @@ class Sight:
 
     def __init__(self, region: Region) -> None:
         self._region = region
-        self._clients = {name: Client(site.socket, READ_S_MAX) for name, site in region.sites.items()}
         self._lock = threading.Lock()
         self._kept: tuple[float, Marks] | None = None
 
@@ -66,7 +65,8 @@ class Sight:
 
     def press(self, name: str) -> None:
         """Press a kiosk's help button; raises ControlError, or Refused by the node."""
-        self._clients[name].call("panel", action="press", name=BUTTON)
+        with contextlib.closing(Client(self._region.sites[name].socket, READ_S_MAX)) as client:
+            client.call("panel", action="press", name=BUTTON)
 
     def _read(self) -> Marks:
         radios: Mapping[str, Body] = {}
@@ -95,10 +95,11 @@ class Sight:
         }
 
     def _ask(self, site: str, op: str, **fields: str) -> Body | None:
-        try:
-            return self._clients[site].call(op, **fields)
-        except (ControlError, Refused):
-            return None
+        with contextlib.closing(Client(self._region.sites[site].socket, READ_S_MAX)) as client:
+            try:
+                return client.call(op, **fields)
+            except (ControlError, Refused):
+                return None
 
 
 def _site_marks(site: Site, status: Body | None, radio: Body | None) -> Marks:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
-from waitress.server import create_server
+from waitress.server import BaseWSGIServer, MultiSocketServer, create_server
 from werkzeug.wrappers import Response as AnyResponse
 
 from steunpunt.control import ControlError, Refused
@@ -23,6 +23,7 @@ from steunpunt_ui.security import guard
 HOST = "127.0.0.1"
 THREADS = 6
 CONNECTIONS_MAX = 100
+STOP_S_MAX = 2.0
 PROBLEM_S_MAX = 20.0
 """How long the page tells of something that could not be done, in seconds."""
 NO_PROBLEM = Mark("", "good")
@@ -114,6 +115,8 @@ class WorldServer:
 
     def __init__(self, world: World, port: int) -> None:
         self._world = world
+        self._server: BaseWSGIServer | MultiSocketServer | None = None
+        self._thread: threading.Thread | None = None
         self.port = port
 
     @property
@@ -127,7 +130,7 @@ class WorldServer:
             listener = socket.create_server((HOST, self.port))
         except OSError as error:
             raise DemoError(f"port {self.port} was taken just now ({error.strerror}); start the demo again") from error
-        server = create_server(
+        self._server = create_server(
             create_app(self._world),
             sockets=[listener],
             threads=THREADS,
@@ -135,4 +138,11 @@ class WorldServer:
             ident="",
             clear_untrusted_proxy_headers=True,
         )
-        threading.Thread(target=server.run, name="world", daemon=True).start()
+        self._thread = threading.Thread(target=self._server.run, name="world", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more requests; those under way may end after this."""
+        if isinstance(self._server, BaseWSGIServer) and self._thread is not None:
+            self._server.trigger.pull_trigger(self._server.close)  # type: ignore[attr-defined]  # no number at all
+            self._thread.join(STOP_S_MAX)

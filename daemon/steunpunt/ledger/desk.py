@@ -20,7 +20,7 @@ from steunpunt.ledger import incoming
 from steunpunt.ledger.clock import boot_time_ms
 from steunpunt.ledger.incoming import Content, EventContent, Piece
 from steunpunt.ledger.outgoing import ANSWERS_MAX
-from steunpunt.ledger.store import Ledger
+from steunpunt.ledger.store import Ledger, engine_for
 from steunpunt.ledger.tables import cases, events, replies
 from steunpunt.model import (
     CLOSE_CODES,
@@ -108,6 +108,7 @@ class Desk:
     ) -> None:
         self._path = path
         self._read_boot_ms = read_boot_ms
+        self._engine = engine_for(path)
         self._ledger_key = ledger_key
         self._random = random_bytes
 
@@ -255,7 +256,7 @@ class Desk:
             act.tell(event_id, code)
 
     def _opened(self) -> "_Opened":
-        return _Opened(self._path, self._read_boot_ms)
+        return _Opened(Ledger(self._path, follow=True, read_boot_ms=self._read_boot_ms, engine=self._engine))
 
     @contextmanager
     def _act(self, case_id: int, name: str, token: str) -> Iterator["_Act"]:
@@ -276,8 +277,8 @@ class Desk:
 class _Opened:
     """The ledger, open for the length of a ``with``: web threads come and go, so none keeps a connection."""
 
-    def __init__(self, path: Path, read_boot_ms: Callable[[], int]) -> None:
-        self._ledger = Ledger(path, follow=True, read_boot_ms=read_boot_ms)
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
 
     def __enter__(self) -> Ledger:
         return self._ledger.open()

@@ -45,20 +45,18 @@ class Ledger:
         readonly: bool = False,
         follow: bool = False,
         read_boot_ms: Callable[[], int] = boot_time_ms,
+        engine: sa.Engine | None = None,
     ) -> None:
-        """``follow``: take ledger time from the node, which alone begins it after a power cut."""
+        """``follow``: take ledger time from the node, which alone begins it after a power cut.
+
+        ``engine``: of :func:`engine_for`, for who opens the same ledger often; it remembers compiled statements.
+        """
         self.path = path
         self._read_boot_ms = read_boot_ms
         self._readonly = readonly
         self._follow = follow or readonly
         self._changes = 0
-        self._engine = sa.create_engine(
-            "sqlite://",
-            creator=self._connect,
-            poolclass=NullPool,
-            isolation_level="AUTOCOMMIT",
-            hide_parameters=True,  # an error's text goes to the log; a row's content must not
-        )
+        self._engine = engine or engine_for(path, readonly=readonly)
         self._connection: sa.Connection | None = None
         self._clock: LedgerClock | None = None
         self._clock_saved_ms = -SAVE_MS
@@ -154,18 +152,28 @@ class Ledger:
         if changed.rowcount == 0:
             connection.execute(sa.insert(tables.meta).values(name=name, value=value))
 
-    def _connect(self) -> sqlite3.Connection:
-        mode = "ro" if self._readonly else "rw"
-        connection = sqlite3.connect(
-            f"file:{self.path}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-        )
-        try:
-            for pragma in _PRAGMAS[1 if self._readonly else 0 :]:
-                connection.execute(pragma)
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
+
+def engine_for(path: Path, *, readonly: bool = False) -> sa.Engine:
+    """Return SQLAlchemy's engine for a ledger; it connects at each use and may be shared by threads."""
+    return sa.create_engine(
+        "sqlite://",
+        creator=lambda: _connect(path, readonly=readonly),
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,  # an error's text goes to the log; a row's content must not
+    )
+
+
+def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    mode = "ro" if readonly else "rw"
+    connection = sqlite3.connect(f"file:{path}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in _PRAGMAS[1 if readonly else 0 :]:
+            connection.execute(pragma)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _explain(path: Path, error: BaseException) -> str:

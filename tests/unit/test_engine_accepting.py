@@ -1,0 +1,216 @@
+"""A form becomes one ticket: the same form again is the same ticket, and nothing that was written stays on the disk."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steunpunt.ledger.tables import messages, tickets
+from steunpunt.model import TEXT_BYTES_MAX, Category, SupplementCode
+from steunpunt.protocol import forms
+from steunpunt.protocol.messages import CALLBACK_BYTES_MAX
+from tests.fakes.sites import (
+    MESH_UP,
+    Clock,
+    CoordinatorSite,
+    KioskSite,
+    answer_in,
+    ended,
+    frames,
+    heard,
+    help_form,
+    more_form,
+    seeded,
+)
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    return seeded(1)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def kiosk(tmp_path: Path, clock: Clock, rng: random.Random) -> KioskSite:
+    return KioskSite(tmp_path / "kiosk", clock, rng)
+
+
+@pytest.fixture
+def center(tmp_path: Path, clock: Clock, rng: random.Random) -> CoordinatorSite:
+    return CoordinatorSite(tmp_path / "coordinator", clock, rng)
+
+
+def arrive(kiosk: KioskSite, center: CoordinatorSite) -> None:
+    """Bring what the kiosk sends to the coordinator."""
+    for frame in frames(kiosk.turn(MESH_UP)):
+        center.turn(heard(frame.payload))
+
+
+def test_the_first_ticket_is_number_one_and_the_next_number_two(kiosk: KioskSite) -> None:
+    assert [kiosk.ask()["number"], kiosk.ask()["number"]] == ["47-1", "47-2"]
+
+
+def test_the_same_form_is_the_same_ticket_also_after_a_restart_and_when_too_old_by_then(
+    kiosk: KioskSite, clock: Clock
+) -> None:
+    token = kiosk.token()
+    first = answer_in(kiosk.turn(help_form(token)))
+    again = answer_in(kiosk.turn(help_form(token)))
+    kiosk.restart()
+    clock.advance_s(forms.FORM_AGE_S_MAX + 60)
+    later = answer_in(kiosk.turn(help_form(token)))
+    assert first["repeated"] is False
+    assert again == later == {**first, "repeated": True}
+    assert len(kiosk.rows(tickets)) == len(kiosk.rows(messages)) == 1
+
+
+def test_the_same_form_twice_in_one_batch_is_one_ticket(kiosk: KioskSite) -> None:
+    token = kiosk.token()
+    effects = kiosk.turn(help_form(token), help_form(token))
+    one, two = (answer_in([effect]) for effect in effects)
+    assert (one["number"], one["secret"]) == (two["number"], two["secret"])
+    assert len(kiosk.rows(tickets)) == 1
+
+
+def test_a_form_whose_commit_failed_can_be_sent_again(kiosk: KioskSite) -> None:
+    token = kiosk.token()
+
+    def fail() -> None:
+        raise OSError("no power")
+
+    with pytest.raises(OSError, match="no power"):
+        kiosk.turn(help_form(token), stop=fail)
+    assert kiosk.rows(tickets) == []
+    assert answer_in(kiosk.turn(help_form(token)))["repeated"] is False
+
+
+@pytest.mark.parametrize("spoilt", ["", "geen token", "{token}A", "é{token}", "{head}AA", " {token}", "\ud800"])
+def test_a_forged_token_is_refused(kiosk: KioskSite, spoilt: str) -> None:
+    token = kiosk.token()
+    answer = answer_in(kiosk.turn(help_form(spoilt.format(token=token, head=token[:-2]))))
+    assert (answer["ok"], answer["error"]) == (False, "token_invalid")
+    assert kiosk.rows(tickets) == []
+
+
+def test_a_token_expires_in_ledger_time(kiosk: KioskSite, clock: Clock) -> None:
+    token = kiosk.token()
+    clock.advance_s(forms.FORM_AGE_S_MAX)
+    other = kiosk.token()
+    clock.advance_s(1)
+    assert answer_in(kiosk.turn(help_form(token)))["error"] == "token_expired"
+    assert answer_in(kiosk.turn(help_form(other)))["ok"]
+
+
+def test_a_form_used_for_help_is_not_a_supplement_and_nobody_is_told_it_was_kept(kiosk: KioskSite) -> None:
+    token = kiosk.token()
+    number = answer_in(kiosk.turn(help_form(token)))["number"]
+    answer = answer_in(kiosk.turn(more_form(token, number, SupplementCode.QUESTION, "Hoe lang nog?")))
+    assert (answer["ok"], answer["error"]) == (False, "token_invalid")
+
+
+def test_a_form_used_for_a_supplement_is_not_a_help_request(kiosk: KioskSite) -> None:
+    number = kiosk.ask()["number"]
+    token = kiosk.token()
+    assert answer_in(kiosk.turn(more_form(token, number)))["ok"]
+    assert answer_in(kiosk.turn(help_form(token)))["error"] == "token_invalid"
+    assert len(kiosk.rows(tickets)) == 1
+
+
+def test_the_same_supplement_form_adds_once(kiosk: KioskSite) -> None:
+    number = kiosk.ask()["number"]
+    form = more_form(kiosk.token(), number, SupplementCode.QUESTION, "Hoe lang nog?")
+    first, again = answer_in(kiosk.turn(form)), answer_in(kiosk.turn(form))
+    assert (first["repeated"], again["repeated"]) == (False, True)
+    assert len(kiosk.rows(messages)) == 2
+
+
+@pytest.mark.parametrize("number", ["", "47-2", "48-1", "abc", "47", "0-0", "99999-999999"])
+def test_a_supplement_to_no_ticket_of_this_site_is_refused(kiosk: KioskSite, number: str) -> None:
+    kiosk.ask()
+    assert answer_in(kiosk.turn(more_form(kiosk.token(), number)))["error"] == "unknown_ticket"
+
+
+def test_the_longest_request_fits_and_arrives_unchanged(kiosk: KioskSite, center: CoordinatorSite) -> None:
+    text, callback = "€" * (TEXT_BYTES_MAX // 3) + "x", "é" * (CALLBACK_BYTES_MAX // 2)
+    kiosk.turn(help_form(kiosk.token(), text, people=99, callback=callback, language="uk", life_threat=True))
+    arrive(kiosk, center)
+    case = center.only_case()
+    assert (case.text, case.callback, case.people, case.language) == (text, callback, 99, "uk")
+
+
+def test_words_are_composed_and_line_ends_are_one_kind(kiosk: KioskSite, center: CoordinatorSite) -> None:
+    kiosk.ask("  cafe\u0301\r\nachter de kerk\rlinks \t\n")
+    arrive(kiosk, center)
+    assert center.only_case().text == "café\nachter de kerk\nlinks"
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"text": "a" * (TEXT_BYTES_MAX + 1)}, "text_too_long"),
+        ({"text": "€" * 44}, "text_too_long"),
+        ({"text": "een\0twee"}, "control_characters"),
+        ({"text": "een\x1b[31mtwee"}, "control_characters"),
+        ({"text": "half \ud83d teken"}, "control_characters"),
+        ({"callback": "0" * (CALLBACK_BYTES_MAX + 1)}, "callback_too_long"),
+        ({"callback": "0" * 1_000}, "callback_too_long"),
+        ({"callback": "06\x0712"}, "control_characters"),
+        ({"people": -1}, "bad_request"),
+        ({"people": 100}, "bad_request"),
+        ({"language": "xx"}, "bad_request"),
+        ({"category": Category.BUTTON}, "bad_request"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_and_the_same_form_can_be_sent_mended(
+    kiosk: KioskSite, fields: dict[str, Any], error: str
+) -> None:
+    token = kiosk.token()
+    assert answer_in(kiosk.turn(help_form(token, **fields)))["error"] == error
+    assert kiosk.rows(tickets) == []
+    assert answer_in(kiosk.turn(help_form(token)))["repeated"] is False
+
+
+def test_how_many_bytes_are_too_many_is_told(kiosk: KioskSite) -> None:
+    answer = answer_in(kiosk.turn(help_form(kiosk.token(), "é" * 100)))
+    assert (answer["bytes"], answer["bytes_max"]) == (200, TEXT_BYTES_MAX)
+
+
+def test_nothing_that_was_written_and_no_secret_is_in_any_file_of_the_kiosk(
+    kiosk: KioskSite, center: CoordinatorSite, tmp_path: Path
+) -> None:
+    canaries = ["kanarie in de mijn", "0612345678", "zij ademt niet meer"]
+    answer = kiosk.ask(canaries[0], callback=canaries[1])
+    secret = str(answer["secret"])
+    kiosk.turn(more_form(kiosk.token(), answer["number"], SupplementCode.QUESTION, canaries[2]))
+    arrive(kiosk, center)
+    files = [path for path in (tmp_path / "kiosk").rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} >= {".db", ".db-wal"}
+    found = b"".join(path.read_bytes() for path in files)
+    for canary in [*canaries, secret, secret.replace("-", "")]:
+        for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+            assert canary.encode(encoding) not in found
+            assert canary.lower().encode(encoding) not in found.lower()
+    assert center.only_case().text == canaries[0]  # the search above would have found it: the words were there
+
+
+def test_more_messages_than_an_epoch_has_numbers_begin_a_new_one_and_all_open(
+    kiosk: KioskSite, center: CoordinatorSite
+) -> None:
+    kiosk.turn(MESH_UP)
+    number = kiosk.ask()["number"]
+    for i in range(260):
+        for frame in frames(kiosk.turn(more_form(kiosk.token(), number, SupplementCode.QUESTION, f"vraag {i}"))):
+            center.turn(heard(frame.payload))
+            kiosk.turn(ended(frame))
+    while sending := frames(kiosk.turn()):
+        for frame in sending:
+            center.turn(heard(frame.payload))
+            kiosk.turn(ended(frame))
+    assert len({row[5] for row in kiosk.rows(messages)}) == 2
+    told = {event.text for event in center.only_case().events if event.kind == "supplement"}
+    assert told == {f"vraag {i}" for i in range(260)}
