@@ -91,9 +91,7 @@ def ask(site: Site, words: str, deadline: Callable[[Callable[[], object]], None]
 
 
 @pytest.mark.processes
-def test_killed_at_random_moments_nothing_is_lost_or_doubled(
-    region: Region, wait_until: Callable[..., None]
-) -> None:
+def test_killed_at_random_moments_nothing_is_lost_or_doubled(region: Region, wait_until: Callable[..., None]) -> None:
     seed = random.SystemRandom().randrange(2**32)
     rng = random.Random(seed)
     print(f"seed {seed}")
@@ -121,7 +119,5 @@ def test_killed_at_random_moments_nothing_is_lost_or_doubled(
     arrived = Counter((case.number, case.text) for case in desk.cases())
     assert arrived == Counter(dict.fromkeys(tickets.items(), 1))
     wait_until(lambda: kiosk.ask("status")["queue"] == 0, ARRIVE_S_MAX, "all receipted at the kiosk")
-    readable = [
-        str(path) for path in kiosk.folder.rglob("*") if path.is_file() and b"Kanarie" in path.read_bytes()
-    ]
+    readable = [str(path) for path in kiosk.folder.rglob("*") if path.is_file() and b"Kanarie" in path.read_bytes()]
     assert not readable

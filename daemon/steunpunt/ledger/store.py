@@ -179,8 +179,12 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 def _explain(path: Path, error: BaseException) -> str:
     reason = str(getattr(error, "orig", None) or error)
     mend = "check that the disk is not full and that this user may write there"
+    if "malformed" in reason or "not a database" in reason:
+        mend = "this ledger is damaged; put back a copy, or move it away and keep it: the node then makes a new one"
     if "no such table" in reason or "unable to open" in reason:
         mend = "start the node once (it makes and migrates the ledger), and check the folder's owner"
+    if "newer software" in reason:
+        mend = "or move it away and keep it: the node then makes a new one"
     return f"{path}: {reason}; {mend}"
 
 
@@ -209,7 +213,7 @@ def prepare(path: Path) -> None:
         raise LedgerError(f"{path}: migration took over {MIGRATION_S_MAX} s; is the disk failing?") from error
     if result.returncode:
         last = result.stderr.strip().splitlines()[-1:] or ["no output"]
-        raise LedgerError(f"{path}: migration failed: {last[0]}")
+        raise LedgerError(_explain(path, RuntimeError(f"migration failed: {last[0]}")))
 
 
 def _revision(path: Path) -> str | None:
