@@ -80,6 +80,7 @@ class Node:
         self._radio: RadioPrepared | None = None
         self._translator = Translator(config.broker.mesh_root)
         self._panel_reason = ""
+        self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
 
     # --- start and stop -----------------------------------------------------------------------------------------
@@ -118,9 +119,9 @@ class Node:
         if isinstance(keys, CoordinatorKeys):
             self._check_identity("coordinator_id", keys.coordinator, keys_path)
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
-            count = incarnation.begin(self._ledger, path.with_suffix(".incarnation"))
+            self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
             self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
-                self._ledger, keys, ledger_key, count, entropy
+                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy
             )
             self._requests: KioskRequests | None = None
             return
@@ -184,8 +185,18 @@ class Node:
                 self._bridge(event)
             ours: list[Event] = [event for event in events if not isinstance(event, PacketHeard)]
             self._turn(ours)
+            self._mark_incarnation()
             if self._watchdog_s is not None:
                 notify_systemd("WATCHDOG=1")
+
+    def _mark_incarnation(self) -> None:
+        if self._incarnation is None or not self._can_keep:
+            return
+        try:
+            self._incarnation.mark_due(self._ledger.clock.now_ms())
+        except LedgerError as error:
+            self._can_keep = False  # proved again by the next turn that commits
+            _log.error("action=cannot_mark reason=%r", str(error))
 
     def _timeout_s(self) -> float | None:
         """Return how long the loop may sleep: until the engine's next timer, the watchdog, or for ever."""
