@@ -95,7 +95,7 @@ class Reply:
     @property
     def words(self) -> str:
         """The page as a reader sees it, in one line."""
-        seen = re.sub(r"<[^>]*\bhidden\b[^>]*>.*?</div></div>", "", self.text, flags=re.DOTALL)
+        seen = re.sub(r'<div id="stale".*?</div></div>', "", self.text, flags=re.DOTALL)
         return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", seen)).split())
 
     def hidden(self, name: str) -> str:
@@ -142,6 +142,11 @@ class LoneSite:
         ports = {"radio_port": self.radio_port, "broker_port": self.broker_port, "web_port": self.web_port}
         text = _TOML.format(**ports, pins=pins, broker=str(broker).lower(), site_id=site_id)
         self.config.write_text(text, "utf-8")
+
+    def switch_radio_on(self) -> None:
+        """Let a virtual radio with the region's channel listen where the node looks for one."""
+        radio = ["--radio", f"a:{self.radio_port}", "--channel-keys", str(self.region_keys)]
+        self.spawn("radio", steunpunt("virtual-radio", *radio))
 
     def spawn(self, name: str, command: list[str]) -> None:
         """Start a process, its output in ``name.log``."""

@@ -324,7 +324,7 @@ def test_status_and_panel_of_a_running_node(site: LoneSite, wait_until: Wait) ->
     assert down.stdout.splitlines()[0] == "kiosk 47, Buurthuis De Regenboog"
     assert re.search(rf"^  DOWN mesh: .*127\.0\.0\.1:{site.radio_port}.*\?$", down.stdout, re.MULTILINE)
     assert "       broker: not configured at this site" in down.stdout
-    site.spawn("radio", steunpunt("virtual-radio", "--radio", f"a:{site.radio_port}"))
+    site.switch_radio_on()
     wait_until(lambda: site.ask("status")["links"]["mesh"]["up"], 20, "the node finds the radio")
     well = type_in("status", site.config)
     assert (well.exit_code, "DOWN" in well.stdout) == (0, False)

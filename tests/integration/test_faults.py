@@ -3,13 +3,11 @@
 import errno
 import os
 import random
-import shutil
 import socket
 import sqlite3
 import subprocess
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,7 @@ from steunpunt.ledger.clock import LedgerClock, boot_name, boot_time_ms
 from steunpunt.ledger.desk import Desk
 from steunpunt.ledger.store import Ledger
 from steunpunt.protocol import forms
-from tests.fakes.lone_site import LoneSite, Reply, one_line_of, page, run, steunpunt
+from tests.fakes.lone_site import LoneSite, Reply, one_line_of, page, run
 from tests.fakes.sites import new_ledger
 
 pytestmark = pytest.mark.processes
@@ -35,7 +33,6 @@ CAN_SEND_NOTHING = "Dit steunpunt kan nu niets versturen."
 TOO_OLD = "Deze pagina stond te lang open."
 RUNNING_S = 3 * 3600
 DISK_BYTES = 4 * 1024 * 1024
-FULL_TRIES_MAX = 20
 FreePort = Callable[[], int]
 Wait = Callable[..., None]
 
@@ -115,7 +112,7 @@ def test_a_ledger_folder_that_is_missing_is_made(site: LoneSite) -> None:
 @pytest.mark.parametrize("damage", ["all", "head", "tables"])
 def test_a_damaged_ledger(site: LoneSite, damage: str) -> None:
     seed = random.SystemRandom().randrange(2**32)
-    garbage = random.Random(seed).randbytes  # noqa: S311  repeatable is the point
+    garbage = random.Random(seed).randbytes
     new_ledger(site.ledger)
     content = bytearray(site.ledger.read_bytes())
     first, last = {"all": (0, len(content)), "head": (0, 4096), "tables": (4096, len(content))}[damage]
@@ -159,7 +156,7 @@ def test_without_radio_and_broker_it_accepts_and_recovers(site: LoneSite, wait_u
     password.write_text(right, "utf-8")
     wait_until(lambda: is_up(site, "broker"), 20, "the broker takes the mended password")
 
-    site.spawn("radio", steunpunt("virtual-radio", "--radio", f"a:{site.radio_port}"))
+    site.switch_radio_on()
     wait_until(lambda: is_up(site, "mesh"), 20, "the node finds the radio")
     assert run("status", site.config).returncode == 0
     assert CAN_SEND_NOTHING not in site.get("/nl/").words
@@ -184,6 +181,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, free_port: FreePort, wait_
     new_ledger(made.ledger)
     ledger = Ledger(made.ledger).open()
     with ledger.transaction() as connection:
+        ledger.touch(connection)  # or the commit writes its own
         later = LedgerClock(boot_name(), RUNNING_S * 1000 - boot_time_ms(), 0).record()
         ledger.set_meta(connection, "clock", later)
     ledger.close()
@@ -232,10 +230,11 @@ def test_a_forged_token_keeps_what_was_typed_and_then_sends_it(running: LoneSite
         "",
         "x" * 999,
     ]
-    for token in forged:
-        reply = submit(running.web_port, "Mijn buurman ademt slecht", token)
+    replies = [submit(running.web_port, "Mijn buurman ademt slecht", token) for token in forged]
+    for reply in replies:
         clear(reply, 400, TOO_OLD, "Mijn buurman ademt slecht")
     assert queue(running) == before
+    reply = replies[0]
     again = {name: reply.hidden(name) for name in ("token", "text", "do")}
     assert running.post(ASK, **again).status == 303
     assert queue(running) == before + 1
@@ -248,11 +247,11 @@ def test_an_expired_token_keeps_what_was_typed(running: LoneSite) -> None:
     assert key is not None
     before = queue(running)
     oldest = RUNNING_S - forms.FORM_AGE_S_MAX
-    expired = forms.issue(key, oldest - 60, random.randbytes(forms.RANDOM_BYTES))
+    expired = forms.issue(key, oldest - 60, os.urandom(forms.RANDOM_BYTES))
     clear(submit(running.web_port, "Al uren open", expired), 400, TOO_OLD, "Al uren open")
     assert queue(running) == before
     # The same but for its age: it is the age that counts.
-    young = forms.issue(key, RUNNING_S, random.randbytes(forms.RANDOM_BYTES))
+    young = forms.issue(key, RUNNING_S, os.urandom(forms.RANDOM_BYTES))
     assert submit(running.web_port, "Net geopend", young).status == 303
 
 
@@ -350,7 +349,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(["umount", str(folder)], check=True)  # noqa: S607  where root's PATH has it
 
 
 @pytest.fixture
@@ -368,13 +367,15 @@ def region(small_disk: Path) -> Iterator[Region]:
 
 def fill(folder: Path) -> None:
     """Write until nothing fits any more, also not the rest of a block."""
-    with (folder / "filler").open("ab", buffering=0) as filler, suppress(OSError):
-        try:
-            while True:
-                filler.write(bytes(512))
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
+    filler = os.open(folder / "filler", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        while os.write(filler, bytes(512)):
+            pass
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
             raise
+    finally:
+        os.close(filler)
 
 
 def test_a_full_disk_refuses_visibly_and_recovers(region: Region, small_disk: Path, wait_until: Wait) -> None:
@@ -382,37 +383,30 @@ def test_a_full_disk_refuses_visibly_and_recovers(region: Region, small_disk: Pa
     region.cut_internet("kiosk-a")
     region.radio("unplug", "kiosk-a")
     wait_until(lambda: not kiosk.ask("status")["links"]["mesh"]["up"], 20, "the radio is gone")
-    words = {"Van voor de schijf vol was"}
-    tickets = [submit(port, *words).location]
+    first = submit(port, "Van voor de schijf vol was")
+    assert first.status == 303
     process = kiosk.processes["node"]
 
-    for index in range(FULL_TRIES_MAX):
-        fill(small_disk)
-        token = page(port, ASK).hidden("token")
-        refused = submit(port, f"Op een volle schijf {index}", token)
-        if refused.status != 303:
-            break
-        words.add(f"Op een volle schijf {index}")
-        tickets.append(refused.location)
-    clear(refused, 503, CANNOT_KEEP, f"Op een volle schijf {index}")
+    fill(small_disk)
+    token = page(port, ASK).hidden("token")
+    refused = submit(port, "Op een volle schijf", token)
+    clear(refused, 503, CANNOT_KEEP, "Op een volle schijf")
     assert "Niemand heeft uw vraag." in refused.words
     assert CANNOT_KEEP_ANY in page(port, "/nl/").words
     shown = run("status", kiosk.config)
     assert (shown.returncode, "DOWN ledger: cannot keep anything" in shown.stdout) == (1, True)
-    assert "Nog niet verstuurd." in page(port, tickets[0]).words
+    assert "Nog niet verstuurd." in page(port, first.location).words
     clear(submit(port, "Nog eens", token), 503, CANNOT_KEEP, "Nog eens")
 
     region.radio("plug", "kiosk-a")
     (small_disk / "filler").unlink()
     wait_until(lambda: kiosk.ask("status")["can_keep"], 20, "it keeps again")
-    again = submit(port, f"Op een volle schijf {index}", token)
+    again = submit(port, "Op een volle schijf", token)
     assert again.status == 303
-    words.add(f"Op een volle schijf {index}")
     assert CANNOT_KEEP_ANY not in page(port, "/nl/").words
     assert (process.poll(), process) == (None, kiosk.processes["node"])
     wait_until(lambda: kiosk.ask("status")["queue"] == 0, 60, "all tickets have their receipts")
-    for address in [*tickets, again.location]:
+    for address in (first.location, again.location):
         assert "Aangekomen, nog niet gelezen." in page(port, address).words
     cases = Desk.open(load(region.sites[COORDINATOR].config)).cases()
-    assert sorted(case.text for case in cases) == sorted(words)
-    assert shutil.disk_usage(small_disk).free > 0
+    assert sorted(case.text for case in cases) == ["Op een volle schijf", "Van voor de schijf vol was"]

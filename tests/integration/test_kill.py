@@ -93,7 +93,7 @@ def ask(site: Site, words: str, deadline: Callable[[Callable[[], object]], None]
 @pytest.mark.processes
 def test_killed_at_random_moments_nothing_is_lost_or_doubled(region: Region, wait_until: Callable[..., None]) -> None:
     seed = random.SystemRandom().randrange(2**32)
-    rng = random.Random(seed)  # noqa: S311  moments of death, not secrets
+    rng = random.Random(seed)
     print(f"seed {seed}")
     kiosk, desk = region.sites["kiosk-a"], Desk.open(load(region.sites[COORDINATOR].config))
     killer = Killer(region, rng)

@@ -63,7 +63,7 @@ class World:
     """Some radios, numbered from 1, all switched on."""
 
     def __init__(self, count: int, *, loss: float = 0.0, seed: int = 1, preset: str = "LONG_FAST") -> None:
-        rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        rng = random.Random(seed)
         self.timeline = Timeline()
         self.air = Air(self.timeline, rng, preset=preset, loss=loss)
         self.hosts = {num: Recorder(self.timeline) for num in range(1, count + 1)}

@@ -46,7 +46,7 @@ class Set:
     """Radios on one air, each with a client that has done its handshake."""
 
     def __init__(self, *specs: RadioSpec, met: bool = True, seed: int = 1) -> None:
-        rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        rng = random.Random(seed)
         self.air = Air(Timeline(), rng, preset="LONG_FAST")
         self.radios = {s.node_num: VirtualRadio(s, self.air, rng) for s in specs}
         for radio in self.radios.values():

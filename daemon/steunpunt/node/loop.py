@@ -17,7 +17,6 @@ from steunpunt.control import Body, Server, notify_systemd
 from steunpunt.engine.accepting import TicketStock, form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy
-from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.links.broker import BrokerLink
@@ -117,6 +116,8 @@ class Node:
             self._ledger.touch(connection)
         self._reader = Ledger(path, readonly=True).open()
         if isinstance(keys, CoordinatorKeys):
+            from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415  a kiosk need not load it
+
             self._check_identity("coordinator_id", keys.coordinator, keys_path)
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
             self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
@@ -203,7 +204,7 @@ class Node:
         waits = [self._watchdog_s]
         if not self._can_keep:  # nothing due can be done earlier either
             return min(KEEP_AGAIN_S, self._watchdog_s or KEEP_AGAIN_S)
-        if isinstance(self._engine, CoordinatorEngine):
+        if not isinstance(self._engine, KioskEngine):
             waits.append(DESK_POLL_S)
         due_ms = self._engine.next_due_ms()
         if due_ms is not None:
