@@ -292,8 +292,8 @@ def test_control_characters_are_taken_out(running: LoneSite) -> None:
     ("fields", "status", "says"),
     [
         ({"do": "no"}, 400, TOO_OLD),
-        ({"do": "no", "token": "", "people": "veel"}, 400, "schrijf een getal van 0 tot 99"),
-        ({"do": "no", "token": "", "people": "-1"}, 400, "schrijf een getal van 0 tot 99"),
+        ({"do": "no", "token": "", "people": "veel"}, 400, "vul een getal in van 0 tot"),
+        ({"do": "no", "token": "", "people": "-1"}, 400, "vul een getal in van 0 tot"),
         ({"do": "no", "token": "", "callback": "x" * 60}, 400, "te lang"),
         ({"text": "geen knop"}, 200, "Controleer wat u verstuurt"),
         ({"do": "no", "text": "x" * 70_000}, 413, "te veel"),
