@@ -16,6 +16,7 @@ from steunpunt.protocol.airtime import DATA_BYTES_MAX, PKI_BYTES
 from steunpunt.sim.admin import Admin, Outcome
 from steunpunt.sim.air import Air, Frame
 from steunpunt.sim.announcer import Announcer
+from steunpunt.sim.faults import Faults
 from steunpunt.sim.mesh import TX_QUEUE_MAX, Mesh
 from steunpunt.sim.settings import HOP_LIMIT_MAX, Settings, public_key
 from steunpunt.sim.spec import RadioSpec
@@ -65,6 +66,7 @@ class VirtualRadio:
         self.is_up = False
         self.settings = Settings(spec, air.preset)
         self.counters: Counter[str] = Counter()
+        self.faults = Faults(rng)
         self.on_reboot: Callable[[], None] = lambda: None
         self._air = air
         self._rng = rng
@@ -187,16 +189,19 @@ class VirtualRadio:
 
     def _heartbeat(self, nonce: int) -> None:
         if nonce != 1:
-            self._statuses.append(self._status(0, 0))
+            self._tell_status(0, 0)
             return
         last_ms, now_ms = self._heartbeat_nodeinfo_ms, self._air.timeline.now_ms
         if last_ms is None or now_ms - last_ms >= _NODEINFO_BY_HEARTBEAT_MS:
             self._heartbeat_nodeinfo_ms = now_ms
             self._announcer.tell_nodeinfo(BROADCAST)
 
-    def _status(self, res: int, packet_id: int) -> mesh_pb2.QueueStatus:
-        free = self._mesh.free
-        return mesh_pb2.QueueStatus(res=res, free=free, maxlen=TX_QUEUE_MAX, mesh_packet_id=packet_id)
+    def _tell_status(self, res: int, packet_id: int) -> None:
+        if self.faults.withholds_status:
+            return
+        free = 0 if res == _RES_QUEUE_FULL else self._mesh.free
+        status = mesh_pb2.QueueStatus(res=res, free=free, maxlen=TX_QUEUE_MAX, mesh_packet_id=packet_id)
+        self._statuses.append(status)
 
     def _packet_from_client(self, packet: mesh_pb2.MeshPacket) -> None:
         if packet.id and packet.id in self._client_ids:
@@ -207,12 +212,24 @@ class VirtualRadio:
         self.counters["packets_from_client"] += 1
         set_sender(packet, self.num)
         try:
-            res = self._to_self(packet) if packet.to == self.num else self.send(packet)
+            res = self._to_self(packet) if packet.to == self.num else self._from_client_to_air(packet)
         except Refusal as refusal:
             res = int(refusal.error)
             self.counters[f"refused_{_Error.Name(refusal.error)}"] += 1
             self._refuse(packet, refusal)
-        self._statuses.append(self._status(res, packet.id))
+        self._tell_status(res, packet.id)
+
+    def _from_client_to_air(self, packet: mesh_pb2.MeshPacket) -> int:
+        """Send a packet of the client's, unless a fault decides otherwise."""
+        res = self.faults.next_res()
+        if res == _RES_QUEUE_FULL:
+            return res
+        if res:
+            raise Refusal(_Error.ValueType(res), _over_duty_cycle(51) if res == _Error.DUTY_CYCLE_LIMIT else "")
+        if nak := self.faults.next_nak():
+            self._tell_own_ack(packet.id, _Error.ValueType(nak))
+            return 0
+        return self.send(packet)
 
     def _refuse(self, packet: mesh_pb2.MeshPacket, refusal: Refusal) -> None:
         if refusal.notice:
@@ -299,8 +316,7 @@ class VirtualRadio:
         percent = self._mesh.sent_percent()
         if percent > DUTY_CYCLE_MAX_PERCENT and not self.settings.config["lora"].lora.override_duty_cycle:
             minutes = round(60 * (1 - DUTY_CYCLE_MAX_PERCENT / percent)) + 1
-            notice = f"Duty cycle limit exceeded. You can send again in {minutes} mins"
-            raise Refusal(_Error.DUTY_CYCLE_LIMIT, notice)
+            raise Refusal(_Error.DUTY_CYCLE_LIMIT, _over_duty_cycle(minutes))
 
     def _frame(self, packet: mesh_pb2.MeshPacket, data: bytes, *, pki: bool) -> Frame:
         hop_limit = min(packet.hop_limit, HOP_LIMIT_MAX)
@@ -358,7 +374,7 @@ class VirtualRadio:
     def sending(self, frame: Frame) -> None:
         """Give the second queue status, if this radio is set to copy the simulated firmware."""
         if self.spec.status_at_send and frame.sender == self.num:
-            self._statuses.append(self._status(0, frame.id))
+            self._tell_status(0, frame.id)
 
     def _open(self, frame: Frame) -> mesh_pb2.MeshPacket | None:
         """Decrypt a packet; None if this radio has not what it takes."""
@@ -403,6 +419,10 @@ class VirtualRadio:
     def airtime_percents(self) -> tuple[float, float]:
         """Channel utilisation of the last minute and own transmission of the last hour, in percent."""
         return self._mesh.channel_percent(), self._mesh.sent_percent()
+
+
+def _over_duty_cycle(minutes: int) -> str:
+    return f"Duty cycle limit exceeded. You can send again in {minutes} mins"
 
 
 def _routing(error: "mesh_pb2.Routing.Error.ValueType", request_id: int) -> mesh_pb2.Data:
