@@ -160,6 +160,7 @@ class Door:
             return
         self.heard_s = now_s
         if self.radio.faults.silent:
+            self.counters["bytes_forgotten"] += len(data)
             return
         for payload in self._reader.feed(data):
             if not self.radio.from_client(payload):
