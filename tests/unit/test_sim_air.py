@@ -46,6 +46,10 @@ class Recorder:
         assert rssi_dbm == round(-105 + snr_db)
         self.got.append((self.timeline.now_ms, frame.id, frame.hop_limit))
 
+    def onward(self, frame: Frame, snr_db: float) -> Frame:
+        assert snr_db <= 20
+        return frame
+
     def heard_again(self, frame: Frame) -> None:
         self.events.append((f"again {frame.id}", self.timeline.now_ms))
 

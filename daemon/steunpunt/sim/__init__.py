@@ -28,9 +28,10 @@ that blocks until SIGTERM, with an optional control port for other processes
 
 Modules: ``timeline`` (simulated time), ``air`` (who hears what), ``mesh`` (queue,
 flooding, retries), ``settings`` and ``admin`` (what a radio is set to), ``radio`` (the
-client protocol), ``announcer`` (what it broadcasts on its own), ``faults`` (what goes
-wrong with it), ``server`` and ``door`` (real time and TCP), ``control_port``. Only the
-last three know a clock or a socket.
+client protocol, with ``packets``, ``ratelimits``, ``sealing`` and ``traceroute``),
+``announcer`` (what it broadcasts on its own), ``faults`` (what goes wrong with it),
+``server`` and ``door`` (real time and TCP), ``control_port``. Only the last three know
+a clock or a socket.
 """
 
 from steunpunt.sim.control_port import ask_control_port
