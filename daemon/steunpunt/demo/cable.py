@@ -13,7 +13,7 @@ SEND_S_MAX = 5.0
 class Cable:
     """Listens on a port of 127.0.0.1 and carries bytes both ways. Cut: connections end, and new ones are refused.
 
-    Refused, not taken and dropped: to be dropped in the middle of a TLS handshake makes the mosquitto 2.0.11 of Debian 12
+    Refused, not taken and dropped: to be dropped in a TLS handshake makes the mosquitto 2.0.11 of Debian 12
     spin for ever now and then, which is not what a cable does.
     """
 
