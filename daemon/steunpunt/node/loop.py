@@ -18,6 +18,7 @@ from steunpunt.engine.accepting import TicketStock, form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy
 from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.ledger.incoming import check_ledger_key
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.links.broker import BrokerLink
 from steunpunt.links.mesh import MeshLink
@@ -123,6 +124,7 @@ class Node:
 
             self._check_identity("coordinator_id", keys.coordinator, keys_path)
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
+            check_ledger_key(self._ledger, ledger_key, config.ledger.key_file or "")
             self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
             self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
                 self._ledger, keys, ledger_key, self._incarnation.begin(), entropy
