@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from steunpunt import keyfiles
 from steunpunt.config import Radio
 from steunpunt.links.mesh import MeshLink
 from steunpunt.model import (
@@ -26,6 +27,7 @@ from steunpunt.model import (
     SendFrame,
     SendOutcome,
 )
+from steunpunt.radiosettings import fingerprint
 from steunpunt.sim import RadioSpec, VirtualRadios
 from steunpunt.wire import FrameReader, channel_pb2, encode_frame, mesh_pb2, portnums_pb2
 
@@ -55,6 +57,11 @@ class Post:
     @property
     def reason(self) -> str:
         return self.changes()[-1].reason if self.changes() else ""
+
+    @property
+    def drift(self) -> tuple[str, ...] | None:
+        prepared = [event for event in self.events if isinstance(event, RadioPrepared)]
+        return prepared[-1].drift if prepared else None
 
     def frames(self) -> list[bytes]:
         return [event.payload for event in self.events if isinstance(event, FrameHeard)]
@@ -117,6 +124,29 @@ def test_a_frame_goes_across_and_other_packets_reach_the_bridge(radios: VirtualR
         # The desk's radio broadcasts its NodeInfo by itself; PRIVATE_APP packets never come this way.
         wait_until(lambda: any(isinstance(event, PacketHeard) for event in here.events), what="another packet")
         assert not any(isinstance(e, PacketHeard) and b"a sealed packet" in e.packet for e in there.events)
+
+
+def test_an_old_firmware_keeps_the_link_down(wait_until: Wait) -> None:
+    old = RadioSpec("old", channels=CHANNELS, firmware="2.5.9.936260f")
+    with VirtualRadios([old], speed=50) as radios, linked(tcp(radios.port("old"))) as (_, here):
+        wait_until(lambda: "put 2.6.12 or newer on it" in here.reason, 5, "the reason")
+        assert not here.up
+
+
+def test_a_key_that_differs_or_cannot_be_read_is_drift(tmp_path: Path, wait_until: Wait) -> None:
+    path = tmp_path / "channel.key"
+    spec = RadioSpec("kiosk", channels=CHANNELS)
+    with VirtualRadios([spec], speed=50) as radios:
+        config = Radio(kind="tcp", port=radios.port("kiosk"), channel_key_file=str(path))
+        with linked(config) as (_, here):
+            wait_until(lambda: here.drift is not None, what="the radio")
+            (line,) = here.drift or ()
+            assert line.startswith(f"channel key: not compared, {path}: cannot be read")
+            keyfiles.write(path, {"channel_key": keyfiles.encoded(bytes(32))})
+            radios.reboot("kiosk")
+            wait_until(lambda: here.drift != (line,), what="the mended file is read without a restart")
+            assert here.drift == (f"channel key: is {fingerprint(KEY)}, config says {fingerprint(bytes(32))}",)
+            assert here.up
 
 
 def test_unplugged_and_plugged_in_again(radios: VirtualRadios, wait_until: Wait) -> None:

@@ -1,11 +1,13 @@
 """The client protocol's session, walked by hand: bytes and times in, bytes and events out."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steunpunt.config import Radio
 from steunpunt.links.mesh_queue import GAP_S, STATUS_S, WAITING_MAX, TransmitQueue
 from steunpunt.links.mesh_session import (
     ANSWER_S,
@@ -31,7 +33,8 @@ from steunpunt.model import (
     SendFrame,
     SendOutcome,
 )
-from steunpunt.wire import FrameReader, channel_pb2, encode_frame, mesh_pb2, portnums_pb2
+from steunpunt.radiosettings import wanted_settings
+from steunpunt.wire import FrameReader, channel_pb2, config_pb2, encode_frame, mesh_pb2, portnums_pb2
 
 CONFIG_ID, NODE, PEER = 4711, 0xA1B2C3D4, 0x11223344
 WANTED = Wanted("127.0.0.1:4403", "serial", hop_limit=4, mend_channel="`meshtastic --ch-add serial`")
@@ -146,6 +149,46 @@ def test_the_handshake_prepares_the_radio() -> None:
     walk.hear(*handshake())
     assert walk.events() == [RadioPrepared(NODE, ("", "serial"), "LONG_FAST", "2.7.26.abc")]
     assert walk.session.ready
+
+
+def told_settings(**lora: int) -> list[mesh_pb2.FromRadio]:
+    """Give a handshake in which the radio also tells its band and transmitter."""
+    made = Variant(config=config_pb2.Config(lora=config_pb2.Config.LoRaConfig(use_preset=True, tx_enabled=True)))
+    made.config.lora.region = config_pb2.Config.LoRaConfig.RegionCode.EU_868
+    made.config.lora.hop_limit = 3
+    for name, value in lora.items():
+        setattr(made.config.lora, name, value)
+    *before, done = handshake()
+    return [*before, made, done]
+
+
+def test_what_differs_from_the_config_is_told_and_the_link_serves() -> None:
+    wanted = replace(WANTED, settings=wanted_settings(Radio(kind="tcp"), None))
+    for changes, drift in (({}, ()), ({"hop_limit": 7}, ("hop limit: is 7, config says 3",))):
+        walk = Walk(wanted)
+        walk.hear(*told_settings(**changes))
+        (prepared,) = walk.events()
+        assert isinstance(prepared, RadioPrepared)
+        assert (prepared.drift, walk.session.ready) == (drift, True)
+
+
+def test_what_cannot_be_compared_is_told_too() -> None:
+    wanted = replace(WANTED, settings=wanted_settings(Radio(kind="tcp"), None), not_compared=("channel key: no file",))
+    walk = Walk(wanted)
+    walk.hear(*(message for message in told_settings() if not message.HasField("metadata")))
+    (prepared,) = walk.events()
+    assert isinstance(prepared, RadioPrepared)
+    assert prepared.drift == ("firmware: the radio did not tell its version", "channel key: no file")
+
+
+def test_an_old_firmware_keeps_the_link_down_with_the_reason() -> None:
+    walk = Walk()
+    metadata = mesh_pb2.DeviceMetadata(firmware_version="2.6.11.60ec05e")
+    walk.hear(*handshake()[:1], Variant(metadata=metadata), *handshake()[2:])
+    assert walk.failure().kind is Kind.MISCONFIGURED
+    assert "radio !a1b2c3d4 is refused: its firmware is 2.6.11.60ec05e" in walk.failure().reason
+    assert "put 2.6.12 or newer on it" in walk.failure().reason
+    assert walk.events() == []
 
 
 def test_another_config_complete_id_is_not_ours() -> None:
