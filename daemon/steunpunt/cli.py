@@ -8,16 +8,17 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from steunpunt import __version__
-from steunpunt.config import Config, load
-from steunpunt.control import Client, Refused
+from steunpunt.config import Config, Radio, load
+from steunpunt.control import Client, NotKnownYet, Refused, Unreachable
 from steunpunt.model import ConfigError, Role, SteunpuntError
 
 if TYPE_CHECKING:
+    from steunpunt.radiosettings import Difference, WantedSettings
     from steunpunt.sim import RadioSpec
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path))
@@ -107,6 +108,11 @@ def _missing_files(config: Config) -> list[str]:
             keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
     except SteunpuntError as error:
         found.append(str(error))
+    try:
+        if config.radio.channel_key_file:
+            keyfiles.read_channel_key(Path(config.radio.channel_key_file))
+    except SteunpuntError as error:
+        found.append(str(error))
     named = {
         "broker.password_file": config.broker.password_file,
         "web.desk_passwords_file": config.web.desk_passwords_file if coordinator else None,
@@ -137,6 +143,8 @@ def status(config: Path, *, as_json: bool) -> None:
     for name, link in body["links"].items():
         good = good and link["up"]
         click.echo(f"  {'up  ' if link['up'] else 'DOWN'} {name}: {link['reason']}")
+        if name == "mesh":
+            _say_drift(body["radio"])
     if "queue" in body:
         region = body["region"]
         age = "no beacon yet" if region["age_s"] is None else f"last beacon {region['age_s']} s ago"
@@ -151,6 +159,11 @@ def status(config: Path, *, as_json: bool) -> None:
         good = False
         click.echo("  DOWN ledger: cannot keep anything; free the disk or replace the card")
     sys.exit(0 if good else 1)
+
+
+def _say_drift(radio: dict[str, Any] | None) -> None:
+    for line in radio["drift"] if radio else ():
+        click.echo(f"       drift: {line}")
 
 
 @main.command("virtual-radio")
@@ -209,6 +222,90 @@ def _radio_spec(text: str, private: tuple[tuple[str, bytes], ...]) -> "RadioSpec
         return RadioSpec(name, int(port), channels=(("", b"\x01"), *private), position=position)
     except ValueError as error:
         raise SimulationError(f"--radio {text}: write NAME:PORT or NAME:PORT:LAT,LON ({error})") from error
+
+
+@main.group("radio")
+def radio_group() -> None:
+    """See a site's radio and bring it to its config. Stop the node first: a radio serves one client."""
+
+
+@radio_group.command("show")
+@CONFIG
+def radio_show(config: Path) -> None:
+    """Show the radio's settings as they are. A key is shown as a fingerprint."""
+    with _one_line_errors():
+        from steunpunt.fleet import radio_client
+        from steunpunt.radiosettings import settings_of
+        from steunpunt.wire import node_name
+
+        section, wanted = _radio_alone(config)
+        state = radio_client.read(section)
+        click.echo(f"radio     {node_name(state.node_num or 0)}, firmware {state.firmware}")
+        for name, now in settings_of(state, wanted):
+            click.echo(f"{name:<{_SETTING_WIDTH}} {now}")
+
+
+@radio_group.command("plan")
+@CONFIG
+def radio_plan(config: Path) -> None:
+    """Show what `apply` would change; nothing when the radio is as the config says."""
+    with _one_line_errors():
+        from steunpunt.fleet import radio_client
+
+        section, wanted = _radio_alone(config)
+        _say_differences(radio_client.plan(section, wanted))
+
+
+@radio_group.command("apply")
+@CONFIG
+def radio_apply(config: Path) -> None:
+    """Write what differs, wait for the radio's reboot, read it back. Exit code 1 when anything still differs."""
+    with _one_line_errors():
+        from steunpunt.fleet import radio_client
+
+        section, wanted = _radio_alone(config)
+        found = radio_client.apply(section, wanted, begin=_say_differences)
+    click.echo("the radio is as the config says" + (": written, rebooted and read back" if found else ""))
+
+
+_SETTING_WIDTH = 16
+
+
+def _say_differences(found: list["Difference"]) -> None:
+    rows = [("setting", "is", "will be"), *((each.setting, each.now, each.wanted) for each in found)]
+    width = max(len(now) for _, now, _ in rows)
+    for setting, now, wanted in rows if found else ():
+        click.echo(f"{setting:<{_SETTING_WIDTH}} {now:<{width}}  {wanted}")
+
+
+def _radio_alone(path: Path) -> tuple[Radio, "WantedSettings"]:
+    """Return the radio's section and what it asks; refuses while the node holds the radio."""
+    from steunpunt.keyfiles import read_channel_key
+    from steunpunt.radiosettings import wanted_settings
+
+    loaded = load(path)
+    if loaded.radio.kind == "none":
+        raise ConfigError(f"{path}: radio.kind is none: this site has no radio to set")
+    if _node_answers(loaded):
+        raise ConfigError(
+            f"the node is running ({loaded.control.socket} answers) and holds the radio, which serves one client; "
+            "stop steunpunt-node first"
+        )
+    file = loaded.radio.channel_key_file
+    return loaded.radio, wanted_settings(loaded.radio, None if file is None else read_channel_key(Path(file)))
+
+
+def _node_answers(config: Config) -> bool:
+    try:
+        with contextlib.closing(Client(config.control.socket)) as client:
+            client.call("status")
+    except Unreachable as error:
+        if isinstance(error.__cause__, PermissionError):  # it may run: who asks must be able to see that
+            raise
+        return False
+    except (NotKnownYet, Refused):
+        return True
+    return True
 
 
 @main.command("broker-config")
