@@ -63,9 +63,7 @@ def _bears_mark(process: psutil.Process, mark: str) -> bool:
 
 def processes_left(mark: str) -> list[psutil.Process]:
     """List what this run started and still lives: also what lost its parent, known by the environment."""
-    children = {
-        child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE
-    }
+    children = {child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE}
     marked = {process for process in psutil.process_iter() if _bears_mark(process, mark)}
     return sorted((children | marked) - {psutil.Process()}, key=lambda process: process.pid)
 

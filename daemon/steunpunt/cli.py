@@ -6,22 +6,26 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from steunpunt import __version__
-from steunpunt.config import Config, Radio, load
-from steunpunt.control import Client, NotKnownYet, Refused, Unreachable
-from steunpunt.model import ConfigError, Role, SteunpuntError
+from steunpunt.config import Config, load
+from steunpunt.control import Body, Client
+from steunpunt.model import ConfigError, KeyFileError, LinkName, Role, SteunpuntError
 
 if TYPE_CHECKING:
-    from steunpunt.radiosettings import Difference, WantedSettings
-    from steunpunt.sim import RadioSpec
+    from steunpunt.sim import RadioSpec, VirtualRadios
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path))
+PRESS_SEEN_S_MAX = 2.0
+"""How long ``panel press`` waits for buzzer or lamp to answer the press."""
+_LOOK_AGAIN_S = 0.05
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @contextlib.contextmanager
@@ -37,28 +41,36 @@ def _one_line_errors() -> Iterator[None]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__)
 def main() -> None:
-    r"""Software of a noodsteunpunt: a place to ask for help when power, phone and internet are gone.
+    """Software of a noodsteunpunt: a place to ask for help when power, phone and internet are gone.
 
     \b
-    A new region, from nothing to a running point:
+    A new region: its keys, then the coordinator's, then those of each point:
       steunpunt keys region region.keys --name "Zuid-Limburg"
       steunpunt keys coordinator region.keys --id 1 --host kazerne.example --out coordinator/
       steunpunt keys site region.keys --id 47 --out site-47/
-      steunpunt check site-47/site.toml
+
+    \b
+    A point, with its keys and a copy of config/kiosk.toml in one folder:
       steunpunt broker-config site-47/site.toml --out site-47/mosquitto/
-      steunpunt node site-47/site.toml        (and in another terminal:)
-      steunpunt web site-47/site.toml
+      steunpunt check site-47/site.toml
+      mosquitto -c site-47/mosquitto/mosquitto.conf
+      steunpunt node site-47/site.toml          each of these three in a terminal of its own,
+      steunpunt web site-47/site.toml           or all by systemd
+      steunpunt status site-47/site.toml
 
     Try everything on this computer, without hardware:  steunpunt demo
-    """
+    """  # noqa: D301  click wants the character \b itself
 
 
 @main.command()
 @CONFIG
 def node(config: Path) -> None:
-    """Run a site's node: radio, broker, ledger, buttons. CONFIG is the site's TOML file."""
-    _log_to_stderr()
+    """Run a site's node: radio, broker, ledger, buttons.
+
+    CONFIG is the site's TOML file. The node starts without radio or broker and says what is down; Ctrl-C stops it.
+    """
     with _one_line_errors():
+        _log_to_stderr()
         loaded = load(config)
         from steunpunt.node.loop import Node
 
@@ -68,9 +80,13 @@ def node(config: Path) -> None:
 @main.command()
 @CONFIG
 def web(config: Path) -> None:
-    """Serve a site's screens: the citizen's at a kiosk, the desk at a coordinator."""
-    _log_to_stderr()
+    """Serve a site's screens.
+
+    CONFIG is the site's TOML file: a kiosk serves the citizen's pages, a coordinator the desk, at web.host and
+    web.port. Ctrl-C stops it.
+    """
     with _one_line_errors():
+        _log_to_stderr()
         loaded = load(config)
         from steunpunt_ui.serve import serve
 
@@ -80,10 +96,13 @@ def web(config: Path) -> None:
 @main.command()
 @CONFIG
 def check(config: Path) -> None:
-    """Check a config file and the files it names; exit code 1 with the line to mend."""
+    """Check a config file and the files it names.
+
+    CONFIG is the site's TOML file. Each problem is one line that says what to write or type; exit code 1 then.
+    """
     with _one_line_errors():
         loaded = load(config)
-        problems = _missing_files(loaded)
+        problems = _file_problems(loaded)
         for problem in problems:
             click.echo(f"steunpunt: {config}: {problem}", err=True)
         if problems:
@@ -91,79 +110,99 @@ def check(config: Path) -> None:
     click.echo(f"{config}: good. {loaded.site.role} {loaded.site.id}, {loaded.site.name}, {loaded.site.place}")
 
 
-def _missing_files(config: Config) -> list[str]:
-    """Return what is wrong with the key files a config names."""
+def _file_problems(config: Config) -> list[str]:
+    """Return what is wrong with the files a config names, each with its key and the mend."""
+    found = [*_key_problems(config)]
+    named = {"broker.password_file": (config.broker.password_file, "steunpunt broker-config")}
+    named |= _tls_files("broker.bridge", config.broker.bridge, "steunpunt keys site")
+    named |= _tls_files("broker.region_listener", config.broker.region_listener, "steunpunt keys coordinator")
+    for key, (path, maker) in named.items():
+        if path and not Path(path).is_file():
+            found.append(f"key `{key}`: {path} is not there; `{maker}` makes it, or correct the path")
+    return found
+
+
+def _key_problems(config: Config) -> Iterator[str]:
     from steunpunt import keyfiles
     from steunpunt.protocol.keys import CoordinatorKeys
+    from steunpunt_ui.desk.passwords import check_file
 
-    found = []
     coordinator = config.site.role is Role.COORDINATOR
+    path = Path(config.keys.file)
     try:
-        path = Path(config.keys.file)
         keys = keyfiles.read_coordinator(path) if coordinator else keyfiles.read_site(path)
         number = keys.coordinator if isinstance(keys, CoordinatorKeys) else keys.site
         if number != config.site.id:
-            found.append(f"site.id is {config.site.id}, but {path} is of {number}; use this site's own keys")
-        if coordinator:
-            keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
-    except SteunpuntError as error:
-        found.append(str(error))
+            yield f"key `site.id`: it is {config.site.id}, but {path} is of {number}; use this site's own keys"
+    except KeyFileError as error:
+        yield f"key `keys.file`: {error}"
     try:
-        if config.radio.channel_key_file:
+        if config.radio.channel_key_file is not None:
             keyfiles.read_channel_key(Path(config.radio.channel_key_file))
-    except SteunpuntError as error:
-        found.append(str(error))
-    named = {
-        "broker.password_file": config.broker.password_file,
-        "web.desk_passwords_file": config.web.desk_passwords_file if coordinator else None,
-        **_tls_files("broker.bridge", config.broker.bridge),
-        **_tls_files("broker.region_listener", config.broker.region_listener),
-    }
-    missing = [(key, path) for key, path in named.items() if path and not Path(path).is_file()]
-    return found + [f"key `{key}`: {path} is not there; make it or correct the path" for key, path in missing]
+    except KeyFileError as error:
+        yield f"key `radio.channel_key_file`: {error}"
+    if not coordinator:
+        return
+    try:
+        keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
+    except KeyFileError as error:
+        yield f"key `ledger.key_file`: {error}"
+    try:
+        check_file(config.web.desk_passwords_file)
+    except KeyFileError as error:
+        yield f"key `web.desk_passwords_file`: {error}"
 
 
-def _tls_files(section: str, tls: object) -> dict[str, str | None]:
+def _tls_files(section: str, tls: object, maker: str) -> dict[str, tuple[str | None, str]]:
     names = ("ca_file", "certificate_file", "key_file")
-    return {} if tls is None else {f"{section}.{name}": getattr(tls, name) for name in names}
+    return {} if tls is None else {f"{section}.{name}": (getattr(tls, name), maker) for name in names}
 
 
 @main.command()
 @CONFIG
-@click.option("--json", "as_json", is_flag=True, help="Print the node's whole answer as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the node's whole answer as JSON, counters too.")
 def status(config: Path, *, as_json: bool) -> None:
-    """Ask a running node how it is: links, queue, radio, buttons. Exit code 1 when something is down."""
+    """Ask a running node how it is: links, queue, buttons.
+
+    CONFIG is the site's TOML file. Exit code 1 when something is down, or when no node answers.
+    """
     with _one_line_errors():
-        body = Client(load(config).control.socket).call("status")
+        loaded = load(config)
+        with contextlib.closing(Client(loaded.control.socket)) as client:
+            body = client.call("status")
+    lines = [*_link_lines(loaded, body), *_keeping_lines(body)]
     if as_json:
         click.echo(json.dumps(body, indent=2, ensure_ascii=False))
-        return
-    good = True
-    click.echo(f"{body['site']['role']} {body['site']['id']}, {body['site']['name']}")
+    else:
+        click.echo(f"{body['site']['role']} {body['site']['id']}, {body['site']['name']}")
+        for up, line in lines:
+            click.echo(f"  {'    ' if up is None else 'up  ' if up else 'DOWN'} {line}")
+    sys.exit(1 if any(up is False for up, _ in lines) else 0)
+
+
+def _link_lines(config: Config, body: Body) -> Iterator[tuple[bool | None, str]]:
+    """Give the roads as (up, line); up is None for one that this site does without."""
+    chosen = {LinkName.MESH: config.radio.kind != "none", LinkName.BROKER: config.broker.enabled}
     for name, link in body["links"].items():
-        good = good and link["up"]
-        click.echo(f"  {'up  ' if link['up'] else 'DOWN'} {name}: {link['reason']}")
-        if name == "mesh":
-            _say_drift(body["radio"])
-    if "queue" in body:
+        yield (bool(link["up"]) if chosen[LinkName(name)] else None), f"{name}: {link['reason']}"
+        if name == LinkName.MESH and body["radio"] is not None:
+            yield from ((None, f"drift: {line}") for line in body["radio"]["drift"])
+    if config.site.role is Role.KIOSK and config.broker.enabled and config.broker.bridge is not None:
         region = body["region"]
-        age = "no beacon yet" if region["age_s"] is None else f"last beacon {region['age_s']} s ago"
-        click.echo(f"  {'up  ' if region['fresh'] else 'DOWN'} region over the broker: {age}")
-        click.echo(f"  queue: {body['queue']} without receipt, oldest {body['oldest_s'] or 0} s")
+        heard = "no beacon yet" if region["age_s"] is None else f"last beacon {region['age_s']} s ago"
+        yield bool(region["fresh"]), f"region over the broker: {heard}"
+
+
+def _keeping_lines(body: Body) -> Iterator[tuple[bool | None, str]]:
+    if "queue" in body:
+        oldest = f", the oldest {body['oldest_s']} s old" if body["queue"] else ""
+        yield None, f"queue: {body['queue']} without receipt{oldest}"
         for button in body["buttons"]:
-            click.echo(f"  button {button['name']}: lamp {button['lamp']}, ticket {button['number'] or '-'}")
+            yield None, f"button {button['name']}: lamp {button['lamp']}, ticket {button['number'] or '-'}"
     if body["panel_reason"]:
-        good = False
-        click.echo(f"  DOWN panel: {body['panel_reason']}")
+        yield False, body["panel_reason"]
     if not body["can_keep"]:
-        good = False
-        click.echo("  DOWN ledger: cannot keep anything; free the disk or replace the card")
-    sys.exit(0 if good else 1)
-
-
-def _say_drift(radio: dict[str, Any] | None) -> None:
-    for line in radio["drift"] if radio else ():
-        click.echo(f"       drift: {line}")
+        yield False, "ledger: cannot keep anything; free the disk or replace the card"
 
 
 @main.command("virtual-radio")
@@ -195,20 +234,31 @@ def virtual_radio(  # noqa: PLR0913  the command's options
     seed: int | None,
     control_port: int | None,
 ) -> None:
-    r"""Serve virtual Meshtastic radios over TCP on a simulated air, in place of hardware.
+    """Serve virtual Meshtastic radios, in place of hardware.
+
+    They listen on TCP ports of 127.0.0.1 and hear each other over a simulated air. Ctrl-C stops them.
 
     \b
-    Two radios, and the Meshtastic command line talking to one of them:
+    Two radios, and in another terminal the Meshtastic command line talking to one of them:
       steunpunt virtual-radio --radio a:4403 --radio b:4404
       meshtastic --host 127.0.0.1:4403 --info
-    """
+
+    \b
+    A radio for a site with kind = "tcp" and port = 4403 under [radio]:
+      steunpunt virtual-radio --radio site-47:4403:50.8514,5.6910 --channel-keys region.keys
+    """  # noqa: D301  click wants the character \b itself
     with _one_line_errors():
         from steunpunt.keymaking import channel_key
         from steunpunt.sim import serve
 
         private = (("serial", channel_key(channel_keys)),) if channel_keys else ()
         specs = [_radio_spec(text, private) for text in radios]
-        serve(specs, preset=preset, loss=loss, speed=speed, seed=seed, control_port=control_port)
+        serve(specs, preset=preset, loss=loss, speed=speed, seed=seed, control_port=control_port, ready=_say_ports)
+
+
+def _say_ports(radios: "VirtualRadios") -> None:
+    for name in radios.names:
+        click.echo(f"radio {name} listens on 127.0.0.1:{radios.port(name)}")
 
 
 def _radio_spec(text: str, private: tuple[tuple[str, bytes], ...]) -> "RadioSpec":
@@ -217,95 +267,49 @@ def _radio_spec(text: str, private: tuple[tuple[str, bytes], ...]) -> "RadioSpec
     name, _, rest = text.partition(":")
     port, _, place = rest.partition(":")
     try:
-        latitude, longitude = (float(part) for part in place.split(",")) if place else (0.0, 0.0)
-        position = (latitude, longitude, 0) if place else None
-        return RadioSpec(name, int(port), channels=(("", b"\x01"), *private), position=position)
-    except ValueError as error:
-        raise SimulationError(f"--radio {text}: write NAME:PORT or NAME:PORT:LAT,LON ({error})") from error
+        number = int(port)
+        position = None
+        if place:
+            latitude, longitude = (float(part) for part in place.split(","))
+            position = (latitude, longitude, 0)
+    except ValueError:
+        raise SimulationError(f"--radio {text}: write NAME:PORT or NAME:PORT:LAT,LON, such as a:4403") from None
+    return RadioSpec(name, number, channels=(("", b"\x01"), *private), position=position)
 
 
-@main.group("radio")
-def radio_group() -> None:
+@main.group()
+def radio() -> None:
     """See a site's radio and bring it to its config. Stop the node first: a radio serves one client."""
 
 
-@radio_group.command("show")
+@radio.command("show")
 @CONFIG
 def radio_show(config: Path) -> None:
-    """Show the radio's settings as they are. A key is shown as a fingerprint."""
+    """Print the radio's settings as they are. CONFIG is the site's TOML file. A key is shown as a fingerprint."""
     with _one_line_errors():
-        from steunpunt.fleet import radio_client
-        from steunpunt.radiosettings import settings_of
-        from steunpunt.wire import node_name
+        from steunpunt.fleet import command
 
-        section, wanted = _radio_alone(config)
-        state = radio_client.read(section)
-        click.echo(f"radio     {node_name(state.node_num or 0)}, firmware {state.firmware}")
-        for name, now in settings_of(state, wanted):
-            click.echo(f"{name:<{_SETTING_WIDTH}} {now}")
+        command.show(config)
 
 
-@radio_group.command("plan")
+@radio.command("plan")
 @CONFIG
 def radio_plan(config: Path) -> None:
-    """Show what `apply` would change; nothing when the radio is as the config says."""
+    """Print what `apply` would change; nothing when the radio is as CONFIG says."""
     with _one_line_errors():
-        from steunpunt.fleet import radio_client
+        from steunpunt.fleet import command
 
-        section, wanted = _radio_alone(config)
-        _say_differences(radio_client.plan(section, wanted))
+        command.plan(config)
 
 
-@radio_group.command("apply")
+@radio.command("apply")
 @CONFIG
 def radio_apply(config: Path) -> None:
-    """Write what differs, wait for the radio's reboot, read it back. Exit code 1 when anything still differs."""
+    """Write what differs from CONFIG, wait for the reboot, read it back. Exit code 1 when anything still differs."""
     with _one_line_errors():
-        from steunpunt.fleet import radio_client
+        from steunpunt.fleet import command
 
-        section, wanted = _radio_alone(config)
-        found = radio_client.apply(section, wanted, begin=_say_differences)
-    click.echo("the radio is as the config says" + (": written, rebooted and read back" if found else ""))
-
-
-_SETTING_WIDTH = 16
-
-
-def _say_differences(found: list["Difference"]) -> None:
-    rows = [("setting", "is", "will be"), *((each.setting, each.now, each.wanted) for each in found)]
-    width = max(len(now) for _, now, _ in rows)
-    for setting, now, wanted in rows if found else ():
-        click.echo(f"{setting:<{_SETTING_WIDTH}} {now:<{width}}  {wanted}")
-
-
-def _radio_alone(path: Path) -> tuple[Radio, "WantedSettings"]:
-    """Return the radio's section and what it asks; refuses while the node holds the radio."""
-    from steunpunt.keyfiles import read_channel_key
-    from steunpunt.radiosettings import wanted_settings
-
-    loaded = load(path)
-    if loaded.radio.kind == "none":
-        raise ConfigError(f"{path}: radio.kind is none: this site has no radio to set")
-    if _node_answers(loaded):
-        raise ConfigError(
-            f"the node is running ({loaded.control.socket} answers) and holds the radio, which serves one client; "
-            "stop steunpunt-node first"
-        )
-    file = loaded.radio.channel_key_file
-    return loaded.radio, wanted_settings(loaded.radio, None if file is None else read_channel_key(Path(file)))
-
-
-def _node_answers(config: Config) -> bool:
-    try:
-        with contextlib.closing(Client(config.control.socket)) as client:
-            client.call("status")
-    except Unreachable as error:
-        if isinstance(error.__cause__, PermissionError):  # it may run: who asks must be able to see that
-            raise
-        return False
-    except (NotKnownYet, Refused):
-        return True
-    return True
+        command.apply(config)
 
 
 @main.command("broker-config")
@@ -319,7 +323,11 @@ def _node_answers(config: Config) -> bool:
     help="User that mosquitto runs as.",
 )
 def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"]) -> None:
-    """Write mosquitto's configuration for a site: listeners, passwords, access lists, bridge."""
+    """Write the configuration of a site's mosquitto.
+
+    CONFIG is the site's TOML file. Writes listeners, access lists and the bridge from it, and draws passwords:
+    the node's in broker.password_file, one for integrators in reader.password. Run again, it keeps both.
+    """
     with _one_line_errors():
         loaded = load(config)
         from steunpunt.brokerfiles import write_files
@@ -330,14 +338,21 @@ def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"])
 
 @main.group()
 def keys() -> None:
-    """Make a region's, a coordinator's and a site's keys. Files are readable by their owner only."""
+    """Make the keys of a region and its sites.
+
+    In this order: the region once, then its coordinator, then each site; and a password for each person at the
+    desk. The files are readable by their owner only, and none is overwritten.
+    """
 
 
 @keys.command("region")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help='The region, such as "Zuid-Limburg".')
 def keys_region(file: Path, name: str) -> None:
-    """Make a new region's keys in FILE: the safe's content. Keep it on a stick in an envelope."""
+    """Make a new region's keys in FILE.
+
+    Who has this file can make any site and read every request: keep it on a stick in an envelope, offline.
+    """
     with _one_line_errors():
         from steunpunt import keymaking
 
@@ -357,7 +372,10 @@ def keys_region(file: Path, name: str) -> None:
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the files.")
 def keys_coordinator(region_file: Path, number: int, hosts: tuple[str, ...], out: Path) -> None:
-    """Make a coordinator's keys from the region's file, which learns its news key."""
+    """Make a coordinator's keys from the region's file.
+
+    Make the coordinator before the sites: REGION_FILE learns of it, and a site's keys list the coordinators.
+    """
     with _one_line_errors():
         from steunpunt import keymaking
 
@@ -370,7 +388,10 @@ def keys_coordinator(region_file: Path, number: int, hosts: tuple[str, ...], out
 @click.option("--id", "number", required=True, type=int, help="The site's id, 16 to 65535.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the files.")
 def keys_site(region_file: Path, number: int, out: Path) -> None:
-    """Make a kiosk's keys and its broker's certificate from the region's file."""
+    """Make a kiosk's keys from the region's file.
+
+    Writes site.keys, and the certificate of its broker's bridge to the region: site.pem, site-key.pem, region-ca.pem.
+    """
     with _one_line_errors():
         from steunpunt import keymaking
 
@@ -383,11 +404,17 @@ def keys_site(region_file: Path, number: int, out: Path) -> None:
 @click.option("--name", required=True, help="Who logs in, such as a duty officer's function or name.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
 def keys_desk_password(file: Path, name: str, *, password_stdin: bool) -> None:
-    """Add a person to the desk's password FILE, or give one a new password."""
-    password = sys.stdin.readline().rstrip("\n") if password_stdin else getpass.getpass("Password: ")
-    with _one_line_errors():
-        from steunpunt_ui.desk.passwords import set_password
+    """Give a person a password for the desk.
 
+    FILE is what web.desk_passwords_file names; it is made when it is not there. A person who is in it already gets
+    a new password.
+    """
+    with _one_line_errors():
+        from steunpunt_ui.desk.passwords import PasswordError, set_password
+
+        password = sys.stdin.readline().rstrip("\n") if password_stdin else getpass.getpass("Password: ")
+        if not password_stdin and getpass.getpass("Once more: ") != password:
+            raise PasswordError("the two passwords differ; type the command again")
         set_password(file, name, password)
     click.echo(f"written: {file}")
 
@@ -397,13 +424,29 @@ def keys_desk_password(file: Path, name: str, *, password_stdin: bool) -> None:
 @click.argument("action", type=click.Choice(["press", "read"]))
 @click.argument("name")
 def panel(config: Path, action: str, name: str) -> None:
-    """Press or read a help button of a running node. Pressing works only with pins = "mock"."""
+    """Press or read a help button of a running node.
+
+    CONFIG is the site's TOML file, NAME a button in it. Pressing works only with pins = "mock" under [panel].
+
+    \b
+      steunpunt panel site.toml press help
+      steunpunt panel site.toml read help
+    """  # noqa: D301  click wants the character \b itself
     with _one_line_errors():
-        try:
-            body = Client(load(config).control.socket).call("panel", action=action, name=name)
-        except Refused as error:
-            raise ConfigError(str(error)) from error
+        loaded = load(config)
+        with contextlib.closing(Client(loaded.control.socket)) as client:
+            body = client.call("panel", action=action, name=name)
+            deadline_s = time.monotonic() + PRESS_SEEN_S_MAX
+            while action == "press" and not _answered(loaded, body) and time.monotonic() < deadline_s:
+                time.sleep(_LOOK_AGAIN_S)  # the press is on its way through the node's loop
+                body = client.call("panel", action="read", name=name)
     click.echo(f"{name}: lamp {body['lamp']}, buzzer {'sounds' if body['buzzer'] else 'silent'}")
+
+
+def _answered(config: Config, body: Body) -> bool:
+    """Whether the point answers a press: by its buzzer, or by the lamp where there is none."""
+    silent = config.panel is None or config.panel.buzzer_pin is None
+    return bool(body["buzzer"]) or (silent and body["lamp"] != "off")
 
 
 @main.command()
@@ -426,9 +469,10 @@ def panel(config: Path, action: str, name: str) -> None:
     help="Divides the radios' time on air.",
 )
 def demo(*, check_it: bool, folder: Path | None, speed: float) -> None:
-    """Run two kiosks, a coordinator, brokers and virtual radios on this computer, to try everything.
+    """Run a whole region on this computer, to try everything.
 
-    Prints where the screens are, and a world page on which to cut cables and take power away. Ctrl-C stops all.
+    Two kiosks, a coordinator, their brokers and virtual radios, as separate processes. Prints where the screens
+    are, and a world page on which to cut cables and take power away. Ctrl-C stops all.
     """
     with _one_line_errors():
         from steunpunt.demo.command import demo as run_demo
@@ -439,6 +483,8 @@ def demo(*, check_it: bool, folder: Path | None, speed: float) -> None:
 def _log_to_stderr() -> None:
     """Log as journald wants it: no time of our own, it may be wrong."""
     level = os.environ.get("STEUNPUNT_LOG", "INFO").upper()
+    if level not in _LOG_LEVELS:
+        raise ConfigError(f"STEUNPUNT_LOG={level}: write one of {', '.join(_LOG_LEVELS)}, or leave it out")
     logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s %(message)s")
 
 

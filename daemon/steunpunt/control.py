@@ -119,7 +119,10 @@ class Client:
             connection.connect(self._path)
         except OSError as error:
             connection.close()
-            raise Unreachable(f"{self._path}: {error.strerror or error}; is steunpunt-node running?") from error
+            mend = "is steunpunt-node running?"
+            if isinstance(error, PermissionError):
+                mend = "add this user to the group steunpunt-control"
+            raise Unreachable(f"{self._path}: {error.strerror or error}; {mend}") from error
         self._local.connection = connection
         return connection
 

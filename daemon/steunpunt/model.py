@@ -113,8 +113,7 @@ class SupplementCode(IntEnum):
     PRESSED_AGAIN = 2
     QUESTION = 3
     UNDERSTOOD = 4
-    STILL_NEEDED = 5
-    NO_LONGER_NEEDED = 6
+    NO_LONGER_NEEDED = 5
 
 
 class SenderFunction(IntEnum):

@@ -48,6 +48,8 @@ def ticket_body(number: str = "47-1", state: str = "KEPT", **fields: object) -> 
         "close_code": None,
         "passed_on_age_s": None,
         "answers_count": 0,
+        "supplements": 0,
+        "supplements_waiting": 0,
     } | fields
 
 
@@ -118,7 +120,9 @@ class FakeNode:
         if number not in self.tickets or secret not in (None, SECRET):
             return {"ok": False, "error": "unknown_ticket", "message": "unknown"}
         answers = self.answers.get(number, [])
-        reply = self.tickets[number] | {"answers_count": len(answers)}
+        added = sum(fields["number"] == number for fields in self.supplements.values())
+        figures = {"answers_count": len(answers), "supplements": added, "supplements_waiting": added}
+        reply = figures | self.tickets[number] | {name: figures[name] for name in figures if figures[name]}
         return reply | ({"answers": answers} if secret else {})
 
     def _op_status(self) -> Body:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from steunpunt.ledger.desk import Case, CaseEvent, CaseGone, NotAllowed
+from steunpunt.ledger.desk import Case, CaseEvent, CaseGone, NotAllowed, PassedOn
 from steunpunt.model import Category, Lane, SenderFunction, TicketState, TokenCode
 
 CASE = Case(
@@ -62,10 +62,9 @@ class MemoryDesk:
         if self._is_new(case_id, token, "answer", name, function, text):
             self._change(case_id, state=TicketState.ANSWERED, answered=True)
 
-    def pass_on(  # noqa: PLR0913  the ledger's own shape
-        self, case_id: int, name: str, *, to: str, how: str, reference: str, read_back: bool, token: str
-    ) -> None:
-        if self._is_new(case_id, token, "passed_on", name, to, how, reference, read_back):
+    def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:
+        details = (told.to, told.how, told.reference, told.read_back, told.control_room)
+        if self._is_new(case_id, token, "passed_on", name, *details):
             self._change(case_id, passed_on=True)
 
     def close(self, case_id: int, name: str, code: TokenCode, *, token: str) -> None:

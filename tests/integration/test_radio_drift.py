@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from steunpunt import keymaking
-from steunpunt.model import LinkName
+from steunpunt import keyfiles, keymaking
+from steunpunt.config import Radio
+from steunpunt.model import LinkName, RadioPrepared
 from steunpunt.radiosettings import fingerprint
 from steunpunt.sim import RadioSpec, VirtualRadios
+from tests.fakes.mesh_links import CHANNELS, KEY, Post, linked, tcp, two_radios
 
 Wait = Callable[..., None]
 NODE = 0xA1B2C3D4
@@ -43,6 +45,46 @@ path = "ledger.db"
 [control]
 socket = "node.sock"
 """
+
+
+@pytest.fixture
+def kiosk() -> Iterator[VirtualRadios]:
+    with two_radios() as radios:
+        yield radios
+
+
+def drift_in(post: Post) -> tuple[str, ...] | None:
+    prepared = [event for event in post.events if isinstance(event, RadioPrepared)]
+    return prepared[-1].drift if prepared else None
+
+
+def test_an_old_firmware_keeps_the_link_down(wait_until: Wait) -> None:
+    old = RadioSpec("old", channels=CHANNELS, firmware="2.5.9.936260f")
+    with VirtualRadios([old], speed=50) as radios, linked(tcp(radios.port("old"))) as (_, here):
+        wait_until(lambda: "put 2.6.12 or newer on it" in here.reason, 5, "the reason")
+        assert not here.up
+
+
+def test_a_key_that_differs_or_cannot_be_read_is_drift(kiosk: VirtualRadios, tmp_path: Path, wait_until: Wait) -> None:
+    path = tmp_path / "channel.key"
+    config = Radio(kind="tcp", port=kiosk.port("kiosk"), channel_key_file=str(path))
+    with linked(config) as (_, here):
+        wait_until(lambda: drift_in(here) is not None, what="the radio")
+        (line,) = drift_in(here) or ()
+        assert line.startswith(f"channel key: not compared, {path}: cannot be read")
+        keyfiles.write(path, {"channel_key": keyfiles.encoded(bytes(32))})
+        kiosk.reboot("kiosk")
+        wait_until(lambda: drift_in(here) != (line,), what="the mended file is read without a restart")
+        assert drift_in(here) == (f"channel key: is {fingerprint(KEY)}, config says {fingerprint(bytes(32))}",)
+        assert here.up
+
+
+def test_a_missing_channel_is_mended_by_the_command(kiosk: VirtualRadios, tmp_path: Path, wait_until: Wait) -> None:
+    key = tmp_path / "channel.key"
+    keyfiles.write(key, {"channel_key": keyfiles.encoded(bytes(32))})
+    config = Radio(kind="tcp", port=kiosk.port("bare"), channel_key_file=str(key))
+    with linked(config) as (_, here):
+        wait_until(lambda: "run `steunpunt radio apply` with this site's config" in here.reason, 5, "the mend")
 
 
 def steunpunt(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

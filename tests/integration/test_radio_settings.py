@@ -317,7 +317,7 @@ def test_plan_apply_and_show_as_a_technician_reads_them(tmp_path: Path) -> None:
         assert run("plan", path).output == ""
         assert run("apply", path).output == "the radio is as the config says\n"
         shown = run("show", path).output.splitlines()
-        assert shown[0] == "radio     !a1b2c3d4, firmware 2.7.26.virtual"
+        assert shown[0] == "radio            !a1b2c3d4, firmware 2.7.26.virtual"
         assert "private channel  secondary" in shown
         assert f"channel key      {fingerprint(KEY)}" in shown
         assert "position         fixed at 50.8514000, 5.6910000, 49 m" in shown

@@ -151,7 +151,8 @@ def test_a_passwords_file_that_was_opened_to_all_lets_nobody_in(tmp_path: Path, 
 
 def test_the_list_goes_by_priority_and_then_age_with_place_first(person: FlaskClient) -> None:
     page = person.get("/desk/").text
-    order = [page.index(f"<b>Steunpunt {site}</b>") for site in (52, 61, 47)]
+    places = ("<b>Steunpunt 52</b>", "<b>Steunpunt 61</b>", "<b>Buurthuis De Regenboog, Kerkplein 1, Maastricht</b>")
+    order = [page.index(place) for place in places]
     assert order == sorted(order)
     assert "Levensgevaar" in page
     assert "Dringend" in page
@@ -225,12 +226,12 @@ def test_from_taking_up_to_closing(person: FlaskClient, desk: MemoryDesk) -> Non
     assert "Antwoord" not in person.get("/desk/melding/2").text
     assert act(person, 2, "oppakken").headers["Location"] == "/desk/melding/2"
     act(person, 2, "antwoord", function="FIRE_CREW", text="Kom naar de deur. <b>Nu</b>")
-    act(person, 2, "doorgeven", to="Meldkamer", how="c2000", reference="0042", read_back="yes")
+    act(person, 2, "doorgeven", whom="control_room", how="c2000", reference="0042", read_back="yes")
     act(person, 2, "afsluiten", code="CLOSED_HELPED")
     assert desk.acts == [
         ("seen", 2, NAME),
         ("answer", 2, NAME, SenderFunction.FIRE_CREW, "Kom naar de deur. <b>Nu</b>"),
-        ("passed_on", 2, NAME, "Meldkamer", "c2000", "0042", True),
+        ("passed_on", 2, NAME, "Meldkamer", "c2000", "0042", True, True),
         ("closed", 2, NAME, TokenCode.CLOSED_HELPED),
     ]
     assert "Deze melding is afgesloten." in person.get("/desk/melding/2").text
@@ -349,7 +350,7 @@ def test_the_ledger_itself_from_taking_up_to_closing(over_ledger: FlaskClient, t
         assert taken.status_code == 303
     for name, fields in {
         "antwoord": {"function": "FIRE_CREW", "text": "Wij komen eraan."},
-        "doorgeven": {"to": "Meldkamer", "how": "c2000", "reference": "0042"},
+        "doorgeven": {"whom": "control_room", "how": "c2000", "reference": "0042"},
         "afsluiten": {"code": "CLOSED_NOT_NEEDED"},
     }.items():
         assert act(over_ledger, 1, name, **fields).status_code == 303

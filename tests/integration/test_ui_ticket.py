@@ -158,7 +158,6 @@ def test_a_qr_leads_phones_here_and_is_plain_text_where_they_could_not_follow(we
         ("erger", "WORSE", ""),
         ("vraag", "QUESTION", "hoe lang nog?"),
         ("begrepen", "UNDERSTOOD", ""),
-        ("nog-nodig", "STILL_NEEDED", "trap op"),
         ("niet-nodig", "NO_LONGER_NEEDED", ""),
     ],
 )
@@ -167,18 +166,29 @@ def test_each_addition_reaches_the_node_once(web: FlaskClient, node: FakeNode, s
     token = hidden(web.get(f"{TICKET}/{slug}"), "token")
     for _ in range(2):
         sent = post(web, f"{TICKET}/{slug}", token=token, text=text)
-        assert (sent.status_code, sent.headers["Location"]) == (303, f"{TICKET}?added=1")
+        assert (sent.status_code, sent.headers["Location"]) == (303, TICKET)
     [added] = node.supplements.values()
     assert (added["code"], added["text"], added["number"]) == (code, text, "47-1")
-    assert "Toegevoegd aan uw vraag. Wij weten nog niet of ook dit is aangekomen." in words(
-        web.get(f"{TICKET}?added=1")
-    )
+    assert "Uw aanvulling is bewaard. Zover wij weten is die nog niet aangekomen." in words(web.get(TICKET))
+
+
+def test_an_addition_that_arrived_is_not_called_read(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "SEEN") | {"supplements": 1}
+    assert "Uw aanvulling is aangekomen. Wij weten niet of iemand die heeft gelezen." in words(web.get(TICKET))
+
+
+def test_who_still_needs_help_after_closing_asks_anew(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "CLOSED")
+    assert "/nl/hulp?bij=47-1" in web.get(TICKET).text
+    assert "/nl/hulp/medisch?bij=47-1" in web.get("/nl/hulp?bij=47-1").text
+    assert "Vervolg op 47-1." in web.get("/nl/hulp/medisch?bij=47-1").text
+    assert "Vervolg" not in web.get("/nl/hulp/medisch?bij=<b>").text
 
 
 def test_only_worse_goes_without_the_secret_half(web: FlaskClient, node: FakeNode) -> None:
     node.tickets["47-1"] = ticket_body("47-1", "SEEN")
     token = hidden(web.get("/nl/t/47-1/erger"), "token")
-    assert post(web, "/nl/t/47-1/erger", token=token).headers["Location"] == "/nl/t/47-1?added=1"
+    assert post(web, "/nl/t/47-1/erger", token=token).headers["Location"] == "/nl/t/47-1"
     assert web.get("/nl/t/47-1/vraag").status_code == 404
     assert post(web, "/nl/t/47-1/niet-nodig", token=token).status_code == 405
     assert post(web, "/nl/t/47-1/AAAA-AAAA/niet-nodig", token="form-9").status_code == 404

@@ -113,9 +113,7 @@ place = "Kerkplein 2"
 """
 
 
-def keys_of(
-    struct: type[msgspec.Struct], prefix: str = ""
-) -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
+def keys_of(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
     """Name every key that is not itself a section, with its field; a repeated section as its second one."""
     for field in msgspec.structs.fields(struct):
         inner = next((part for part in parts(field.type) if is_section(part)), None)
@@ -126,7 +124,7 @@ def keys_of(
             yield from keys_of(inner, f"{prefix}{field.name}{'[1]' if repeated else ''}.")
 
 
-def parts(annotation: Any) -> tuple[Any, ...]:  # noqa: ANN401  an annotation may be anything
+def parts(annotation: Any) -> tuple[Any, ...]:
     return (annotation, *get_args(annotation))
 
 
@@ -143,9 +141,7 @@ def line_in(text: str, key: str) -> int:
     section, _, leaf = key.rpartition(".")
     plain = section.removesuffix("[1]")
     lines = text.splitlines()
-    headers = [
-        number for number, line in enumerate(lines) if line.strip("[]") == plain and line.startswith("[")
-    ]
+    headers = [number for number, line in enumerate(lines) if line.strip("[]") == plain and line.startswith("[")]
     start = headers[-1]
     return next(n for n, line in enumerate(lines[start:], start + 1) if line.startswith(f"{leaf} ="))
 
@@ -203,9 +199,7 @@ RANGED = {key: value for key, field in KEYS.items() if (value := wrong_value(fie
 @pytest.mark.parametrize("key", RANGED)
 def test_a_value_out_of_range(key: str, tmp_path: Path) -> None:
     message = refusal(tmp_path, replaced(key, RANGED[key]))
-    assert re.match(
-        rf"{line_in(FULL, key)}: key `{re.escape(key)}`: expected .+; write for example ", message
-    ), message
+    assert re.match(rf"{line_in(FULL, key)}: key `{re.escape(key)}`: expected .+; write for example ", message), message
     assert "regex" not in message
     assert len(message) < 400, "the value itself is not repeated at length"
 
@@ -219,9 +213,7 @@ def test_a_key_left_out(key: str, tmp_path: Path) -> None:
     message = refusal(tmp_path, replaced(key, None))
     section = key.rpartition(".")[0].removesuffix("[1]")
     header = max(n for n, line in enumerate(FULL.splitlines(), 1) if line.strip("[]") == section)
-    assert re.match(
-        rf"{header}: key `{re.escape(key)}` is missing; add {key.rpartition('.')[2]} = ", message
-    ), message
+    assert re.match(rf"{header}: key `{re.escape(key)}` is missing; add {key.rpartition('.')[2]} = ", message), message
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -268,9 +260,7 @@ def test_there_is_no_example_of_a_key_that_is_gone() -> None:
 
 
 def test_choices_are_listed(tmp_path: Path) -> None:
-    assert "expected one of kiosk, coordinator, got 'kiosc'" in refusal(
-        tmp_path, replaced("site.role", '"kiosc"')
-    )
+    assert "expected one of kiosk, coordinator, got 'kiosc'" in refusal(tmp_path, replaced("site.role", '"kiosc"'))
     assert "expected one of gpio, mock, got 'real'" in refusal(tmp_path, replaced("panel.pins", '"real"'))
 
 
@@ -281,9 +271,7 @@ def test_the_error_stays_one_line_whatever_stands_in_the_file(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["", " ", " x", "x ", "a\\nb", "a\\n", "é" * 81])
 def test_a_name_that_cannot_be_shown(name: str, tmp_path: Path) -> None:
-    assert "expected 1 to 80 characters" in refusal(
-        tmp_path, replaced("region.fallback_address", f'"{name}"')
-    )
+    assert "expected 1 to 80 characters" in refusal(tmp_path, replaced("region.fallback_address", f'"{name}"'))
 
 
 def test_the_longest_name(tmp_path: Path) -> None:
@@ -370,9 +358,7 @@ def test_a_coordinator_needs_no_more_than_it_has(tmp_path: Path) -> None:
     assert loaded.site.role is Role.COORDINATOR
 
 
-def test_relative_paths_count_from_the_files_own_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_relative_paths_count_from_the_files_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "site"
     place.mkdir()
     written(place, FULL)

@@ -287,3 +287,26 @@ def test_decisions_are_numbered_once_and_have_their_parts() -> None:
         assert text.startswith(f"# {page.name[:4]} "), page.name
         assert "\nStatus: " in text, page.name
         assert {"## Question", "## Decision", "## What follows"} <= set(text.splitlines()), page.name
+
+
+def is_there(name: str, sources: list[str]) -> bool:
+    """Whether a name is a word of the code; for ``Class.part``, whether the class's file defines or sets that part."""
+    owner, dot, part = name.rpartition(".")
+    if not dot or not owner[:1].isupper():
+        return any(re.search(rf"\b{re.escape(part)}\b", text) for text in sources)
+    defined = re.compile(rf"def {part}\(|^    {part}\b[^=\n]*[:=]|self\.{part}\b", re.MULTILINE)
+    return any(re.search(rf"^class {owner}\b", text, re.MULTILINE) and defined.search(text) for text in sources)
+
+
+def test_what_pages_call_by_name_is_in_the_code() -> None:
+    sources = [path.read_text("utf-8") for root in SOURCES for path in sorted(root.rglob("*.py"))]
+    named = {
+        code
+        for page in [PROJECT / "ARCHITECTURE.md", *(DOCS / "adr").glob("*.md")]
+        for code in re.findall(r"`(?:[\w/]+\.py:)?([A-Za-z_][\w.]*)`", page.read_text("utf-8"))
+        if not code.endswith(".py") and ("_" in code or re.search(r"[a-z.][A-Z]|[A-Z]\w+\.", code))
+    }
+    assert len(named) > 30
+    # Names of systemd, SQLite and the meshtastic package.
+    elsewhere = {"LimitCORE", "MemorySwapMax", "secure_delete", "_sendToRadio", "our_exit", "kiosk_ui"}
+    assert sorted(name for name in named - elsewhere if not is_there(name, sources)) == []

@@ -1,21 +1,21 @@
 """The client protocol's session, walked by hand: bytes and times in, bytes and events out."""
 
 import itertools
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steunpunt.config import Radio
-from steunpunt.links.mesh_queue import GAP_S, STATUS_S, WAITING_MAX, TransmitQueue
+from steunpunt.links.mesh_queue import ASK_S, GAP_S, STATUS_S, WAITING_MAX, TransmitQueue
 from steunpunt.links.mesh_session import (
     ANSWER_S,
     HANDSHAKE_S,
     HANDSHAKE_SILENCE_S,
     HEARTBEAT_S,
     HELD_PACKETS_MAX,
+    REASK_S,
     STALL_S,
+    STATUS_ABSENT_S,
     WAKE,
     Failure,
     Kind,
@@ -33,8 +33,7 @@ from steunpunt.model import (
     SendFrame,
     SendOutcome,
 )
-from steunpunt.radiosettings import wanted_settings
-from steunpunt.wire import FrameReader, channel_pb2, config_pb2, encode_frame, mesh_pb2, portnums_pb2
+from steunpunt.wire import FrameReader, channel_pb2, encode_frame, mesh_pb2, portnums_pb2
 
 CONFIG_ID, NODE, PEER = 4711, 0xA1B2C3D4, 0x11223344
 WANTED = Wanted("127.0.0.1:4403", "serial", hop_limit=4, mend_channel="`meshtastic --ch-add serial`")
@@ -149,46 +148,6 @@ def test_the_handshake_prepares_the_radio() -> None:
     walk.hear(*handshake())
     assert walk.events() == [RadioPrepared(NODE, ("", "serial"), "LONG_FAST", "2.7.26.abc")]
     assert walk.session.ready
-
-
-def told_settings(**lora: int) -> list[mesh_pb2.FromRadio]:
-    """Give a handshake in which the radio also tells its band and transmitter."""
-    made = Variant(config=config_pb2.Config(lora=config_pb2.Config.LoRaConfig(use_preset=True, tx_enabled=True)))
-    made.config.lora.region = config_pb2.Config.LoRaConfig.RegionCode.EU_868
-    made.config.lora.hop_limit = 3
-    for name, value in lora.items():
-        setattr(made.config.lora, name, value)
-    *before, done = handshake()
-    return [*before, made, done]
-
-
-def test_what_differs_from_the_config_is_told_and_the_link_serves() -> None:
-    wanted = replace(WANTED, settings=wanted_settings(Radio(kind="tcp"), None))
-    for changes, drift in (({}, ()), ({"hop_limit": 7}, ("hop limit: is 7, config says 3",))):
-        walk = Walk(wanted)
-        walk.hear(*told_settings(**changes))
-        (prepared,) = walk.events()
-        assert isinstance(prepared, RadioPrepared)
-        assert (prepared.drift, walk.session.ready) == (drift, True)
-
-
-def test_what_cannot_be_compared_is_told_too() -> None:
-    wanted = replace(WANTED, settings=wanted_settings(Radio(kind="tcp"), None), not_compared=("channel key: no file",))
-    walk = Walk(wanted)
-    walk.hear(*(message for message in told_settings() if not message.HasField("metadata")))
-    (prepared,) = walk.events()
-    assert isinstance(prepared, RadioPrepared)
-    assert prepared.drift == ("firmware: the radio did not tell its version", "channel key: no file")
-
-
-def test_an_old_firmware_keeps_the_link_down_with_the_reason() -> None:
-    walk = Walk()
-    metadata = mesh_pb2.DeviceMetadata(firmware_version="2.6.11.60ec05e")
-    walk.hear(*handshake()[:1], Variant(metadata=metadata), *handshake()[2:])
-    assert walk.failure().kind is Kind.MISCONFIGURED
-    assert "radio !a1b2c3d4 is refused: its firmware is 2.6.11.60ec05e" in walk.failure().reason
-    assert "put 2.6.12 or newer on it" in walk.failure().reason
-    assert walk.events() == []
 
 
 def test_another_config_complete_id_is_not_ours() -> None:
@@ -375,7 +334,7 @@ def test_a_full_radio_is_asked_until_it_has_room(ready: Walk) -> None:
     ready.status(501, free=3)
     ready.said()
     for _ in range(3):
-        ready.pass_time(ready.now + 2)
+        ready.pass_time(ready.now + ASK_S)
         assert [message.WhichOneof("payload_variant") for message in ready.said()] == ["heartbeat"]
         ready.status(0, free=5)
         assert ready.sent() == []
@@ -480,3 +439,28 @@ def test_no_bytes_and_no_times_raise(steps: list[bytes | float], done: bool) -> 
     walk.session.close(Kind.LOST, "end")
     sends = [attempt for attempt, step in enumerate(steps) if not isinstance(step, bytes)]
     assert sorted(attempt for attempt, _ in outcomes(walk.events())) == sends
+
+
+# --- a radio that starts up, and one without a word on its queue
+
+
+def test_the_question_is_asked_again_until_the_first_answer() -> None:
+    walk = Walk()
+    walk.session.take_output()
+    walk.pass_time(walk.now + 3.5 * REASK_S)
+    assert [message.want_config_id for message in walk.said()] == [CONFIG_ID] * 3
+    walk.hear(handshake()[0])
+    walk.pass_time(walk.now + 5 * REASK_S)
+    assert walk.said() == []
+    walk.hear(*handshake()[1:])
+    assert walk.session.ready
+
+
+def test_a_radio_that_talks_but_never_of_its_queue_is_left(ready: Walk) -> None:
+    ready.send(1)
+    start = ready.now
+    while ready.session.failure is None and ready.now < start + 200:
+        ready.pass_time(ready.now + 4)
+        ready.hear(incoming(Port.TEXT_MESSAGE_APP, b"hello"))
+    assert "tells nothing of its queue" in ready.failure().reason
+    assert ready.now - start <= STATUS_S + STATUS_ABSENT_S + 4

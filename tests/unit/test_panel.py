@@ -40,7 +40,7 @@ class Desk:
         self.panel = Panel(settings, self.events.append, pins=lambda _: self.pins)
         self.panel.start()
 
-    def pin(self, number: int) -> Any:  # noqa: ANN401  gpiozero has no types
+    def pin(self, number: int) -> Any:
         return self.pins.pin(number)
 
 
@@ -221,9 +221,7 @@ def test_presses_from_many_threads_are_all_counted(desk: Desk) -> None:
 
 def test_importing_the_panel_does_not_import_gpiozero() -> None:
     code = "import sys, steunpunt.panel; print('gpiozero' in sys.modules)"
-    seen = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert seen.stdout.strip() == "False"
 
 
@@ -310,7 +308,7 @@ def chip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Chip]:
     sys.modules.pop("gpiozero.pins.lgpio", None)
 
 
-def pins_of_a_board(_kind: str) -> Any:  # noqa: ANN401  gpiozero has no types
+def pins_of_a_board(_kind: str) -> Any:
     """Open gpiozero's lgpio pins as on a Raspberry Pi 4, wherever this runs."""
     factory = importlib.import_module("gpiozero.pins.lgpio").LGPIOFactory
     return type("BoardFactory", (factory,), {"_get_revision": lambda _self: 0xC03115})()
@@ -347,9 +345,7 @@ def test_a_real_pin_that_is_busy_is_named(chip: Chip) -> None:
 
 def test_no_board_is_one_line_with_the_mend(chip: Chip) -> None:
     chip.present = False
-    with pytest.raises(
-        PanelError, match=r"panel: no GPIO pins \(.+\).*group gpio.*pins = \"mock\""
-    ) as caught:
+    with pytest.raises(PanelError, match=r"panel: no GPIO pins \(.+\).*group gpio.*pins = \"mock\"") as caught:
         Panel(REAL, list[Event]().append).start()
     assert "\n" not in str(caught.value)
 

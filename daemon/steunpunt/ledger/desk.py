@@ -96,6 +96,18 @@ class Case:
     events: tuple[CaseEvent, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PassedOn:
+    """To whom a request was passed on, how (C2000, runner, phone), and under which incident number."""
+
+    to: str
+    how: str
+    reference: str = ""
+    read_back: bool = False
+    control_room: bool = False
+    """Whether ``to`` is the control room of 112."""
+
+
 class Desk:
     """The desk's door to the ledger: one per process, one connection per use."""
 
@@ -223,14 +235,12 @@ class Desk:
             act.state(TicketState.ANSWERED)
             act.tell(event_id, None, salt, packets.seal_answer(keys, salt, plain))
 
-    def pass_on(  # noqa: PLR0913  the fields of the form
-        self, case_id: int, name: str, *, to: str, how: str, reference: str, read_back: bool, token: str
-    ) -> None:
-        """Note that the request was passed on: to whom, how, under which incident number, read back or not."""
-        content = EventContent(by=name, to=to, how=how, reference=reference, read_back=read_back)
-        if not to.strip():
+    def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:
+        """Note that the request was passed on. Only the control room is told to the citizen, in those words."""
+        content = EventContent(by=name, to=told.to, how=told.how, reference=told.reference, read_back=told.read_back)
+        if not told.to.strip():
             raise NotAllowed("Fill in to whom you passed this on.")
-        if max(len(to), len(how), len(reference)) > FIELD_CHARS_MAX:
+        if max(len(told.to), len(told.how), len(told.reference)) > FIELD_CHARS_MAX:
             raise NotAllowed("A field is too long. Make it shorter.")
         with self._act(case_id, name, token) as act:
             if act.again("passed_on"):
@@ -238,7 +248,8 @@ class Desk:
             act.must_be_taken_up()
             event_id = act.note("passed_on", content)
             act.change(passed_on=True)
-            act.tell(event_id, TokenCode.PASSED_ON)
+            if told.control_room:
+                act.tell(event_id, TokenCode.PASSED_ON)
 
     def close(self, case_id: int, name: str, code: TokenCode, *, token: str) -> None:
         """Close a case with one of CLOSE_CODES."""

@@ -47,10 +47,11 @@ def main() -> int:
     try:
         migrate(Path(sys.argv[1]))
     except CommandError as error:
-        sys.stderr.write(f"{str(error).splitlines()[0]}: is this ledger from newer software? install that again\n")
+        sys.stderr.write(f"{str(error).splitlines()[0]}: is this ledger from newer software? install that\n")
         return 1
     except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
-        sys.stderr.write(f"{str(error).splitlines()[0]}\n")
+        reason = getattr(error, "strerror", None) or str(getattr(error, "orig", None) or error)
+        sys.stderr.write(f"{reason.splitlines()[0]}\n")
         return 1
     return os.EX_OK
 

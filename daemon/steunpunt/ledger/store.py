@@ -127,13 +127,16 @@ class Ledger:
 
     def _save_clock(self, connection: sa.Connection) -> None:
         """Keep ledger time with the first commit that writes, at most once in SAVE_MS."""
-        driver = connection.connection.driver_connection
         now_ms = self.clock.now_ms()
-        wrote = isinstance(driver, sqlite3.Connection) and driver.total_changes != self._changes
-        if wrote and now_ms - self._clock_saved_ms >= SAVE_MS:
+        if self.changes() != self._changes and now_ms - self._clock_saved_ms >= SAVE_MS:
             self.set_meta(connection, "clock", self.clock.record())
             self._clock_saved_ms = now_ms
-        self._changes = driver.total_changes if isinstance(driver, sqlite3.Connection) else 0
+        self._changes = self.changes()
+
+    def changes(self) -> int:
+        """Return how many rows this connection has written since it was opened."""
+        driver = self.connection.connection.driver_connection
+        return driver.total_changes if isinstance(driver, sqlite3.Connection) else 0
 
     def touch(self, connection: sa.Connection) -> None:
         """Write the clock record now: proves that the disk takes a commit."""
@@ -179,8 +182,12 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 def _explain(path: Path, error: BaseException) -> str:
     reason = str(getattr(error, "orig", None) or error)
     mend = "check that the disk is not full and that this user may write there"
+    if "malformed" in reason or "not a database" in reason:
+        mend = "this ledger is damaged; put back a copy, or move it away and keep it: the node then makes a new one"
     if "no such table" in reason or "unable to open" in reason:
         mend = "start the node once (it makes and migrates the ledger), and check the folder's owner"
+    if "newer software" in reason:
+        mend = "or move it away and keep it: the node then makes a new one"
     return f"{path}: {reason}; {mend}"
 
 
@@ -209,7 +216,7 @@ def prepare(path: Path) -> None:
         raise LedgerError(f"{path}: migration took over {MIGRATION_S_MAX} s; is the disk failing?") from error
     if result.returncode:
         last = result.stderr.strip().splitlines()[-1:] or ["no output"]
-        raise LedgerError(f"{path}: migration failed: {last[0]}")
+        raise LedgerError(_explain(path, RuntimeError(f"migration failed: {last[0]}")))
 
 
 def _revision(path: Path) -> str | None:

@@ -68,6 +68,8 @@ class RadioSpec:
             problems.append(f"node number {self.node_num} is not between 1 and {BROADCAST - 1}")
         if not 1 <= len(self.channels) <= CHANNELS_MAX:
             problems.append(f"it has {len(self.channels)} channels; give 1 to {CHANNELS_MAX}")
+        if self.position is not None and not _on_earth(*self.position[:2]):
+            problems.append("its latitude is not between -90 and 90, or its longitude not between -180 and 180")
         for name, psk in self.channels:
             if len(name.encode()) > CHANNEL_NAME_BYTES_MAX:
                 problems.append(f"channel name {name!r} is longer than {CHANNEL_NAME_BYTES_MAX} bytes")
@@ -78,6 +80,10 @@ class RadioSpec:
         if len(self.short_name.encode()) > _SHORT_NAME_BYTES_MAX:
             problems.append(f"its short name has more than {_SHORT_NAME_BYTES_MAX} bytes")
         return problems
+
+
+def _on_earth(latitude: float, longitude: float) -> bool:
+    return -90 <= latitude <= 90 and -180 <= longitude <= 180  # noqa: PLR2004  degrees
 
 
 def _num_from_name(name: str) -> int:

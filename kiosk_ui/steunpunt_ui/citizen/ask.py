@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from steunpunt.model import TEXT_BYTES_MAX, Category
 from steunpunt_ui.citizen.asking import Kept, NotKept, Trouble, form_token, keep, show_again
+from steunpunt_ui.citizen.lookup import tidy_number
 from steunpunt_ui.languages import language
 from steunpunt_ui.texts import characters_over, clean, clean_line
 
@@ -56,7 +57,8 @@ class Wish:
 
 def show_kinds() -> str:
     """Show the six kinds of help."""
-    return render_template("citizen/kinds.html", kinds=[_kind(slug) for slug in SLUGS])
+    follows = tidy_number(request.args.get("bij", "")) or None
+    return render_template("citizen/kinds.html", kinds=[_kind(slug) for slug in SLUGS], follows=follows)
 
 
 def ask(slug: str) -> Response | str:
@@ -65,7 +67,7 @@ def ask(slug: str) -> Response | str:
         abort(404)
     kind = _kind(slug)
     if request.method != "POST":
-        return _show(kind, Wish(), form_token())
+        return _show(kind, _first_wish(), form_token())
     wish, token, step = _wish(request.form), request.form.get("token", ""), request.form.get("do", "check")
     problems = _problems(wish)
     if problems:
@@ -114,6 +116,12 @@ def _show(kind: Kind, wish: Wish, token: str, problems: dict[str, str] | None = 
         checking=checking,
         text_bytes_max=TEXT_BYTES_MAX,
     )
+
+
+def _first_wish() -> Wish:
+    """Return an empty wish, or one that names the closed request which this one follows."""
+    follows = tidy_number(request.args.get("bij", ""))
+    return Wish(text=gettext("Follows %(number)s.", number=follows)) if follows else Wish()
 
 
 def _wish(form: ImmutableMultiDict[str, str]) -> Wish:

@@ -29,6 +29,8 @@ class TicketView:
     answers_count: int
     open_to_all: bool
     """A help button's ticket: nobody holds a secret half, so its answer is shown to all here."""
+    added: str
+    """Whether what was added later has arrived; "" when nothing was."""
 
     def mark(self) -> str:
         """Return a fingerprint of all that is shown, so that a poll sees a change."""
@@ -60,6 +62,7 @@ def view_of(reply: dict[str, Any], fallback_address: str) -> TicketView:
         life_threat=bool(reply["life_threat"]),
         answers_count=int(reply["answers_count"]),
         open_to_all=bool(reply.get("open_to_all")),
+        added=_added(reply["supplements"], reply["supplements_waiting"]),
     )
 
 
@@ -100,6 +103,14 @@ def _active(minutes: int | None) -> str:
     if minutes is None:
         return gettext("We don't know whether anyone is there now.")
     return gettext("Somebody was active there %(ago)s.", ago=ago(minutes * MINUTE_S))
+
+
+def _added(count: int, waiting: int) -> str:
+    if not count:
+        return ""
+    if waiting:
+        return gettext("What you added is kept. It has not arrived yet, as far as we know.")
+    return gettext("What you added has arrived. We don't know whether anyone has read it.")
 
 
 def _reason(code: str | None, address: str) -> str:

@@ -1,4 +1,4 @@
-"""Adding to a request: it has got worse, a question, understood, still needed, no longer needed."""
+"""Adding to a request: it has got worse, a question, understood, no longer needed."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,7 +17,6 @@ KINDS = {
     "erger": SupplementCode.WORSE,
     "vraag": SupplementCode.QUESTION,
     "begrepen": SupplementCode.UNDERSTOOD,
-    "nog-nodig": SupplementCode.STILL_NEEDED,
     "niet-nodig": SupplementCode.NO_LONGER_NEEDED,
 }
 """Last part of the address and what it adds."""
@@ -58,7 +57,7 @@ def _send(number: str, secret: str | None, slug: str) -> Response:
     code = KINDS[slug].name
     result = keep("supplement", {"token": token, "number": number, "secret": secret or "", "code": code, "text": text})
     if isinstance(result, Kept):
-        return redirect(_back(number, secret, added=True), 303)
+        return redirect(_back(number, secret), 303)
     if result.trouble is Trouble.UNKNOWN_TICKET:
         return not_found()
     if result.trouble is Trouble.TEXT_TOO_LONG:
@@ -93,12 +92,10 @@ def _too_long(over: int) -> str:
     )
 
 
-def _back(number: str, secret: str | None, *, added: bool = False) -> str:
-    # A value of None is left out of the address.
-    told = "1" if added else None
+def _back(number: str, secret: str | None) -> str:
     if secret is None:
-        return url_for("citizen.public_ticket", number=number, added=told)
-    return url_for("citizen.ticket", number=number, secret=secret, added=told)
+        return url_for("citizen.public_ticket", number=number)
+    return url_for("citizen.ticket", number=number, secret=secret)
 
 
 def _page(code: SupplementCode) -> StepPage:
@@ -119,15 +116,6 @@ def _page(code: SupplementCode) -> StepPage:
             gettext("Send"),
             asks_text=True,
             label=gettext("What do you want to tell or ask?"),
-        )
-    if code is SupplementCode.STILL_NEEDED:
-        return StepPage(
-            gettext("I still need help"),
-            gettext("We tell that you still need help."),
-            gettext("Send: I still need help"),
-            look="red",
-            asks_text=True,
-            label=more,
         )
     if code is SupplementCode.NO_LONGER_NEEDED:
         return StepPage(

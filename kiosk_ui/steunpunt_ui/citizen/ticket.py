@@ -30,7 +30,6 @@ def show(number: str, secret: str | None = None) -> Response | str:
         answers=answers,
         qr=_qr(ticket.number, half) if half else "",
         token=form_token() if half and answers and ticket.state == "ANSWERED" else "",
-        added="added" in request.args,
         step=lambda slug: step_address(ticket.number, half, slug),
         mark=ticket.mark(),
         poll=url_for("citizen.ticket_mark", number=ticket.number),

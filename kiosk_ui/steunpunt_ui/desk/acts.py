@@ -7,7 +7,7 @@ from flask import make_response, redirect, request, url_for
 from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
-from steunpunt.ledger.desk import CaseGone, NotAllowed
+from steunpunt.ledger.desk import CaseGone, NotAllowed, PassedOn
 from steunpunt.model import ANSWER_BYTES_MAX, CLOSE_CODES, SenderFunction, TokenCode
 from steunpunt_ui.desk.cases import case_page
 from steunpunt_ui.desk.login import form_token, person
@@ -69,7 +69,9 @@ def _answer(case_id: int, token: str) -> str:
 
 def _pass_on(case_id: int, token: str) -> str:
     to, reference = (clean_line(request.form.get(name, "")) for name in ("to", "reference"))
-    how = request.form.get("how", "")
+    how, control_room = request.form.get("how", ""), request.form.get("whom") == "control_room"
+    if control_room:
+        to = gettext("Control room")
     if not to:
         return gettext("Write to whom you passed this on.")
     if how not in how_choices():
@@ -77,7 +79,8 @@ def _pass_on(case_id: int, token: str) -> str:
     if characters_over(to, FIELD_BYTES_MAX) or characters_over(reference, FIELD_BYTES_MAX):
         return gettext("That is too long. Shorten to whom, or the incident number.")
     read_back = request.form.get("read_back") == "yes"
-    desk().pass_on(case_id, person().name, to=to, how=how, reference=reference, read_back=read_back, token=token)
+    told = PassedOn(to, how, reference, read_back=read_back, control_room=control_room)
+    desk().pass_on(case_id, person().name, told, token=token)
     return ""
 
 

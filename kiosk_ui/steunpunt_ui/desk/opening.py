@@ -10,7 +10,7 @@ from flask import current_app
 from steunpunt.config import Config
 from steunpunt.control import ControlError, Refused
 from steunpunt.keyfiles import read_ledger_key
-from steunpunt.ledger.desk import Case, Desk
+from steunpunt.ledger.desk import Case, Desk, PassedOn
 from steunpunt.model import KeyFileError, SenderFunction, TokenCode
 from steunpunt_ui.context import client
 
@@ -38,9 +38,7 @@ class DeskDoor(Protocol):
         """Answer the citizen."""
         ...
 
-    def pass_on(  # noqa: PLR0913  the fields of the form
-        self, case_id: int, name: str, *, to: str, how: str, reference: str, read_back: bool, token: str
-    ) -> None:
+    def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:
         """Note that a case was passed on."""
         ...
 

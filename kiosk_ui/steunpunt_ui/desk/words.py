@@ -4,6 +4,7 @@ from flask_babel import gettext
 
 from steunpunt.ledger.desk import Case, CaseEvent
 from steunpunt.model import Category, Lane, LinkName, SenderFunction, SupplementCode, TicketState, TokenCode
+from steunpunt_ui.context import config
 
 HOUR_S = 3600
 MINUTE_S = 60
@@ -31,7 +32,10 @@ def category_words(category: Category) -> str:
 
 
 def point_words(case: Case) -> str:
-    """Return which point a case comes from."""
+    """Return which point a case comes from: its name and place where the config lists it, else its number."""
+    for point in config().point:
+        if point.id == case.site:
+            return f"{point.name}, {point.place}"
     return gettext("Point %(id)s", id=case.site)
 
 
@@ -113,7 +117,6 @@ def _supplement_words(code: SupplementCode | None) -> str:
         SupplementCode.PRESSED_AGAIN: gettext("The button was pressed again"),
         SupplementCode.QUESTION: gettext("The person tells or asks"),
         SupplementCode.UNDERSTOOD: gettext("The person understood the answer"),
-        SupplementCode.STILL_NEEDED: gettext("The person still needs help"),
         SupplementCode.NO_LONGER_NEEDED: gettext("The person no longer needs help"),
     }
     return words.get(code, "") if code else gettext("The person added something")
