@@ -121,6 +121,11 @@ def _key_problems(config: Config) -> Iterator[str]:
             yield f"key `site.id`: it is {config.site.id}, but {path} is of {number}; use this site's own keys"
     except KeyFileError as error:
         yield f"key `keys.file`: {error}"
+    try:
+        if config.radio.channel_key_file is not None:
+            keyfiles.read_channel_key(Path(config.radio.channel_key_file))
+    except KeyFileError as error:
+        yield f"key `radio.channel_key_file`: {error}"
     if not coordinator:
         return
     try:
@@ -165,6 +170,8 @@ def _link_lines(config: Config, body: Body) -> Iterator[tuple[bool | None, str]]
     chosen = {LinkName.MESH: config.radio.kind != "none", LinkName.BROKER: config.broker.enabled}
     for name, link in body["links"].items():
         yield (bool(link["up"]) if chosen[LinkName(name)] else None), f"{name}: {link['reason']}"
+        if name == LinkName.MESH and body["radio"] is not None:
+            yield from ((None, f"drift: {line}") for line in body["radio"]["drift"])
     if config.site.role is Role.KIOSK and config.broker.enabled and config.broker.bridge is not None:
         region = body["region"]
         heard = "no beacon yet" if region["age_s"] is None else f"last beacon {region['age_s']} s ago"
@@ -253,6 +260,41 @@ def _radio_spec(text: str, private: tuple[tuple[str, bytes], ...]) -> "RadioSpec
     except ValueError:
         raise SimulationError(f"--radio {text}: write NAME:PORT or NAME:PORT:LAT,LON, such as a:4403") from None
     return RadioSpec(name, number, channels=(("", b"\x01"), *private), position=position)
+
+
+@main.group()
+def radio() -> None:
+    """See a site's radio and bring it to its config. Stop the node first: a radio serves one client."""
+
+
+@radio.command("show")
+@CONFIG
+def radio_show(config: Path) -> None:
+    """Print the radio's settings as they are. CONFIG is the site's TOML file. A key is shown as a fingerprint."""
+    with _one_line_errors():
+        from steunpunt.fleet import command
+
+        command.show(config)
+
+
+@radio.command("plan")
+@CONFIG
+def radio_plan(config: Path) -> None:
+    """Print what `apply` would change; nothing when the radio is as CONFIG says."""
+    with _one_line_errors():
+        from steunpunt.fleet import command
+
+        command.plan(config)
+
+
+@radio.command("apply")
+@CONFIG
+def radio_apply(config: Path) -> None:
+    """Write what differs from CONFIG, wait for the reboot, read it back. Exit code 1 when anything still differs."""
+    with _one_line_errors():
+        from steunpunt.fleet import command
+
+        command.apply(config)
 
 
 @main.command("broker-config")

@@ -25,6 +25,8 @@ TopicName = Annotated[str, msgspec.Meta(pattern=r"^[^#+\s]{1,60}\Z")]
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
 ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=11)]
+RadioName = Annotated[str, msgspec.Meta(pattern=r"^\S([^\x00-\x1f\x7f]{0,37}\S)?\Z")]
+ShortName = Annotated[str, msgspec.Meta(pattern=r"^[^\s\x00-\x1f\x7f]{1,4}\Z")]
 SectionT = TypeVar("SectionT", bound="Section")
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
 
@@ -60,6 +62,14 @@ class Keys(Section, frozen=True, kw_only=True):
     file: FileName
 
 
+class Position(Section, frozen=True, kw_only=True):
+    """Where the radio stands: it tells others and asks no GPS. Degrees of WGS 84, metres above the sea."""
+
+    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    altitude_m: Annotated[int, msgspec.Meta(ge=-500, le=9000)] | None = None
+
+
 class Radio(Section, frozen=True, kw_only=True):
     """The Meshtastic radio: ``tcp`` (meshtasticd or a virtual radio), ``serial``, or ``none``."""
 
@@ -73,6 +83,19 @@ class Radio(Section, frozen=True, kw_only=True):
     channel: ChannelName = "serial"
     """Name of the private channel; a secondary channel named ``serial`` is exempt from PKI."""
     hop_limit: Annotated[int, msgspec.Meta(ge=1, le=7)] = 3
+    region: Literal["EU_868", "EU_433"] = "EU_868"
+    preset: Literal[
+        "SHORT_FAST", "SHORT_SLOW", "MEDIUM_FAST", "MEDIUM_SLOW", "LONG_FAST", "LONG_MODERATE", "LONG_SLOW"
+    ] = "LONG_FAST"
+    """The modem preset; those of 500 kHz do not fit in the European bands."""
+    role: Literal["CLIENT", "CLIENT_BASE"] = "CLIENT"
+    long_name: RadioName | None = None
+    """The radio's name for others on the mesh, at most 39 bytes; ``None`` leaves it as it is."""
+    short_name: ShortName | None = None
+    """The same in at most 4 bytes."""
+    channel_key_file: FileName | None = None
+    """The private channel's key (``steunpunt keys``); ``None`` leaves the radio's key as it is."""
+    position: Position | None = None
 
 
 class Bridge(Section, frozen=True, kw_only=True):
@@ -254,6 +277,8 @@ _FORMS = {
     "region.coordinator_name": _FORM_OF_NAME,
     "region.fallback_address": _FORM_OF_NAME,
     "radio.node": "an exclamation mark and eight of 0-9 a-f",
+    "radio.long_name": "1 to 39 characters on one line, without spaces around them",
+    "radio.short_name": "1 to 4 characters without spaces",
     "broker.mesh_root": "1 to 60 characters without #, + or spaces",
     "panel.button.name": "1 to 31 of a-z, 0-9 and -",
 }
@@ -278,6 +303,16 @@ _EXAMPLES = {
     "radio.node": 'node = "!a1b2c3d4"',
     "radio.channel": 'channel = "serial"',
     "radio.hop_limit": "hop_limit = 3",
+    "radio.region": 'region = "EU_868"',
+    "radio.preset": 'preset = "LONG_FAST"',
+    "radio.role": 'role = "CLIENT"',
+    "radio.long_name": 'long_name = "Steunpunt De Regenboog"',
+    "radio.short_name": 'short_name = "SP47"',
+    "radio.channel_key_file": 'channel_key_file = "channel.key"',
+    "radio.position": "a section [radio.position]",
+    "radio.position.latitude": "latitude = 50.8514",
+    "radio.position.longitude": "longitude = 5.691",
+    "radio.position.altitude_m": "altitude_m = 49",
     "broker": "a section [broker]",
     "broker.enabled": "enabled = true",
     "broker.host": 'host = "127.0.0.1"',
@@ -407,6 +442,10 @@ def _point_problems(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _link_problems(config: Config) -> Iterator[tuple[str, str]]:
+    for key, most in (("channel", 11), ("long_name", 39), ("short_name", 4)):  # the firmware counts bytes
+        size = len((getattr(config.radio, key) or "").encode())
+        if size > most:
+            yield f"radio.{key}", f"radio.{key} has {size} bytes and a radio takes {most}; write less, é counts as two"
     if config.radio.kind == "serial" and not config.radio.path:
         yield "radio.path", f'radio.path is missing for kind = "serial"; add {_example("radio.path")}'
     if config.radio.kind == "none" and not config.broker.enabled:
@@ -433,6 +472,7 @@ def _panel_problems(config: Config) -> Iterator[tuple[str, str]]:
 _PATH_KEYS = {
     "file",
     "password_file",
+    "channel_key_file",
     "ca_file",
     "certificate_file",
     "key_file",

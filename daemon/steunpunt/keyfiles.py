@@ -56,6 +56,11 @@ def read_ledger_key(path: Path) -> bytes:
     return _bytes(path, _read(path, OWNER_AND_GROUP), "ledger_key", 32)
 
 
+def read_channel_key(path: Path) -> bytes:
+    """Read the private channel's key; the region's file holds it too. It counts as public: a radio gives it away."""
+    return _bytes(path, _read(path, OWNER_ONLY), "channel_key", 32)
+
+
 def read_region(path: Path) -> dict[str, Any]:
     """Read the region's own key file, from which all others are made."""
     return _read(path, OWNER_ONLY)

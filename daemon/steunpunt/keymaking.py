@@ -26,6 +26,7 @@ VALID_FROM = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 VALID_UNTIL = dt.datetime(2099, 12, 31, tzinfo=dt.UTC)
 """A point without a clock, in 1970 by its own account, must get its TLS bridge up: validity leans on no date."""
 _COORDINATOR_FILE, _LEDGER_KEY_FILE, _SITE_FILE = "coordinator.keys", "ledger.key", "site.keys"
+_CHANNEL_FILE = "channel.key"
 _READABLE = 0o644
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
@@ -64,7 +65,7 @@ def make_coordinator(region_path: Path, coordinator: int, folder: Path, hosts: l
         raise KeyFileError(f"coordinator {coordinator} has keys already; give this one another id")
     names = [_alternative(host) for host in hosts]
     keys, ledger_key, base = folder / _COORDINATOR_FILE, folder / _LEDGER_KEY_FILE, folder / "region"
-    _make_folder(folder, [keys, ledger_key, *_tls_paths(base)])
+    _make_folder(folder, [keys, ledger_key, folder / _CHANNEL_FILE, *_tls_paths(base)])
     news = Ed25519PrivateKey.generate()
     identity = _identity(region_path, region, coordinator, news)
     keyfiles.write(keys, _coordinator_table(region_path, region, identity, news))
@@ -72,7 +73,7 @@ def make_coordinator(region_path: Path, coordinator: int, folder: Path, hosts: l
     files = _certificate_files(region_path, region, base, str(coordinator), names)
     known = [*region.get("coordinator", []), keyfiles.identity_table(identity)]
     keyfiles.write(region_path, {**region, "coordinator": known}, replace=True)
-    return [keys, ledger_key, *files]
+    return [keys, ledger_key, _channel_file(region_path, region, folder), *files]
 
 
 def _identity(path: Path, region: dict[str, Any], coordinator: int, news: Ed25519PrivateKey) -> CoordinatorIdentity:
@@ -109,7 +110,7 @@ def make_site(region_path: Path, site: int, folder: Path, generation: int = 1) -
         raise KeyFileError(f"{region_path}: no coordinator yet; type first: steunpunt keys coordinator {region_path}")
     private = X25519PrivateKey.from_private_bytes(keyfiles.decoded(region_path, region, "region_private", 32))
     keys, base = folder / _SITE_FILE, folder / "site"
-    _make_folder(folder, [keys, *_tls_paths(base)])
+    _make_folder(folder, [keys, folder / _CHANNEL_FILE, *_tls_paths(base)])
     table = {
         "site": site,
         "generation": generation,
@@ -119,12 +120,20 @@ def make_site(region_path: Path, site: int, folder: Path, generation: int = 1) -
         "coordinator": region["coordinator"],
     }
     keyfiles.write(keys, table)
-    return [keys, *_certificate_files(region_path, region, base, str(site), [])]
+    channel = _channel_file(region_path, region, folder)
+    return [keys, channel, *_certificate_files(region_path, region, base, str(site), [])]
 
 
 def channel_key(region_path: Path) -> bytes:
     """Return the private channel's key (32 bytes); it counts as public: a stolen radio reveals it."""
-    return keyfiles.decoded(region_path, keyfiles.read_region(region_path), "channel_key", 32)
+    return keyfiles.read_channel_key(region_path)
+
+
+def _channel_file(region_path: Path, region: dict[str, Any], folder: Path) -> Path:
+    """Write the private channel's key for ``steunpunt radio``: in a file of its own, the radio has it anyway."""
+    key = keyfiles.decoded(region_path, region, "channel_key", 32)
+    keyfiles.write(folder / _CHANNEL_FILE, {"channel_key": encoded(key)})
+    return folder / _CHANNEL_FILE
 
 
 def _root_public(path: Path, region: dict[str, Any]) -> bytes:

@@ -212,12 +212,16 @@ class PacketHeard:
 
 @dataclass(frozen=True, slots=True)
 class RadioPrepared:
-    """The radio finished its handshake: what the bridge must know of it."""
+    """The radio finished its handshake: what the bridge must know of it.
+
+    ``drift`` has one line for each setting that is not as the config says.
+    """
 
     node_num: int
     channel_names: tuple[str, ...]
     preset: str
     firmware: str
+    drift: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

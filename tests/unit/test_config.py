@@ -39,6 +39,17 @@ path = "radio"
 node = "!a1b2c3d4"
 channel = "serial"
 hop_limit = 3
+region = "EU_868"
+preset = "LONG_FAST"
+role = "CLIENT"
+long_name = "Buurthuis"
+short_name = "SP47"
+channel_key_file = "channel.key"
+
+[radio.position]
+latitude = 50.8514
+longitude = 5.691
+altitude_m = 49
 
 [broker]
 enabled = true
@@ -178,7 +189,7 @@ def wrong_value(annotation: object) -> str | None:
     base = next(kind for kind in kinds if kind is not type(None))
     if get_origin(base) is Annotated:
         kind = get_args(base)[0]
-        return "-1" if kind is int else '"' + "#é " * 1400 + '"'
+        return "-100000" if kind is int else '"' + "#é " * 1400 + '"'
     return None if base in (bool, str) else '"no such choice"'
 
 
@@ -327,6 +338,9 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
         (kiosk(("panel.button[1].name", '"help"')), "panel.button[1].name", "two buttons are named help"),
         (kiosk(("panel.button[1].lamp_pin", "17")), None, "pin 17 is used twice"),
         (kiosk(("panel.buzzer_pin", "5")), None, "pin 5 is used twice"),
+        (kiosk(("radio.channel", '"ééééééé"')), "radio.channel", "has 14 bytes and a radio takes 11"),
+        (kiosk(("radio.long_name", f'"{"é" * 20}"')), "radio.long_name", "has 40 bytes and a radio takes 39"),
+        (kiosk(("radio.short_name", '"ééé"')), "radio.short_name", "has 6 bytes and a radio takes 4"),
     ],
 )
 def test_keys_that_contradict_each_other(text: str, line_of: str | None, says: str, tmp_path: Path) -> None:
@@ -356,6 +370,7 @@ def test_relative_paths_count_from_the_files_own_folder(tmp_path: Path, monkeypa
         loaded.control.socket: "node.sock",
         loaded.radio.path: "radio",
         loaded.broker.password_file: "broker.password",
+        loaded.radio.channel_key_file: "channel.key",
         loaded.web.desk_passwords_file: "desk.passwords",
     }
     assert loaded.broker.bridge is not None
@@ -383,7 +398,7 @@ def test_the_examples_are_right(path: Path) -> None:
 @pytest.mark.parametrize("name", ["kiosk.toml", "coordinator.toml"])
 def test_what_an_example_has_commented_out_is_right_too(name: str, tmp_path: Path) -> None:
     text = (EXAMPLES / name).read_text("utf-8")
-    choices = re.compile(r"(?m)^# (\[\[.*\]\]|[a-z_]+ = (?:\".*\"|\d+|true|false))$")
+    choices = re.compile(r"(?m)^# (\[.*\]|[a-z_]+ = (?:\".*\"|[\d.]+|true|false))$")
     assert choices.search(text)
     assert config.load(written(tmp_path, choices.sub(r"\1", text))).radio.node == "!a1b2c3d4"
 

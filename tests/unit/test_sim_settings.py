@@ -100,6 +100,39 @@ def test_a_transaction_reboots_once_at_its_end(admin: Admin, settings: Settings)
     assert settings.owner.long_name == "Bob"
 
 
+def test_what_was_not_committed_is_gone_when_the_radio_goes_down(admin: Admin, settings: Settings) -> None:
+    before = settings.saved()
+    admin.apply(admin_pb2.AdminMessage(begin_edit_settings=True))
+    admin.apply(admin_pb2.AdminMessage(set_owner=mesh_pb2.User(long_name="Bob")))
+    admin.apply(admin_pb2.AdminMessage(set_channel=channel_pb2.Channel(index=1)))
+    admin.apply(admin_pb2.AdminMessage(set_fixed_position=mesh_pb2.Position(latitude_i=1)))
+    lora = config_pb2.Config.LoRaConfig(hop_limit=7)
+    admin.apply(admin_pb2.AdminMessage(set_config=config_pb2.Config(lora=lora)))
+    assert settings.saved() != before
+    admin.forget_edit()
+    assert settings.saved() == before
+    assert not settings.nodes[1].HasField("position")
+
+
+@pytest.mark.parametrize("ignored", ["owner", "channel", "lora", "mqtt", "fixed_position"])
+def test_a_radio_may_acknowledge_and_not_do_it(ignored: str) -> None:
+    settings = Settings(RadioSpec("a", ignores=frozenset({ignored})), "LONG_FAST")
+    before, admin = settings.saved(), Admin(settings, PASSKEY)
+    module = module_config_pb2.ModuleConfig(mqtt=module_config_pb2.ModuleConfig.MQTTConfig(enabled=True))
+    changes = {
+        "owner": admin_pb2.AdminMessage(set_owner=mesh_pb2.User(long_name="Bob")),
+        "channel": admin_pb2.AdminMessage(set_channel=channel_pb2.Channel(index=0)),
+        "lora": admin_pb2.AdminMessage(set_config=config_pb2.Config(lora=config_pb2.Config.LoRaConfig(hop_limit=7))),
+        "mqtt": admin_pb2.AdminMessage(set_module_config=module),
+        "fixed_position": admin_pb2.AdminMessage(set_fixed_position=mesh_pb2.Position(latitude_i=1)),
+    }
+    assert admin.apply(changes[ignored]).error == mesh_pb2.Routing.Error.NONE
+    assert settings.saved() == before
+    for message in changes.values():
+        admin.apply(message)
+    assert settings.saved() != before
+
+
 def test_a_position_can_be_fixed_and_removed(admin: Admin, settings: Settings) -> None:
     position = mesh_pb2.Position(latitude_i=520000000, longitude_i=50000000)
     admin.apply(admin_pb2.AdminMessage(set_fixed_position=position))

@@ -10,13 +10,16 @@ import random
 import secrets
 import selectors
 import time
+from pathlib import Path
 
+from steunpunt import keyfiles
 from steunpunt.config import Radio
 from steunpunt.links.base import STABLE_S, Backoff, Clock, Inbox, LinkThread
 from steunpunt.links.mesh_queue import WAITING_MAX
 from steunpunt.links.mesh_session import Failure, Kind, Session, Wanted
 from steunpunt.links.mesh_transport import Transport, device_at, explain, open_transport, where
-from steunpunt.model import LinkName, RadioPrepared, SendFrame
+from steunpunt.model import KeyFileError, LinkName, RadioPrepared, SendFrame
+from steunpunt.radiosettings import wanted_settings
 from steunpunt.wire import node_num
 
 RETRY_FIRST_S, RETRY_CAP_S = 0.1, 1.0
@@ -102,12 +105,18 @@ class MeshLink(LinkThread):
     def _wanted(self) -> Wanted:
         config, place = self._config, where(self._config)
         tool = f"meshtastic --{'port' if config.kind == 'serial' else 'host'} {place} --ch-add {config.channel}"
+        mend = f"`{tool}` and give it the region's key"
+        if config.channel_key_file is not None:
+            mend = "`steunpunt radio apply` with this site's config, while the node is stopped"
+        key, not_compared = _read_key(config.channel_key_file)
         return Wanted(
             where=place,
             channel=config.channel,
             hop_limit=config.hop_limit,
             node=None if config.node is None else node_num(config.node),
-            mend_channel=f"`{tool}` and give it the region's key",
+            mend_channel=mend,
+            settings=wanted_settings(config, key),
+            not_compared=not_compared,
         )
 
 
@@ -207,6 +216,16 @@ class _Service:
         if session.failure is not None:
             self._link.report(up=False, reason=session.failure.reason)
         self._emit()
+
+
+def _read_key(path: str | None) -> tuple[bytes | None, tuple[str, ...]]:
+    """Read the channel's key anew at each connection: a technician who mends the file need not restart."""
+    if path is None:
+        return None, ()
+    try:
+        return keyfiles.read_channel_key(Path(path)), ()
+    except KeyFileError as error:
+        return None, (f"channel key: not compared, {error}",)
 
 
 def _draw_id() -> int:

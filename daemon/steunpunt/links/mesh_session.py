@@ -29,6 +29,7 @@ from steunpunt.model import (
     SendFrame,
     SendOutcome,
 )
+from steunpunt.radiosettings import RadioState, WantedSettings, differences, firmware_problem
 from steunpunt.wire import (
     BROADCAST,
     FRAME_BYTES_MAX,
@@ -99,6 +100,10 @@ class Wanted:
     node: int | None = None
     mend_channel: str = ""
     """The command that gives the radio its channel."""
+    settings: WantedSettings | None = None
+    """What the radio is compared with; ``None`` compares nothing."""
+    not_compared: tuple[str, ...] = ()
+    """Why a setting cannot be compared; stands among the drift."""
 
 
 @dataclass(slots=True)
@@ -130,6 +135,7 @@ class Session:
         self._padding = False
         self._queue = TransmitQueue()
         self._learned = _Learned()
+        self._state = RadioState()
         self._held: deque[bytes] = deque(maxlen=HELD_PACKETS_MAX)
         self._own_ids: deque[int] = deque(maxlen=OWN_IDS_MAX)
         self._output = bytearray()
@@ -253,6 +259,8 @@ class Session:
 
     def _dispatch(self, message: mesh_pb2.FromRadio, now: float) -> None:
         kind = message.WhichOneof("payload_variant")
+        if not self.ready:
+            self._state.take(message)
         if kind == "packet":
             self._packet(message.packet)
         elif kind == "queueStatus":
@@ -289,6 +297,8 @@ class Session:
             expected = node_name(wanted.node)
             reason = f"the radio at {wanted.where} is {name}, not {expected}; plug in that one or mend radio.node"
             self._fail(Kind.MISCONFIGURED, reason)
+        elif learned.firmware and (problem := firmware_problem(learned.firmware)):
+            self._fail(Kind.MISCONFIGURED, f"radio {name} is refused: {problem}")
         elif index is None:
             reason = f'radio {name} has no channel "{wanted.channel}"; run {wanted.mend_channel}'
             self._fail(Kind.MISCONFIGURED, reason)
@@ -300,9 +310,19 @@ class Session:
     def _announce(self, node_num: int) -> None:
         learned = self._learned
         names = learned.channel_names()
-        self._events.append(RadioPrepared(node_num, names, learned.preset, learned.firmware))
+        drift = self._drift()
+        self._state = RadioState()  # the comparison is made; it need not stay in memory
+        self._events.append(RadioPrepared(node_num, names, learned.preset, learned.firmware, drift))
         self._events += [PacketHeard(packet, node_num) for packet in self._held]
         self._held.clear()
+
+    def _drift(self) -> tuple[str, ...]:
+        wanted = self._wanted.settings
+        if wanted is None:
+            return ()
+        untold = () if self._learned.firmware else ("firmware: the radio did not tell its version",)
+        found = tuple(str(difference) for difference in differences(self._state, wanted))
+        return untold + found + self._wanted.not_compared
 
     # --- packets
 

@@ -336,11 +336,21 @@ class Node:
     def _translate(self, event: Event) -> None:
         broker = self._links.get(LinkName.BROKER)
         if isinstance(event, RadioPrepared):
+            self._tell_drift(event)
             self._radio = event
             self._translator.prepared(event)
         elif isinstance(event, PacketHeard) and isinstance(broker, BrokerLink):
             for topic, payload in self._translator.translate(event.packet, event.gateway):
                 broker.publish(topic, payload)
+
+    def _tell_drift(self, radio: RadioPrepared) -> None:
+        """Log what differs from the config when that changes, not at each connection."""
+        before = set() if self._radio is None else set(self._radio.drift)
+        for line in radio.drift:
+            if line not in before:
+                _log.warning("action=radio_drift %s; mend it with `steunpunt radio apply`", line)
+        if before and not radio.drift:
+            _log.info("action=radio_as_configured")
 
     # --- being asked --------------------------------------------------------------------------------------------
 
@@ -407,6 +417,7 @@ class Node:
             "node": f"!{self._radio.node_num:08x}",
             "firmware": self._radio.firmware,
             "preset": self._radio.preset,
+            "drift": list(self._radio.drift),
         }
 
     def _counters(self) -> dict[str, int]:

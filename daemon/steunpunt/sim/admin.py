@@ -2,13 +2,14 @@
 
 ``apply`` changes the settings and says what the radio must do next: reply, refuse,
 reboot. As in the firmware, channels, LoRa and intervals take effect at once; owner and
-module config want a reboot; between begin and commit there is one reboot at the end.
+module config want a reboot; between begin and commit there is one reboot at the end, and
+what was not committed when the radio goes down is lost.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from steunpunt.sim.settings import CONFIG_SECTIONS, MODULE_SECTIONS, Settings
+from steunpunt.sim.settings import CONFIG_SECTIONS, MODULE_SECTIONS, SavedSettings, Settings
 from steunpunt.sim.spec import CHANNEL_NAME_BYTES_MAX, CHANNELS_MAX
 from steunpunt.wire import admin_pb2, channel_pb2, config_pb2, mesh_pb2
 
@@ -42,7 +43,7 @@ class Admin:
         """``passkey`` is the session key that goes along with replies: 8 bytes."""
         self._settings = settings
         self._passkey = passkey[:_PASSKEY_BYTES]
-        self._editing = False
+        self._saved: SavedSettings | None = None
         self._handlers: dict[str, Callable[[admin_pb2.AdminMessage], Outcome]] = {
             "get_channel_request": self._get_channel,
             "get_owner_request": self._get_owner,
@@ -80,8 +81,10 @@ class Admin:
         return outcome
 
     def forget_edit(self) -> None:
-        """Leave an unfinished transaction, as a reboot does."""
-        self._editing = False
+        """Leave an unfinished transaction, as a reboot does: what was set in it is gone."""
+        if self._saved is not None:
+            self._settings.restore(self._saved)
+            self._saved = None
 
     # --- questions
 
@@ -122,6 +125,8 @@ class Admin:
 
     def _set_owner(self, message: admin_pb2.AdminMessage) -> Outcome:
         owner, wanted = self._settings.owner, message.set_owner
+        if "owner" in self._settings.ignores:
+            return _DONE
         owner.long_name = wanted.long_name or owner.long_name
         owner.short_name = wanted.short_name or owner.short_name
         owner.is_licensed = wanted.is_licensed
@@ -131,7 +136,8 @@ class Admin:
         wanted = message.set_channel
         if not 0 <= wanted.index < CHANNELS_MAX:
             return _BAD_REQUEST
-        if len(wanted.settings.name.encode()) > CHANNEL_NAME_BYTES_MAX:
+        too_long = len(wanted.settings.name.encode()) > CHANNEL_NAME_BYTES_MAX
+        if too_long or "channel" in self._settings.ignores:
             return _DONE  # the firmware ignores it without a word
         channel = channel_pb2.Channel()
         channel.CopyFrom(wanted)
@@ -142,6 +148,8 @@ class Admin:
         name = message.set_config.WhichOneof("payload_variant")
         if name is None or name == "sessionkey":
             return _BAD_REQUEST
+        if name in self._settings.ignores:
+            return _DONE
         section = config_pb2.Config()
         section.CopyFrom(message.set_config)
         self._settings.config[name] = section
@@ -154,10 +162,14 @@ class Admin:
         name = message.set_module_config.WhichOneof("payload_variant")
         if name is None:
             return _BAD_REQUEST
+        if name in self._settings.ignores:
+            return self._after_change(_REBOOT)
         self._settings.modules[name].CopyFrom(message.set_module_config)
         return self._after_change(_REBOOT)
 
     def _set_fixed_position(self, message: admin_pb2.AdminMessage) -> Outcome:
+        if "fixed_position" in self._settings.ignores:
+            return _DONE
         position = mesh_pb2.Position()
         position.CopyFrom(message.set_fixed_position)
         self._settings.position = position
@@ -187,12 +199,12 @@ class Admin:
         return self._after_change(_REBOOT)
 
     def _begin(self, _: admin_pb2.AdminMessage) -> Outcome:
-        self._editing = True
+        self._saved = self._saved or self._settings.saved()
         return _DONE
 
     def _commit(self, _: admin_pb2.AdminMessage) -> Outcome:
-        self._editing = False
+        self._saved = None
         return _REBOOT
 
     def _after_change(self, outcome: Outcome) -> Outcome:
-        return _DONE if self._editing else outcome
+        return outcome if self._saved is None else _DONE

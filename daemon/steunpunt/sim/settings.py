@@ -1,13 +1,13 @@
 """What a virtual radio is set to, and the messages a client gets when it connects."""
 
 import hashlib
+from copy import deepcopy
 from functools import reduce
 from operator import xor
 
 from steunpunt.sim.spec import CHANNELS_MAX, RadioSpec
 from steunpunt.wire import channel_pb2, config_pb2, mesh_pb2, module_config_pb2, node_name, telemetry_pb2
 
-FIRMWARE_VERSION = "2.7.26.virtual"
 HOP_LIMIT_MAX = 7
 NODES_MAX = 200
 """Nodes remembered; the one heard longest ago makes room."""
@@ -28,6 +28,13 @@ _PRESET_NAMES = {
 _EU_868_POWER_DBM = 27
 _MIN_APP_VERSION = 30_200
 
+SavedSettings = tuple[
+    list[channel_pb2.Channel],
+    dict[str, config_pb2.Config],
+    dict[str, module_config_pb2.ModuleConfig],
+    mesh_pb2.User,
+    mesh_pb2.Position | None,
+]
 CONFIG_SECTIONS = tuple(field.name for field in config_pb2.Config.DESCRIPTOR.fields)
 MODULE_SECTIONS = tuple(field.name for field in module_config_pb2.ModuleConfig.DESCRIPTOR.fields)
 _NAMED_MODULES = 13
@@ -44,6 +51,8 @@ class Settings:
 
     def __init__(self, spec: RadioSpec, preset: str) -> None:
         self.num = spec.node_num
+        self.firmware = spec.firmware
+        self.ignores = spec.ignores
         self.reboots = 0
         self.position = _position(spec)
         self.channels = [channel_pb2.Channel(index=index) for index in range(CHANNELS_MAX)]
@@ -79,6 +88,19 @@ class Settings:
         if self.position is not None:
             me.position.CopyFrom(self.position)
         self.nodes[self.num] = me
+
+    def saved(self) -> SavedSettings:
+        """Copy what a client can set, as it lies in the radio's flash."""
+        return deepcopy((self.channels, self.config, self.modules, self.owner, self.position))
+
+    def restore(self, saved: SavedSettings) -> None:
+        """Take back what was set since :meth:`saved`: it never came to the flash."""
+        self.channels, self.config, self.modules, owner, self.position = saved
+        me = self.nodes[self.num]
+        me.user.CopyFrom(owner)
+        me.ClearField("position")
+        if self.position is not None:
+            me.position.CopyFrom(self.position)
 
     @property
     def owner(self) -> mesh_pb2.User:
@@ -166,7 +188,7 @@ class Settings:
     def metadata(self) -> mesh_pb2.DeviceMetadata:
         """Firmware version and what the hardware can do."""
         return mesh_pb2.DeviceMetadata(
-            firmware_version=FIRMWARE_VERSION,
+            firmware_version=self.firmware,
             device_state_version=24,
             hw_model=mesh_pb2.HardwareModel.PORTDUINO,
             role=self.config["device"].device.role,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from steunpunt.model import SteunpuntError
 from steunpunt.wire import BROADCAST
 
+FIRMWARE_VERSION = "2.7.26.virtual"
 CHANNELS_MAX = 8
 CHANNEL_NAME_BYTES_MAX = 11
 _LONG_NAME_BYTES_MAX = 39
@@ -29,6 +30,8 @@ class RadioSpec:
     firmware's defaults; 0 keeps the radio from ever broadcasting that on its own.
     ``status_at_send`` adds the second QueueStatus that firmware built for its own
     simulator sends when a transmission starts; firmware on a LoRa chip sends none.
+    ``firmware`` is the version it tells. ``ignores`` names what it acknowledges and does not
+    take: ``channel``, ``owner``, ``fixed_position`` or a section of the config, such as ``lora``.
     """
 
     name: str
@@ -43,6 +46,8 @@ class RadioSpec:
     position_interval_s: float = 900
     battery_percent: int = 90
     status_at_send: bool = False
+    firmware: str = FIRMWARE_VERSION
+    ignores: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Refuse what no radio could be; fill in the names and number left out."""

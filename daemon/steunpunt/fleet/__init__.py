@@ -1,0 +1,1 @@
+"""What a technician does to a site's devices from the command line."""

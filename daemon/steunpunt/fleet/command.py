@@ -1,0 +1,70 @@
+"""What ``steunpunt radio show``, ``plan`` and ``apply`` print, and when they refuse."""
+
+import contextlib
+from pathlib import Path
+
+import click
+
+from steunpunt.config import Config, Radio, load
+from steunpunt.control import Client, NotKnownYet, Refused, Unreachable
+from steunpunt.fleet import radio_client
+from steunpunt.keyfiles import read_channel_key
+from steunpunt.model import ConfigError
+from steunpunt.radiosettings import Difference, WantedSettings, settings_of, wanted_settings
+from steunpunt.wire import node_name
+
+_SETTING_WIDTH = 16
+
+
+def show(path: Path) -> None:
+    """Print the settings as they are on the radio of the site whose config this is."""
+    section, wanted = _radio_alone(path)
+    state = radio_client.read(section)
+    click.echo(f"{'radio':<{_SETTING_WIDTH}} {node_name(state.node_num or 0)}, firmware {state.firmware}")
+    for name, now in settings_of(state, wanted):
+        click.echo(f"{name:<{_SETTING_WIDTH}} {now}")
+
+
+def plan(path: Path) -> None:
+    """Print what :func:`apply` would change; nothing when nothing differs."""
+    _say(radio_client.plan(*_radio_alone(path)))
+
+
+def apply(path: Path) -> None:
+    """Print what differs, write it, and print that it was read back; raises SteunpuntError when it was not."""
+    found = radio_client.apply(*_radio_alone(path), begin=_say)
+    click.echo("the radio is as the config says" + (": written, rebooted and read back" if found else ""))
+
+
+def _say(found: list[Difference]) -> None:
+    rows = [("setting", "is", "will be"), *((each.setting, each.now, each.wanted) for each in found)]
+    width = max(len(now) for _, now, _ in rows)
+    for setting, now, wanted in rows if found else ():
+        click.echo(f"{setting:<{_SETTING_WIDTH}} {now:<{width}}  {wanted}")
+
+
+def _radio_alone(path: Path) -> tuple[Radio, WantedSettings]:
+    """Return the radio's section and what it asks; refuses while the node holds the radio."""
+    loaded = load(path)
+    if loaded.radio.kind == "none":
+        raise ConfigError(f"{path}: radio.kind is none: this site has no radio to set; write what radio it has")
+    if _node_answers(loaded):
+        raise ConfigError(
+            f"the node is running ({loaded.control.socket} answers) and holds the radio, which serves one client; "
+            "stop steunpunt-node first"
+        )
+    file = loaded.radio.channel_key_file
+    return loaded.radio, wanted_settings(loaded.radio, None if file is None else read_channel_key(Path(file)))
+
+
+def _node_answers(config: Config) -> bool:
+    try:
+        with contextlib.closing(Client(config.control.socket)) as client:
+            client.call("status")
+    except Unreachable as error:
+        if isinstance(error.__cause__, PermissionError):  # it may run: who asks must be able to see that
+            raise
+        return False
+    except (NotKnownYet, Refused):
+        return True
+    return True
