@@ -153,6 +153,10 @@ test: install-dev ## everything: installs what the tests need, `make check`, and
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest $(PYTEST_ARGS)
 
+.PHONY: soak
+soak: install-dev ## what takes minutes: radios that fail at random; longer with STEUNPUNT_SOAK_S=3600
+	$(BIN)/pytest -s tests/soak
+
 .PHONY: bench
 bench: install-dev ## the figures, as ratios within one run
 	$(BIN)/python -m tests.bench
