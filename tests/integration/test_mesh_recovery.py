@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from steunpunt.links.mesh import RETRY_CAP_S
 from steunpunt.model import SendOutcome
 from steunpunt.sim import Fault, RadioSpec, VirtualRadios
 from tests.fakes.mesh_links import BACK_S, CHANNELS, Post, frame, linked, tcp, two_radios
@@ -50,6 +51,7 @@ def test_a_radio_that_refuses_for_a_while(radios: VirtualRadios, wait_until: Wai
         wait_until(lambda: not post.up)
         wait_until(lambda: post.up, REFUSED_S + BACK_S, "the link is back")
         back_after(post, healthy_at, f"refused for {REFUSED_S:g} s")
+    assert RETRY_CAP_S + 0.5 <= 2, "however long it was away, the next attempt falls within two seconds"
 
 
 def test_a_radio_that_accepts_and_says_nothing(radios: VirtualRadios, wait_until: Wait) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from steunpunt.sim.air import Link
+from steunpunt.sim.air import Frame, Link
 from steunpunt.wire import BROADCAST, mesh_pb2, portnums_pb2, sender, telemetry_pb2
 from tests.unit.test_sim_radio import KEY, A, B, C, Set, drain, packet, routing, spec
 
@@ -90,12 +90,25 @@ def test_what_comes_too_soon_gets_res_0_and_is_dropped(
     assert sent["client_too_soon"] == 1
 
 
+class Ear:
+    """Hears all that is on the air."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+
+    def hear(self, frame: Frame, snr_db: float, rssi_dbm: int) -> None:
+        assert rssi_dbm < snr_db
+        self.frames.append(frame)
+
+
 def test_the_nak_of_a_hasty_text_goes_on_air_to_nobody() -> None:
-    radios = Set(spec("a", A), spec("b", B))
+    radios, ear = Set(spec("a", A), spec("b", B)), Ear()
+    radios.air.join(C, ear)
     for packet_id in (1, 2):
         radios.send(A, packet(port=Port.TEXT_MESSAGE_APP, packet_id=packet_id, hop_limit=0))
     radios.run()
-    assert radios.air.counters["transmissions"] >= 2
+    naks = [(frame.to, mesh_pb2.Data.FromString(frame.data)) for frame in ear.frames if frame.id not in (1, 2)]
+    assert {(to, data.request_id, data.payload) for to, data in naks} == {(0, 2, b"\x18\x26")}  # RATE_LIMIT_EXCEEDED
     assert [got.id for got in radios.packets(B)] == [1]
     assert radios.packets(A) == []
 
