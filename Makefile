@@ -155,7 +155,7 @@ test: install-dev ## everything: installs what the tests need, `make check`, and
 
 .PHONY: soak
 soak: install-dev ## what takes minutes: radios that fail at random; longer with STEUNPUNT_SOAK_S=3600
-	$(BIN)/pytest -s tests/soak
+	$(BIN)/pytest -s -o faulthandler_timeout=0 tests/soak
 
 .PHONY: bench
 bench: install-dev ## the figures, as ratios within one run
