@@ -56,9 +56,9 @@ def test_another_tty_number_after_a_replug_is_no_matter(
                 link.send(frame(attempt))
                 wait_until(lambda expected=attempt: post.outcomes().get(expected) is SendOutcome.TAKEN)
             wait_until(lambda: not post.up and "no such file" in post.reason, 5, "the pulled cable is noticed")
-            for descriptor in pty.openpty():  # takes the number that was freed: the device gets another one
+            for descriptor in pty.openpty():  # takes a number that was freed: the device gets another one
                 held.callback(os.close, descriptor)
-    assert len(set(names)) == 5, "the device kept its name: this proved nothing"
+    assert len(set(names)) > 1, "the device kept its name: this proved nothing"
 
 
 def test_the_wrong_radio_on_the_path_is_said_and_the_right_one_serves_at_once(
