@@ -95,6 +95,19 @@ class RegionListener(Section, frozen=True, kw_only=True):
     key_file: FileName
 
 
+class Downlink(Section, frozen=True, kw_only=True):
+    """What integrators may send into the mesh over MQTT; without this section nothing."""
+
+    airtime_s_per_hour_max: Annotated[int, msgspec.Meta(ge=1, le=180)] = 36
+    """Seconds that this radio may transmit for integrators in any hour; 36 s are one percent of it."""
+
+
+class HomeAssistant(Section, frozen=True, kw_only=True):
+    """Tell Home Assistant of this site by its MQTT discovery; without this section not."""
+
+    discovery_prefix: TopicName = "homeassistant"
+
+
 class Broker(Section, frozen=True, kw_only=True):
     """The local MQTT broker."""
 
@@ -104,6 +117,8 @@ class Broker(Section, frozen=True, kw_only=True):
     username: str = "steunpunt"
     password_file: FileName | None = None
     mesh_root: TopicName = "msh/EU_868"
+    downlink: Downlink | None = None
+    homeassistant: HomeAssistant | None = None
     bridge: Bridge | None = None
     region_listener: RegionListener | None = None
 
@@ -255,6 +270,7 @@ _FORMS = {
     "region.fallback_address": _FORM_OF_NAME,
     "radio.node": "an exclamation mark and eight of 0-9 a-f",
     "broker.mesh_root": "1 to 60 characters without #, + or spaces",
+    "broker.homeassistant.discovery_prefix": "1 to 60 characters without #, + or spaces",
     "panel.button.name": "1 to 31 of a-z, 0-9 and -",
 }
 _EXAMPLES = {
@@ -285,6 +301,10 @@ _EXAMPLES = {
     "broker.username": 'username = "steunpunt"',
     "broker.password_file": 'password_file = "broker.password"',
     "broker.mesh_root": 'mesh_root = "msh/EU_868"',
+    "broker.downlink": "a section [broker.downlink]",
+    "broker.downlink.airtime_s_per_hour_max": "airtime_s_per_hour_max = 36",
+    "broker.homeassistant": "a section [broker.homeassistant]",
+    "broker.homeassistant.discovery_prefix": 'discovery_prefix = "homeassistant"',
     "broker.bridge": "a section [broker.bridge]",
     "broker.bridge.host": 'host = "broker.example.org"',
     "broker.bridge.port": "port = 8883",

@@ -211,6 +211,14 @@ class PacketHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class DownlinkHeard:
+    """An integrator published something for the mesh on the local broker; to be judged by the bridge."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RadioPrepared:
     """The radio finished its handshake: what the bridge must know of it."""
 
@@ -218,6 +226,8 @@ class RadioPrepared:
     channel_names: tuple[str, ...]
     preset: str
     firmware: str
+    long_names: tuple[tuple[int, str], ...] = ()
+    """Names of the nodes that the radio knows, by number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +290,8 @@ class SendFrame:
     destination: int | None = None
     want_ack: bool = False
     carrier: int | None = None
+    packet: bytes = b""
+    """A whole MeshPacket that the bridge made for an integrator, sent instead of ``payload`` under an id of our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +331,7 @@ Event = (
     | FrameHeard
     | SendEnded
     | PacketHeard
+    | DownlinkHeard
     | RadioPrepared
     | ButtonPressed
     | CallCancelled

@@ -21,7 +21,8 @@ from steunpunt.brokerconfig import SALT_BYTES, Account, Places, generate
 from steunpunt.config import Broker, Config, Control, Keys, Ledger, Radio, Region, Site
 from steunpunt.model import Role
 
-NODE_PASSWORD, READER_PASSWORD = "node-secret", "reader-secret"
+NODE_PASSWORD, READER_PASSWORD, INTEGRATOR_PASSWORD = "node-secret", "reader-secret", "integrator-secret"
+PASSWORDS = {"steunpunt": NODE_PASSWORD, "reader": READER_PASSWORD, "integrator": INTEGRATOR_PASSWORD}
 Wait = Callable[..., None]
 
 
@@ -52,6 +53,7 @@ class Mosquitto:
         accounts = {
             "steunpunt": Account(node_password, bytes(SALT_BYTES)),
             "reader": Account(READER_PASSWORD, b"r" * SALT_BYTES),
+            "integrator": Account(INTEGRATOR_PASSWORD, b"i" * SALT_BYTES),
         }
         for name, text in generate(self.config, Places(str(files), str(data), "root"), accounts).items():
             (files / name).write_text(text, "utf-8")

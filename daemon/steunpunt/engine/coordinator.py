@@ -132,6 +132,10 @@ class CoordinatorEngine:
         dues += [self._beacon_due_ms] if self.links.broker.up else []
         return min((due for due in dues if due is not None), default=None)
 
+    def wants_mesh(self, _connection: sa.Connection, _now_ms: int) -> bool:
+        """Return whether a receipt waits for the mesh, or something is on its way there."""
+        return bool(self._receipts) or bool(self._flights.count(LinkName.MESH))
+
     @staticmethod
     def _not_here(event: HelpSubmitted | SupplementSubmitted) -> list[Effect]:
         body = {"ok": False, "error": "not_here", "message": "a coordinator takes no requests; ask a kiosk"}

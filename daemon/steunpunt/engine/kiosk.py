@@ -111,6 +111,13 @@ class KioskEngine:
         dues = [self._next_ms, self.calls.next_due_ms(), self._acknowledger.due_ms]
         return min((due for due in dues if due is not None), default=None)
 
+    def wants_mesh(self, connection: sa.Connection, now_ms: int) -> bool:
+        """Return whether a message waits for the mesh or is on its way there: nobody else's goes before it."""
+        roads = self.links.roads(now_ms)
+        if self._flights.count(LinkName.MESH):
+            return True
+        return any(LinkName.MESH in outbox.links_for(message, roads) for message in outgoing.waiting(connection))
+
     def _take(self, connection: sa.Connection, event: Event, now_ms: int) -> list[Effect]:
         match event:
             case HelpSubmitted() | SupplementSubmitted():
