@@ -59,13 +59,18 @@ class Mosquitto:
             (files / name).write_text(text, "utf-8")
         self.password_file.write_text(f"{NODE_PASSWORD}\n", "utf-8")
 
-    def start(self) -> None:
+    def start(self, *, file_bytes_max: int | None = None) -> None:
+        """Start it; with ``file_bytes_max`` no file of its can grow beyond, as on a full disk."""
         program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
         if program is None:
             pytest.fail("mosquitto is not installed; type: make test, or apt-get install mosquitto")
         with (self.folder / "log").open("ab") as log:
             conf = str(self.folder / "files" / "mosquitto.conf")
-            self._process = subprocess.Popen([program, "-c", conf], stdout=log, stderr=log)
+            command = [program, "-c", conf]
+            if file_bytes_max is not None:  # ignored signals stay ignored, so that a write fails instead
+                limit = f'trap \'\' XFSZ; ulimit -f {file_bytes_max // 512}; exec "$0" "$@"'
+                command = ["/bin/sh", "-c", limit, *command]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
         self._wait_until(self._listens, 10, "mosquitto listens")
 
     def _listens(self) -> bool:

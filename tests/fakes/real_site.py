@@ -18,6 +18,7 @@ from tests.fakes.brokers import Mosquitto
 
 CHANNEL_KEY = bytes(range(16))
 SITE_ID = 47
+HELP_TEXT = "vierkante watermeloen"
 OURS, OTHER = 0xA1B2C3D4, 0x11223344
 Wait = Callable[..., None]
 
@@ -135,7 +136,7 @@ class RealSite:
     def ask_for_help(self) -> str:
         """Send a help form as the screens do, and return the ticket's number."""
         token = self.ask("form_token")["token"]
-        form = {"category": "SUPPLIES", "life_threat": False, "people": 1, "text": "water", "callback": ""}
+        form = {"category": "SUPPLIES", "life_threat": False, "people": 1, "text": HELP_TEXT, "callback": ""}
         return str(self.ask("submit", token=token, language="nl", **form)["number"])
 
 

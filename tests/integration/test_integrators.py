@@ -13,7 +13,7 @@ from steunpunt.wire import mqtt_pb2, node_name, portnums_pb2
 from tests.fakes.broker_clients import Tool, tool
 from tests.fakes.brokers import INTEGRATOR_PASSWORD
 from tests.fakes.radio_client import RadioClient, radio_client
-from tests.fakes.real_site import OTHER, OURS, RealSite, last_json, real_site
+from tests.fakes.real_site import HELP_TEXT, OTHER, OURS, RealSite, last_json, real_site
 
 pytestmark = [pytest.mark.broker, pytest.mark.processes]
 Wait = Callable[..., None]
@@ -155,6 +155,17 @@ def test_figures_for_prometheus(site: RealSite) -> None:
     assert any(line.startswith('steunpunt_events_total{event="mesh_connects"} ') for line in lines)
     families = [line.split()[2] for line in lines if line.startswith("# TYPE ")]
     assert len(families) == len(set(families))
+
+
+def test_the_log_tells_what_became_of_a_message_and_nothing_of_its_words(
+    site: RealSite, other: RadioClient, wait_until: Wait
+) -> None:
+    number = site.ask_for_help()
+    wait_until(lambda: other.heard(Port.PRIVATE_APP), what="the help request on the air")
+    wait_until(lambda: "action=sent message=1 link=mesh outcome=taken" in site.log)
+    assert f"action=accept ticket={number} repeated=False" in site.log
+    assert "action=send message=1 link=mesh try=1" in site.log
+    assert HELP_TEXT not in site.log
 
 
 # --- hostile clients ---------------------------------------------------------------------------------------------

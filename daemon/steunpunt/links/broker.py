@@ -55,7 +55,7 @@ GATEWAYS_MAX = 64
 COMMANDS_MAX = 1024
 UNACKED_MAX = 256
 """QoS 1 messages on their way to the broker at one time."""
-RETRY_FIRST_S, RETRY_CAP_S = 0.2, 2.0
+RETRY_FIRST_S, RETRY_CAP_S = 0.2, 1.5
 _log = logging.getLogger(__name__)
 _PASSWORD_REFUSALS = ("Bad user name or password", "Not authorized")
 
