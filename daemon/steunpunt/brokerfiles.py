@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from steunpunt.brokerconfig import (
@@ -44,9 +45,27 @@ def write_files(config: Config, folder: Path, run_as: RunAs = "mosquitto") -> li
         files = generate(config, Places(str(folder), str(data), run_as), accounts)
         for name, text in files.items():
             _write(folder / name, text, _OWNER_ONLY if name == PASSWORD_FILE else 0o644)
+        if run_as != "root":
+            _give(run_as, [data, folder / PASSWORD_FILE, *_tls_keys(config)])
     except OSError as error:
         raise ConfigError(f"{error.filename}: {error.strerror}; choose a folder that you may write to") from error
     return [folder / name for name in files]
+
+
+def _tls_keys(config: Config) -> list[Path]:
+    ends = (config.broker.bridge, config.broker.region_listener)
+    return [Path(end.key_file) for end in ends if end is not None and Path(end.key_file).exists()]
+
+
+def _give(user: str, paths: list[Path]) -> None:
+    """Make mosquitto's user the owner of what it alone may read or write; only root can."""
+    if os.geteuid() != 0:
+        return
+    try:
+        for path in paths:
+            shutil.chown(path, user)
+    except LookupError as error:
+        raise ConfigError(f"there is no user {user} here; install mosquitto first, or type --run-as root") from error
 
 
 def _account(path: Path) -> Account:

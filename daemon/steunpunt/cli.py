@@ -16,7 +16,7 @@ import click
 from steunpunt import __version__
 from steunpunt.config import Config, load
 from steunpunt.control import Body, Client
-from steunpunt.model import KeyFileError, LinkName, Role, SteunpuntError
+from steunpunt.model import ConfigError, KeyFileError, LinkName, Role, SteunpuntError
 
 if TYPE_CHECKING:
     from steunpunt.sim import RadioSpec, VirtualRadios
@@ -25,6 +25,7 @@ CONFIG = click.argument("config", type=click.Path(path_type=Path))
 PRESS_SEEN_S_MAX = 2.0
 """How long ``panel press`` waits for buzzer or lamp to answer the press."""
 _LOOK_AGAIN_S = 0.05
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 @contextlib.contextmanager
@@ -68,8 +69,8 @@ def node(config: Path) -> None:
 
     CONFIG is the site's TOML file. The node starts without radio or broker and says what is down; Ctrl-C stops it.
     """
-    _log_to_stderr()
     with _one_line_errors():
+        _log_to_stderr()
         loaded = load(config)
         from steunpunt.node.loop import Node
 
@@ -84,8 +85,8 @@ def web(config: Path) -> None:
     CONFIG is the site's TOML file: a kiosk serves the citizen's pages, a coordinator the desk, at web.host and
     web.port. Ctrl-C stops it.
     """
-    _log_to_stderr()
     with _one_line_errors():
+        _log_to_stderr()
         loaded = load(config)
         from steunpunt_ui.serve import serve
 
@@ -162,7 +163,8 @@ def status(config: Path, *, as_json: bool) -> None:
     """
     with _one_line_errors():
         loaded = load(config)
-        body = Client(loaded.control.socket).call("status")
+        with contextlib.closing(Client(loaded.control.socket)) as client:
+            body = client.call("status")
     lines = [*_link_lines(loaded, body), *_keeping_lines(body)]
     if as_json:
         click.echo(json.dumps(body, indent=2, ensure_ascii=False))
@@ -390,12 +392,12 @@ def panel(config: Path, action: str, name: str) -> None:
     """  # noqa: D301  click wants the character \b itself
     with _one_line_errors():
         loaded = load(config)
-        client = Client(loaded.control.socket)
-        body = client.call("panel", action=action, name=name)
-        deadline_s = time.monotonic() + PRESS_SEEN_S_MAX
-        while action == "press" and not _answered(loaded, body) and time.monotonic() < deadline_s:
-            time.sleep(_LOOK_AGAIN_S)  # the press is on its way through the node's loop
-            body = client.call("panel", action="read", name=name)
+        with contextlib.closing(Client(loaded.control.socket)) as client:
+            body = client.call("panel", action=action, name=name)
+            deadline_s = time.monotonic() + PRESS_SEEN_S_MAX
+            while action == "press" and not _answered(loaded, body) and time.monotonic() < deadline_s:
+                time.sleep(_LOOK_AGAIN_S)  # the press is on its way through the node's loop
+                body = client.call("panel", action="read", name=name)
     click.echo(f"{name}: lamp {body['lamp']}, buzzer {'sounds' if body['buzzer'] else 'silent'}")
 
 
@@ -427,7 +429,8 @@ def _answered(config: Config, body: Body) -> bool:
 def demo(*, check_it: bool, folder: Path | None, speed: float) -> None:
     """Run a whole region on this computer, to try everything.
 
-    Two kiosks, a coordinator, their brokers and virtual radios, as separate processes. Prints where the screens are, and a world page on which to cut cables and take power away. Ctrl-C stops all.
+    Two kiosks, a coordinator, their brokers and virtual radios, as separate processes. Prints where the screens
+    are, and a world page on which to cut cables and take power away. Ctrl-C stops all.
     """
     with _one_line_errors():
         from steunpunt.demo.command import demo as run_demo
@@ -438,6 +441,8 @@ def demo(*, check_it: bool, folder: Path | None, speed: float) -> None:
 def _log_to_stderr() -> None:
     """Log as journald wants it: no time of our own, it may be wrong."""
     level = os.environ.get("STEUNPUNT_LOG", "INFO").upper()
+    if level not in _LOG_LEVELS:
+        raise ConfigError(f"STEUNPUNT_LOG={level}: write one of {', '.join(_LOG_LEVELS)}, or leave it out")
     logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s %(message)s")
 
 

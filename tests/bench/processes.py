@@ -6,6 +6,8 @@ same mosquitto with its bridge to the region's, a coordinator that sends its bea
 
 import contextlib
 import http.client
+import os
+import re
 import subprocess
 import sys
 import time
@@ -26,6 +28,8 @@ LOOK_S = 0.004
 """Between two looks at whether the node has its radio: the most by which its start is measured too long."""
 SETTLE_S = 20.0
 """From the start to the first idle second: the broker's backlog, the coordinator's first beacon, the ticket stock."""
+UNITS = Path(__file__).parents[2] / "systemd"
+_SET_BY_UNIT = re.compile(r"^Environment=(MALLOC_\w+)=(.*)$", re.MULTILINE)
 CONVENTIONAL = Path(__file__).with_name("conventional.py")
 
 
@@ -57,7 +61,7 @@ def measure(region: Region, rounds: int, idle_s: float, tell: Callable[[str], No
     """Measure both, in turns and each round in the other order."""
     site = region.sites[KIOSK]
     first_s = _warm_up(site)
-    tell(f"the node's very first start, which also makes the ledger: {first_s:.2f} s")
+    tell(f"the node's very first start, compiling its bytecode and making the ledger: {first_s:.2f} s")
     ours: list[tuple[Sample, Sample]] = []
     theirs: list[Sample] = []
     for number in range(rounds):
@@ -143,7 +147,9 @@ def _conventional_command(site: Site) -> list[str]:
 def run(command: list[str], site: Site, name: str) -> Iterator[subprocess.Popen[bytes]]:
     log, out = site.folder / f"bench-{name}.log", site.folder / f"{name}.out"
     with log.open("ab") as errors, out.open("wb") as lines:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=lines, stderr=errors)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=lines, stderr=errors, env=_environment(site, name)
+        )
     try:
         yield process
     finally:
@@ -153,6 +159,16 @@ def run(command: list[str], site: Site, name: str) -> Iterator[subprocess.Popen[
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _environment(site: Site, name: str) -> dict[str, str]:
+    """Return what a process gets: a place for its bytecode, compiled in the warm-up, and what its systemd unit sets."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(site.folder.parent / "bytecode")
+    unit = UNITS / f"steunpunt-{name}.service"
+    if unit.exists():
+        environment |= dict(_SET_BY_UNIT.findall(unit.read_text("utf-8")))
+    return environment
 
 
 def until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> float:

@@ -66,7 +66,7 @@ class Clock:
 
 
 def seeded(seed: int) -> random.Random:
-    return random.Random(seed)  # noqa: S311  repeatable is the point
+    return random.Random(seed)
 
 
 @functools.cache

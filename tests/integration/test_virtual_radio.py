@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import select
 import signal
 import socket
@@ -160,6 +161,38 @@ def test_set_owner_reboots_the_radio_and_is_kept(radios: VirtualRadios, wait_unt
     wait_until(lambda: radios.counters("a")["reboots"] == 1, what="the reboot")
     wait_until(lambda: radios.counters("a")["up"], what="the radio back")
     assert "Owner: Somebody" in meshtastic(radios, "a", "--info")
+
+
+def test_traceroute_shows_the_way_there_and_back(radios: VirtualRadios) -> None:
+    radios.set_link("a", "c", audible=False)
+    radios.set_link("a", "b", snr_db=7.5)
+    shown = meshtastic(radios, "a", "--traceroute", node_name(C))
+    a, b, c = (node_name(num) for num in (A, B, C))
+    assert f"{a} --> {b} (7.5dB) --> {c} (6.0dB)" in shown
+    assert f"{c} --> {b} (6.0dB) --> {a} (7.5dB)" in shown
+
+
+def test_request_telemetry_is_answered_with_what_there_is(radios: VirtualRadios) -> None:
+    shown = meshtastic(radios, "a", "--request-telemetry", "--dest", node_name(B))
+    assert "Telemetry received:" in shown
+    assert "Battery level: 90" in shown
+
+
+def test_seturl_takes_over_another_radios_channels(radios: VirtualRadios) -> None:
+    meshtastic(radios, "b", "--ch-set", "name", "elsewhere", "--ch-index", "1")
+    url = re.search(r"Complete URL \(includes all channels\): (\S+)", meshtastic(radios, "b", "--info"))
+    assert url is not None
+    meshtastic(radios, "a", "--seturl", url[1])
+    shown = meshtastic(radios, "a", "--info")
+    assert '"name": "elsewhere"' in shown
+    assert url[1] in shown
+
+
+def test_reboot_takes_a_while_and_then_the_radio_is_back(radios: VirtualRadios, wait_until: WaitUntil) -> None:
+    meshtastic(radios, "a", "--reboot")
+    wait_until(lambda: radios.counters("a")["reboots"] == 1, what="the reboot")
+    wait_until(lambda: radios.counters("a")["up"], what="the radio back")
+    assert "Owner: Radio a" in meshtastic(radios, "a", "--info")
 
 
 # --- radios hearing each other

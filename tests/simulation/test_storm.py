@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from steunpunt.model import SupplementCode, TicketState
+from steunpunt.model import LinkName, SupplementCode, TicketState
+from steunpunt.protocol.packets import Kind
 from tests.fakes.region_keys import COORDINATOR
 from tests.simulation.people import Citizen, DeskPerson, answer_to
 from tests.simulation.region import Region, Weather, states_of
@@ -69,3 +70,26 @@ def test_every_request_becomes_one_case_with_its_words_and_no_screen_runs_ahead(
         assert (case.text, case.category) == (citizen.text, citizen.category)
         assert citizen.read_answers() == [answer_to(citizen.text)]
     assert region.machines[COORDINATOR].unconfirmed == {}
+
+
+def test_once_all_is_said_and_held_the_air_is_quiet(tmp_path: Path) -> None:
+    region = Region(tmp_path, 1)
+    region.weather = Weather(lost=0.3)
+    citizen = Citizen(region, 47, life_threat=True)
+    region.after(1_000, citizen.ask)
+    DeskPerson(region).look()
+    assert region.run(CALM_S, until=lambda: bool(citizen.answers()) and all_done(region))
+    on_air = {key: count for key, count in region.sent.items() if key[1] is LinkName.MESH}
+    region.run(4 * 3600)
+    assert {key: count for key, count in region.sent.items() if key[1] is LinkName.MESH} == on_air
+    assert sum(on_air.values()) < 25
+
+
+def test_a_region_that_falls_silent_costs_at_most_ninety_seconds_to_a_case(tmp_path: Path) -> None:
+    region = Region(tmp_path, 2)
+    region.run(60)
+    region.machines[COORDINATOR].internet = False  # nobody is told: only the beacons stop
+    citizen = Citizen(region, 47)
+    region.after(0, citizen.ask)
+    assert region.run(90, until=lambda: bool(region.center.desk.cases()))
+    assert region.sent[47, LinkName.MESH, Kind.PIECE] >= 1

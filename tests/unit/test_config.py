@@ -119,7 +119,7 @@ def keys_of(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[st
             yield from keys_of(inner, f"{prefix}{field.name}{'[1]' if repeated else ''}.")
 
 
-def parts(annotation: Any) -> tuple[Any, ...]:  # noqa: ANN401  an annotation may be anything
+def parts(annotation: Any) -> tuple[Any, ...]:
     return (annotation, *get_args(annotation))
 
 

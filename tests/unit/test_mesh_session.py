@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steunpunt.links.mesh_queue import GAP_S, STATUS_S, WAITING_MAX, TransmitQueue
+from steunpunt.links.mesh_queue import ASK_S, GAP_S, STATUS_S, WAITING_MAX, TransmitQueue
 from steunpunt.links.mesh_session import (
     ANSWER_S,
     HANDSHAKE_S,
     HANDSHAKE_SILENCE_S,
     HEARTBEAT_S,
     HELD_PACKETS_MAX,
+    REASK_S,
     STALL_S,
+    STATUS_ABSENT_S,
     WAKE,
     Failure,
     Kind,
@@ -341,7 +343,7 @@ def test_a_full_radio_is_asked_until_it_has_room(ready: Walk) -> None:
     ready.status(501, free=3)
     ready.said()
     for _ in range(3):
-        ready.pass_time(ready.now + 2)
+        ready.pass_time(ready.now + ASK_S)
         assert [message.WhichOneof("payload_variant") for message in ready.said()] == ["heartbeat"]
         ready.status(0, free=5)
         assert ready.sent() == []
@@ -467,3 +469,28 @@ def test_an_integrators_packet_goes_as_it_is_under_an_id_of_ours_and_last(ready:
     assert sent[2] == foreign
     ends = [(event.attempt_id, event.outcome) for event in walk.events() if isinstance(event, SendEnded)]
     assert ends == [(1, SendOutcome.TAKEN), (2, SendOutcome.TAKEN), (-1, SendOutcome.TAKEN)]
+
+
+# --- a radio that starts up, and one without a word on its queue
+
+
+def test_the_question_is_asked_again_until_the_first_answer() -> None:
+    walk = Walk()
+    walk.session.take_output()
+    walk.pass_time(walk.now + 3.5 * REASK_S)
+    assert [message.want_config_id for message in walk.said()] == [CONFIG_ID] * 3
+    walk.hear(handshake()[0])
+    walk.pass_time(walk.now + 5 * REASK_S)
+    assert walk.said() == []
+    walk.hear(*handshake()[1:])
+    assert walk.session.ready
+
+
+def test_a_radio_that_talks_but_never_of_its_queue_is_left(ready: Walk) -> None:
+    ready.send(1)
+    start = ready.now
+    while ready.session.failure is None and ready.now < start + 200:
+        ready.pass_time(ready.now + 4)
+        ready.hear(incoming(Port.TEXT_MESSAGE_APP, b"hello"))
+    assert "tells nothing of its queue" in ready.failure().reason
+    assert ready.now - start <= STATUS_S + STATUS_ABSENT_S + 4

@@ -40,7 +40,7 @@ class Desk:
         self.panel = Panel(settings, self.events.append, pins=lambda _: self.pins)
         self.panel.start()
 
-    def pin(self, number: int) -> Any:  # noqa: ANN401  gpiozero has no types
+    def pin(self, number: int) -> Any:
         return self.pins.pin(number)
 
 
@@ -308,7 +308,7 @@ def chip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Chip]:
     sys.modules.pop("gpiozero.pins.lgpio", None)
 
 
-def pins_of_a_board(_kind: str) -> Any:  # noqa: ANN401  gpiozero has no types
+def pins_of_a_board(_kind: str) -> Any:
     """Open gpiozero's lgpio pins as on a Raspberry Pi 4, wherever this runs."""
     factory = importlib.import_module("gpiozero.pins.lgpio").LGPIOFactory
     return type("BoardFactory", (factory,), {"_get_revision": lambda _self: 0xC03115})()

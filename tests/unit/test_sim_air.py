@@ -46,6 +46,10 @@ class Recorder:
         assert rssi_dbm == round(-105 + snr_db)
         self.got.append((self.timeline.now_ms, frame.id, frame.hop_limit))
 
+    def onward(self, frame: Frame, snr_db: float) -> Frame:
+        assert snr_db <= 20
+        return frame
+
     def heard_again(self, frame: Frame) -> None:
         self.events.append((f"again {frame.id}", self.timeline.now_ms))
 
@@ -63,7 +67,7 @@ class World:
     """Some radios, numbered from 1, all switched on."""
 
     def __init__(self, count: int, *, loss: float = 0.0, seed: int = 1, preset: str = "LONG_FAST") -> None:
-        rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        rng = random.Random(seed)
         self.timeline = Timeline()
         self.air = Air(self.timeline, rng, preset=preset, loss=loss)
         self.hosts = {num: Recorder(self.timeline) for num in range(1, count + 1)}

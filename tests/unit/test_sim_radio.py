@@ -46,7 +46,7 @@ class Set:
     """Radios on one air, each with a client that has done its handshake."""
 
     def __init__(self, *specs: RadioSpec, met: bool = True, seed: int = 1) -> None:
-        rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        rng = random.Random(seed)
         self.air = Air(Timeline(), rng, preset="LONG_FAST")
         self.radios = {s.node_num: VirtualRadio(s, self.air, rng) for s in specs}
         for radio in self.radios.values():
@@ -303,23 +303,11 @@ def test_pki_without_the_key_is_refused_until_a_nodeinfo_was_heard() -> None:
     assert [got.decoded.payload for got in radios.packets(B) if got.pki_encrypted] == [b"hello"]
 
 
-def test_a_radio_without_the_channel_relays_but_delivers_nothing() -> None:
-    stranger = spec("b", B, (("", b"\x01"),))
-    radios = Set(spec("a", A), stranger, spec("c", C))
-    radios.air.set_link(A, C, Link(audible=False))
-    radios.air.set_link(C, A, Link(audible=False))
-    radios.send(A, packet())
-    radios.run()
-    assert radios.packets(B) == []
-    assert radios.radios[B].counters["frames_unreadable"] == 1
-    assert len(radios.packets(C)) == 1
-
-
 def test_the_same_channel_name_with_another_key_is_another_channel() -> None:
     radios = Set(spec("a", A), spec("b", B, (("", b"\x01"), ("serial", KEY[::-1]))))
     radios.send(A, packet(B, want_ack=True))
     radios.run()
-    assert radios.packets(B) == []
+    assert [got.WhichOneof("payload_variant") for got in radios.packets(B)] == ["encrypted"]
     assert (B, A, b"\x18\x06", 1234) in [routing(nak) for nak in radios.packets(A)]  # NO_CHANNEL
 
 
@@ -327,7 +315,7 @@ def test_a_text_to_one_node_outside_pki_is_refused_by_its_addressee() -> None:
     radios = Set(spec("a", A), spec("b", B))
     radios.send(A, packet(B, port=Port.TEXT_MESSAGE_APP, want_ack=True))
     radios.run()
-    assert radios.packets(B) == []
+    assert not any(got.HasField("decoded") for got in radios.packets(B))
 
 
 @pytest.mark.parametrize(("want_ack", "end_hears"), [(False, 0), (True, 1)])

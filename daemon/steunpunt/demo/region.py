@@ -154,7 +154,7 @@ class Region:
         road = self.tls_port if coordinator else self.cables[site.name].port
         ports = Ports(site.web_port, site.broker_port, site.radio_port, road)
         if coordinator:
-            return coordinator_toml(site.name, site.id, ports)
+            return coordinator_toml(site.name, site.id, ports, KIOSKS)
         return kiosk_toml(site.name, site.id, ports, self._cancel_s)
 
     # --- starting and stopping ----------------------------------------------------------------------------------

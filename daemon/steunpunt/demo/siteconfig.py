@@ -28,9 +28,13 @@ def kiosk_toml(name: str, number: int, ports: Ports, cancel_s: int) -> str:
     )
 
 
-def coordinator_toml(name: str, number: int, ports: Ports) -> str:
-    """Return the coordinator's config file."""
-    return _toml(name, "coordinator", number, ports)
+def coordinator_toml(name: str, number: int, ports: Ports, kiosks: dict[str, int]) -> str:
+    """Return the coordinator's config file; its desk knows the kiosks (name to id) by name and place."""
+    points = "".join(
+        f'\n[[point]]\nid = {kiosk_id}\nname = "{NAMES[kiosk][0]}"\nplace = "{NAMES[kiosk][1]}"\n'
+        for kiosk, kiosk_id in kiosks.items()
+    )
+    return _toml(name, "coordinator", number, ports) + points
 
 
 def _toml(name: str, role: str, number: int, ports: Ports) -> str:

@@ -168,6 +168,8 @@ class CoordinatorEngine:
         self._owing()
         if frame.link is LinkName.BROKER and frame.carrier is not None:
             over_broker.setdefault(frame.carrier, []).append(taken)
+            if frame.carrier != taken.at.site:
+                return  # another's broker carried it: that its own broker is up is not known, so the mesh is still owed
             self._echoes[taken.at] = now_ms
             self._receipts.pop(taken.at, None)
             while len(self._echoes) > ECHOES_MAX:

@@ -82,7 +82,8 @@ class Intake:
         last_ms = max(roads.mesh_ms or 0, roads.broker_ms or 0)
         if now_ms - last_ms >= SILENT_MS_MIN:
             incoming.hurry(connection, site, now_ms, HURRY_TRIES_MIN)
-        incoming.note_road(connection, site, frame.link, frame.carrier, now_ms)
+        if frame.link is LinkName.MESH or frame.carrier == site:  # who carries another's piece is not its road
+            incoming.note_road(connection, site, frame.link, frame.carrier, now_ms)
 
     # --- epochs -------------------------------------------------------------------------------------------------
 

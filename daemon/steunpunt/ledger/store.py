@@ -127,13 +127,16 @@ class Ledger:
 
     def _save_clock(self, connection: sa.Connection) -> None:
         """Keep ledger time with the first commit that writes, at most once in SAVE_MS."""
-        driver = connection.connection.driver_connection
         now_ms = self.clock.now_ms()
-        wrote = isinstance(driver, sqlite3.Connection) and driver.total_changes != self._changes
-        if wrote and now_ms - self._clock_saved_ms >= SAVE_MS:
+        if self.changes() != self._changes and now_ms - self._clock_saved_ms >= SAVE_MS:
             self.set_meta(connection, "clock", self.clock.record())
             self._clock_saved_ms = now_ms
-        self._changes = driver.total_changes if isinstance(driver, sqlite3.Connection) else 0
+        self._changes = self.changes()
+
+    def changes(self) -> int:
+        """Return how many rows this connection has written since it was opened."""
+        driver = self.connection.connection.driver_connection
+        return driver.total_changes if isinstance(driver, sqlite3.Connection) else 0
 
     def touch(self, connection: sa.Connection) -> None:
         """Write the clock record now: proves that the disk takes a commit."""

@@ -15,14 +15,16 @@ from steunpunt.config import Radio
 from steunpunt.links.base import STABLE_S, Backoff, Clock, Inbox, LinkThread
 from steunpunt.links.mesh_queue import WAITING_MAX
 from steunpunt.links.mesh_session import Failure, Kind, Session, Wanted
-from steunpunt.links.mesh_transport import Transport, explain, open_transport, where
+from steunpunt.links.mesh_transport import Transport, device_at, explain, open_transport, where
 from steunpunt.model import LinkName, RadioPrepared, SendFrame
 from steunpunt.wire import node_num
 
-RETRY_FIRST_S, RETRY_CAP_S = 0.1, 1.5
+RETRY_FIRST_S, RETRY_CAP_S = 0.1, 1.0
 """A refused connection on this machine is cheap; a radio that is back is found within two seconds."""
 RETRY_MISCONFIGURED_S = 15.0
 """Between two looks at a radio that a person has to mend; meanwhile the radio is free for the tools."""
+DEVICE_LOOK_S = 0.5
+"""While the wrong radio is on a serial path, its path is looked at this often for another one."""
 WRITE_S = 10.0
 """Longest time that bytes may wait for the radio to take them."""
 NONE_PAUSE_S = 3600.0
@@ -59,10 +61,18 @@ class MeshLink(LinkThread):
         try:
             while not self.stopping:
                 failure = self._serve_one()
-                misconfigured = failure.kind is Kind.MISCONFIGURED
-                self.pause(RETRY_MISCONFIGURED_S if misconfigured else self._backoff.next_s())
+                if failure.kind is Kind.MISCONFIGURED:
+                    self._wait_for_a_person()
+                else:
+                    self.pause(self._backoff.next_s())
         finally:
             self._hang_up()
+
+    def _wait_for_a_person(self) -> None:
+        """Wait before the next look at a radio that is not as it should be, unless another one is plugged in."""
+        until, device = self.clock() + RETRY_MISCONFIGURED_S, device_at(self._config)
+        while not self.stopping and self.clock() < until and device_at(self._config) == device:
+            self.pause(RETRY_MISCONFIGURED_S if device is None else DEVICE_LOOK_S)
 
     def _serve_one(self) -> Failure:
         """Serve one session to its end and say why it ended."""

@@ -18,7 +18,7 @@ GAP_S = 0.3
 """Pause after a status before the next packet: less and the radio's queue overflowed."""
 FREE_MIN = 9
 """Free places (of 16) that the radio must have before it gets another packet of ours."""
-ASK_S = 2.0
+ASK_S = 1.0
 """While packets wait and the last word was "too full", the radio is asked this often."""
 QUEUE_FULL_RES = 32
 

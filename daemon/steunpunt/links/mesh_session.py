@@ -44,12 +44,16 @@ WAKE = b"\xc3" * 32
 """Wakes a sleeping serial console; harmless on TCP."""
 HANDSHAKE_SILENCE_S = 10.0
 """Longest silence during the handshake, in seconds."""
+REASK_S = 1.0
+"""A radio that still starts up loses the question; it is asked again until its first answer."""
 HANDSHAKE_S = 60.0
 """Longest handshake: a full node list at 115200 baud takes a few seconds."""
 HEARTBEAT_S = 60.0
 """A radio closes after 15 minutes of silence; once a minute also finds a dead one soon."""
 ANSWER_S = 10.0
 """Anything the radio says within this many seconds answers a heartbeat."""
+STATUS_ABSENT_S = 30.0
+"""A radio that says other things but no QueueStatus for so long after a heartbeat is of no use to us."""
 STALL_S = 1.0
 """Half a frame this old was console log that looked like one."""
 HELD_PACKETS_MAX = 64
@@ -139,9 +143,8 @@ class Session:
         self.ready = False
         self._handshake_by = now + HANDSHAKE_S
         self._answer_by: float | None = now + HANDSHAKE_SILENCE_S
-        self._heartbeat_at = self._ask_at = self._stalled_at = float("inf")
-        self._output += WAKE
-        self._say(mesh_pb2.ToRadio(want_config_id=config_id))
+        self._heartbeat_at = self._ask_at = self._stalled_at = self._status_by = float("inf")
+        self._ask_config(now)
 
     @property
     def where(self) -> str:
@@ -173,7 +176,7 @@ class Session:
             return float("inf")
         handshake_by = float("inf") if self.ready else self._handshake_by
         answer_by = float("inf") if self._answer_by is None else self._answer_by
-        own = min(handshake_by, answer_by, self._heartbeat_at, self._stalled_at)
+        own = min(handshake_by, answer_by, self._heartbeat_at, self._stalled_at, self._reask_at, self._status_by)
         return min(own, self._queue.timer(), self._ask_at)
 
     # --- what comes in
@@ -206,6 +209,11 @@ class Session:
         elif not self.ready and now >= self._handshake_by:
             where = self._wanted.where
             self._fail(Kind.LOST, f"the radio at {where} does not finish its handshake; restart the radio")
+        elif now >= self._status_by:
+            what = f"tells nothing of its queue for {STATUS_ABSENT_S:g} s"
+            self._fail(Kind.LOST, f"the radio at {self._wanted.where} {what}; restart the radio")
+        elif now >= self._reask_at:
+            self._ask_config(now)
         elif self.ready:
             self._ready_timers(now)
 
@@ -218,6 +226,11 @@ class Session:
         self._fail(kind, reason)
 
     # --- the handshake
+
+    def _ask_config(self, now: float) -> None:
+        self._output += WAKE
+        self._say(mesh_pb2.ToRadio(want_config_id=self._config_id))
+        self._reask_at = now + REASK_S
 
     def _parse(self, payload: bytes) -> bool:
         """Say whether bytes between a frame's header and its end are a message; keep it parsed."""
@@ -249,6 +262,7 @@ class Session:
             self._queue_status(message.queueStatus, now)
         elif kind == "my_info":
             self._learned.node_num = message.my_info.my_node_num
+            self._reask_at = float("inf")
         elif kind == "metadata":
             self._learned.firmware = message.metadata.firmware_version
         elif kind == "channel":
@@ -343,6 +357,7 @@ class Session:
         self.counts["acks_heard" if error == mesh_pb2.Routing.NONE else f"nak_{name}"] += 1
 
     def _queue_status(self, status: mesh_pb2.QueueStatus, now: float) -> None:
+        self._status_by = float("inf")
         ended = self._queue.status(status.mesh_packet_id, status.res, status.free, now)
         if ended is not None:
             self._end(ended)
@@ -396,6 +411,7 @@ class Session:
             self._ask_at = now + ASK_S
         if self._answer_by is None:
             self._answer_by = now + ANSWER_S
+        self._status_by = min(self._status_by, now + STATUS_ABSENT_S)
 
     def _unstick(self, now: float) -> None:
         """Give up on half a frame: what lies inside it may be whole ones.

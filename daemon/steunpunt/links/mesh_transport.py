@@ -12,8 +12,13 @@ from typing import Protocol
 
 from steunpunt.config import Radio
 
-CONNECT_S = 3.0
-"""Longest wait for a TCP connection, in seconds."""
+CONNECT_S = 2.0
+"""Longest wait for a TCP connection, in seconds; the kernel asks a second time after one."""
+PROBE_S = 1
+"""On a quiet connection the kernel asks this often whether the radio still knows it. One that lost its
+power and has it back says no, and we need not wait for a heartbeat."""
+PROBES_MAX = 60
+"""Unanswered probes before the connection counts as dead."""
 READ_BYTES = 4096
 BAUD = 115200
 
@@ -44,6 +49,17 @@ def open_transport(config: Radio) -> Transport:
     return SerialTransport(config.path) if config.kind == "serial" else TcpTransport(config.host, config.port)
 
 
+def device_at(config: Radio) -> tuple[int, int, int] | None:
+    """Tell which device lies at a serial radio's path, so that another one is noticed; None on TCP or without one."""
+    if config.kind != "serial":
+        return None
+    try:
+        found = os.stat(config.path)  # noqa: PTH116  links are followed: udev moves them to the new device
+    except OSError:
+        return None
+    return found.st_rdev, found.st_ino, found.st_ctime_ns
+
+
 def explain(config: Radio, error: OSError) -> str:
     """Return one line for a technician: what, where, the mend."""
     why = (error.strerror or str(error) or type(error).__name__).lower()
@@ -65,6 +81,13 @@ class TcpTransport:
         self._socket = socket.create_connection((host, port), CONNECT_S)
         self._socket.settimeout(0)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (
+            (socket.TCP_KEEPIDLE, PROBE_S),
+            (socket.TCP_KEEPINTVL, PROBE_S),
+            (socket.TCP_KEEPCNT, PROBES_MAX),
+        ):
+            self._socket.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def fileno(self) -> int:
         """Return the socket's descriptor."""

@@ -50,6 +50,33 @@ def mark(ledger: Ledger, path: Path, incarnation: int) -> None:
     _keep(ledger, path, count + 1, incarnation)
 
 
+class Keeper:
+    """Begins an incarnation and marks it while the ledger changes."""
+
+    def __init__(self, ledger: Ledger, path: Path) -> None:
+        self._ledger = ledger
+        self._path = path
+        self._incarnation = 0
+        self._changes = 0
+        self._marked_ms: int | None = None
+
+    def begin(self) -> int:
+        """Count this start; see :func:`begin`."""
+        self._incarnation = begin(self._ledger, self._path)
+        self._changes = self._ledger.changes()
+        return self._incarnation
+
+    def mark_due(self, now_ms: int) -> None:
+        """Mark when the ledger changed and the last mark is MARK_MS old; raises LedgerError when the disk refuses."""
+        if self._ledger.changes() == self._changes:
+            return
+        if self._marked_ms is not None and now_ms - self._marked_ms < MARK_MS:
+            return
+        mark(self._ledger, self._path, self._incarnation)
+        self._changes = self._ledger.changes()
+        self._marked_ms = now_ms
+
+
 def _keep(ledger: Ledger, path: Path, count: int, incarnation: int) -> None:
     """First the ledger, then the file: a crash between them must not look like an older ledger."""
     count = min(count, COUNT_MAX)

@@ -17,7 +17,6 @@ from steunpunt.control import Body, Server, notify_systemd
 from steunpunt.engine.accepting import TicketStock, form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy
-from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.links.broker import BrokerLink
@@ -82,6 +81,7 @@ class Node:
         self._radio: RadioPrepared | None = None
         self._integrators = Integrators(config, self._publish, time.monotonic)
         self._panel_reason = ""
+        self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
 
     # --- start and stop -----------------------------------------------------------------------------------------
@@ -118,11 +118,13 @@ class Node:
             self._ledger.touch(connection)
         self._reader = Ledger(path, readonly=True).open()
         if isinstance(keys, CoordinatorKeys):
+            from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415  a kiosk need not load it
+
             self._check_identity("coordinator_id", keys.coordinator, keys_path)
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
-            count = incarnation.begin(self._ledger, path.with_suffix(".incarnation"))
+            self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
             self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
-                self._ledger, keys, ledger_key, count, entropy
+                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy
             )
             self._requests: KioskRequests | None = None
             return
@@ -184,15 +186,25 @@ class Node:
             events = self._inbox.take(self._timeout_s())
             self._turn([event for event in events if not self._bridge(event)])
             self._report()
+            self._mark_incarnation()
             if self._watchdog_s is not None:
                 notify_systemd("WATCHDOG=1")
+
+    def _mark_incarnation(self) -> None:
+        if self._incarnation is None or not self._can_keep:
+            return
+        try:
+            self._incarnation.mark_due(self._ledger.clock.now_ms())
+        except LedgerError as error:
+            self._can_keep = False  # proved again by the next turn that commits
+            _log.error("action=cannot_mark reason=%r", str(error))
 
     def _timeout_s(self) -> float | None:
         """Return how long the loop may sleep: until the engine's next timer, the watchdog, or for ever."""
         waits = [self._watchdog_s]
         if not self._can_keep:  # nothing due can be done earlier either
             return min(KEEP_AGAIN_S, self._watchdog_s or KEEP_AGAIN_S)
-        if isinstance(self._engine, CoordinatorEngine):
+        if not isinstance(self._engine, KioskEngine):
             waits.append(DESK_POLL_S)
         dues_ms = [self._engine.next_due_ms(), self._integrators.reporter.due_ms]
         now_ms = self._ledger.clock.now_ms()

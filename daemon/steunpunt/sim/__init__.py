@@ -16,6 +16,7 @@ network. In a test or a demo, in the same process::
         radios.unplug("kiosk")                  # closes the connection, refuses new ones
         radios.plug("kiosk")
         radios.reboot("desk")
+        radios.fault("desk", Fault.REFUSE, seconds=20)   # and more that goes wrong
         radios.set_loss(0.3)                    # on every link
         radios.set_link("kiosk", "desk", audible=False)   # out of earshot
         radios.counters("kiosk")["frames_sent"]
@@ -27,12 +28,15 @@ that blocks until SIGTERM, with an optional control port for other processes
 
 Modules: ``timeline`` (simulated time), ``air`` (who hears what), ``mesh`` (queue,
 flooding, retries), ``settings`` and ``admin`` (what a radio is set to), ``radio`` (the
-client protocol), ``announcer`` (what it broadcasts on its own), ``server`` and ``door``
-(real time and TCP), ``control_port``. Only the last three know a clock or a socket.
+client protocol, with ``packets``, ``ratelimits``, ``sealing`` and ``traceroute``),
+``announcer`` (what it broadcasts on its own), ``faults`` (what goes wrong with it),
+``server`` and ``door`` (real time and TCP), ``control_port``. Only the last three know
+a clock or a socket.
 """
 
 from steunpunt.sim.control_port import ask_control_port
+from steunpunt.sim.faults import Fault
 from steunpunt.sim.server import VirtualRadios, serve
 from steunpunt.sim.spec import RadioSpec, SimulationError
 
-__all__ = ["RadioSpec", "SimulationError", "VirtualRadios", "ask_control_port", "serve"]
+__all__ = ["Fault", "RadioSpec", "SimulationError", "VirtualRadios", "ask_control_port", "serve"]

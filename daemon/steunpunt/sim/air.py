@@ -46,6 +46,11 @@ class Frame:
     pki: bool = False
 
     @property
+    def hops_used(self) -> int:
+        """How many radios relayed it."""
+        return self.hop_start - self.hop_limit
+
+    @property
     def lora_bytes(self) -> int:
         """Bytes on the air, the 16-byte header included."""
         return LORA_HEADER_BYTES + len(self.data) + (PKI_BYTES if self.pki else 0)

@@ -134,7 +134,9 @@ class Announcer:
         settings, port = self._radio.settings, packet.decoded.portnum
         if port == _Port.NODEINFO_APP:
             payload = settings.owner.SerializeToString()
-        elif port == _Port.TELEMETRY_APP:
+        elif port == _Port.TRACEROUTE_APP and not packet.decoded.request_id:
+            payload = packet.decoded.payload  # the radio has written its part into it
+        elif port == _Port.TELEMETRY_APP and _asks_device(packet.decoded.payload):
             payload = self._telemetry()
         elif port == _Port.POSITION_APP and settings.position is not None:
             payload = settings.position.SerializeToString()
@@ -178,3 +180,9 @@ class Announcer:
             packet.channel = request.channel
             packet.priority = mesh_pb2.MeshPacket.Priority.RESPONSE
         self._radio.try_send(packet)
+
+
+def _asks_device(payload: bytes) -> bool:
+    """Whether a request for telemetry means the device's own: there are no sensors here."""
+    asked = telemetry_pb2.Telemetry.FromString(payload).WhichOneof("variant")
+    return asked in (None, "device_metrics")

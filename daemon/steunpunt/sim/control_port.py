@@ -7,9 +7,12 @@ One JSON object per line in, one per line out, on 127.0.0.1 only::
     {"do": "reboot", "radio": "kiosk-a"}         -> {"ok": true}
     {"do": "loss", "loss": 0.3}                  -> {"ok": true}
     {"do": "link", "radio": "a", "other": "b", "loss": 1.0}
+    {"do": "fault", "radio": "a", "fault": "refuse", "seconds": 20}
+    {"do": "fault", "radio": "a", "fault": "res", "code": 9, "times": 3}
+    {"do": "mend", "radio": "a"}                 ends all faults
     {"do": "counters"}                           -> {"ok": true, "radios": {...}, "air": {...}}
 
-What it cannot do comes back as ``{"ok": false, "error": "..."}``.
+Faults are described in ``faults.Fault``. What it cannot do comes back as ``{"ok": false, "error": "..."}``.
 """
 
 import json
@@ -20,6 +23,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from steunpunt.sim.faults import Fault
 from steunpunt.sim.spec import SimulationError
 
 LINE_BYTES_MAX = 4096
@@ -51,6 +55,12 @@ class Radios(Protocol):
 
     def reboot(self, name: str) -> None:
         """Reboot."""
+
+    def fault(self, name: str, what: Fault, *, seconds: float | None = None, times: int = 1, code: int = 0) -> None:
+        """Let something go wrong."""
+
+    def mend(self, name: str) -> None:
+        """End all faults."""
 
     def set_loss(self, loss: float) -> None:
         """Lose packets everywhere."""
@@ -103,7 +113,7 @@ class ControlPort:
             if not isinstance(request, dict):
                 raise SimulationError("a command is one JSON object on a line")
             return {"ok": True, **self._do(request)}
-        except (ValueError, KeyError, TypeError, TimeoutError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, TimeoutError) as error:
             return {"ok": False, "error": f"{type(error).__name__}: {error}"}
 
     def _do(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -115,6 +125,8 @@ class ControlPort:
             "unplug": lambda: radios.unplug(str(request["radio"])),
             "plug": lambda: radios.plug(str(request["radio"])),
             "reboot": lambda: radios.reboot(str(request["radio"])),
+            "fault": lambda: self._fault(request),
+            "mend": lambda: radios.mend(str(request["radio"])),
             "loss": lambda: radios.set_loss(float(request["loss"])),
             "link": lambda: radios.set_link(str(request["radio"]), str(request["other"]), loss=float(request["loss"])),
         }
@@ -122,6 +134,16 @@ class ControlPort:
             raise SimulationError(f"{what!r} is no command; write one of counters, {', '.join(commands)}")
         commands[what]()
         return {}
+
+    def _fault(self, request: dict[str, Any]) -> None:
+        seconds = request.get("seconds")
+        self._radios.fault(
+            str(request["radio"]),
+            Fault(request["fault"]),
+            seconds=None if seconds is None else float(seconds),
+            times=int(request.get("times", 1)),
+            code=int(request.get("code", 0)),
+        )
 
 
 def ask_control_port(port: int, command: dict[str, Any], *, timeout_s: float = 5.0) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import contextlib
 import selectors
 import socket
+import struct
 from collections import Counter
 
 from steunpunt.sim.radio import VirtualRadio
@@ -31,6 +32,7 @@ class Door:
         self._reader = FrameReader()
         self._out = bytearray()
         self._stopped_listening = False
+        self._last_words = False
         radio.on_reboot = self.drop_client
 
     @property
@@ -40,7 +42,7 @@ class Door:
 
     def sync(self) -> None:
         """Listen if the radio is there, refuse connections if it is not."""
-        wanted = self.plugged and self.radio.is_up
+        wanted = self.plugged and self.radio.is_up and not self.radio.faults.refuses
         if wanted and self._listener is None:
             self._listen()
         elif not wanted and self._listener is not None:
@@ -64,6 +66,12 @@ class Door:
         self._out.clear()
         self.radio.client_gone()
 
+    def reset_client(self) -> None:
+        """Break the connection off with a reset, if there is one."""
+        if self._client is not None:
+            self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.drop_client()
+
     def ready(self, what: socket.socket, now_s: float) -> None:
         """Handle a socket of this door that can be read or written."""
         if what is self._listener:
@@ -73,10 +81,9 @@ class Door:
 
     def pump(self) -> None:
         """Send what the radio has to say, as far as the client takes it."""
-        if self._client is None or self._stopped_listening:
+        if self._client is None or self._stopped_listening or self.radio.faults.silent:
             return
-        while len(self._out) < OUT_BYTES_MAX and (message := self.radio.to_client()) is not None:
-            self._out += encode_frame(message)
+        self._fill()
         if not self._out:
             return
         try:
@@ -88,7 +95,24 @@ class Door:
             # Gone without reading to the end; what it said before that is still to be read.
             self._stopped_listening = True
             self._out.clear()
-        self._watch(writing=bool(self._out))
+        if self._last_words and not self._out:
+            self.drop_client()
+        else:
+            self._watch(writing=bool(self._out))
+
+    def _fill(self) -> None:
+        """Take from the radio what fits, and let its faults have their way with it."""
+        radio, faults = self.radio, self.radio.faults
+        while len(self._out) < OUT_BYTES_MAX and not self._last_words and (message := radio.to_client()) is not None:
+            frame = encode_frame(message)
+            self._out += faults.noise()
+            if faults.halve():
+                self._last_words = True
+                frame = frame[: len(frame) // 2]
+            self._out += frame
+            if faults.reboots_now():
+                self._last_words = True
+                radio.reboot()
 
     def _listen(self) -> None:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -118,7 +142,7 @@ class Door:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._client = client
             self._reader = FrameReader()
-            self._stopped_listening = False
+            self._stopped_listening = self._last_words = False
             self.heard_s = now_s
             self.counters["clients"] += 1
             self._selector.register(client, selectors.EVENT_READ, self)
@@ -135,6 +159,9 @@ class Door:
             self.drop_client()
             return
         self.heard_s = now_s
+        if self.radio.faults.silent:
+            self.counters["bytes_forgotten"] += len(data)
+            return
         for payload in self._reader.feed(data):
             if not self.radio.from_client(payload):
                 self.drop_client()

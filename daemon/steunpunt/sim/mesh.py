@@ -45,6 +45,9 @@ class Host(Protocol):
     def heard(self, frame: Frame, snr_db: float, rssi_dbm: int) -> None:
         """A packet came in for the first time."""
 
+    def onward(self, frame: Frame, snr_db: float) -> Frame:
+        """What to make of a packet before it is relayed."""
+
     def heard_again(self, frame: Frame) -> None:
         """The sender itself repeats a packet for this radio: the ack was lost."""
 
@@ -178,7 +181,7 @@ class Mesh:
     def _relay(self, frame: Frame, snr_db: float) -> None:
         if frame.to == self.num or frame.hop_limit == 0:
             return
-        onward = replace(frame, hop_limit=frame.hop_limit - 1, relay_node=self.num & 0xFF)
+        onward = replace(self._host.onward(frame, snr_db), hop_limit=frame.hop_limit - 1, relay_node=self.num & 0xFF)
         priority = PRIORITY_RELIABLE if frame.want_ack else PRIORITY_DEFAULT
         self._enqueue(_Queued(onward, priority, snr_db))
 

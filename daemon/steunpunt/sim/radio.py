@@ -9,6 +9,7 @@ that drops all but text when it is full. Pure: no clock, no socket. The server c
 import random
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from google.protobuf.message import DecodeError
 
@@ -16,11 +17,16 @@ from steunpunt.protocol.airtime import DATA_BYTES_MAX, PKI_BYTES
 from steunpunt.sim.admin import Admin, Outcome
 from steunpunt.sim.air import Air, Frame
 from steunpunt.sim.announcer import Announcer
+from steunpunt.sim.faults import Faults
 from steunpunt.sim.mesh import TX_QUEUE_MAX, Mesh
-from steunpunt.sim.settings import HOP_LIMIT_MAX, Settings, public_key
+from steunpunt.sim.packets import over_duty_cycle, pki_lock, priority_of, received, routing
+from steunpunt.sim.ratelimits import RateLimits
+from steunpunt.sim.sealing import sealed
+from steunpunt.sim.settings import HOP_LIMIT_MAX, Settings
 from steunpunt.sim.spec import RadioSpec
 from steunpunt.sim.timeline import Timer
-from steunpunt.wire import BROADCAST, admin_pb2, mesh_pb2, node_name, portnums_pb2, set_sender
+from steunpunt.sim.traceroute import pass_on
+from steunpunt.wire import BROADCAST, admin_pb2, mesh_pb2, portnums_pb2, set_sender
 
 TO_CLIENT_QUEUE_MAX = 32
 """Packets kept for the client; when full, text evicts the oldest and all else is dropped."""
@@ -65,6 +71,7 @@ class VirtualRadio:
         self.is_up = False
         self.settings = Settings(spec, air.preset)
         self.counters: Counter[str] = Counter()
+        self.faults = Faults(rng)
         self.on_reboot: Callable[[], None] = lambda: None
         self._air = air
         self._rng = rng
@@ -75,6 +82,7 @@ class VirtualRadio:
         self._started_ms = 0.0
         self._epoch_at_start_s: float | None = None
         self._heartbeat_nodeinfo_ms: float | None = None
+        self._limits = RateLimits()
         self._client_ids: deque[int] = deque(maxlen=CLIENT_IDS_REMEMBERED)
         self._statuses: deque[mesh_pb2.QueueStatus] = deque(maxlen=QUEUE_STATUSES_MAX)
         self._notices: deque[mesh_pb2.ClientNotification] = deque(maxlen=QUEUE_STATUSES_MAX)
@@ -136,6 +144,7 @@ class VirtualRadio:
     def client_gone(self) -> None:
         """Forget the connection; packets stay for the next client."""
         self._handshake.clear()
+        self._limits.reset()
         self._configured = False
 
     def from_client(self, payload: bytes) -> bool:
@@ -187,16 +196,19 @@ class VirtualRadio:
 
     def _heartbeat(self, nonce: int) -> None:
         if nonce != 1:
-            self._statuses.append(self._status(0, 0))
+            self._tell_status(0, 0)
             return
         last_ms, now_ms = self._heartbeat_nodeinfo_ms, self._air.timeline.now_ms
         if last_ms is None or now_ms - last_ms >= _NODEINFO_BY_HEARTBEAT_MS:
             self._heartbeat_nodeinfo_ms = now_ms
             self._announcer.tell_nodeinfo(BROADCAST)
 
-    def _status(self, res: int, packet_id: int) -> mesh_pb2.QueueStatus:
-        free = self._mesh.free
-        return mesh_pb2.QueueStatus(res=res, free=free, maxlen=TX_QUEUE_MAX, mesh_packet_id=packet_id)
+    def _tell_status(self, res: int, packet_id: int) -> None:
+        if self.faults.withholds_status:
+            return
+        free = 0 if res == _RES_QUEUE_FULL else self._mesh.free
+        status = mesh_pb2.QueueStatus(res=res, free=free, maxlen=TX_QUEUE_MAX, mesh_packet_id=packet_id)
+        self._statuses.append(status)
 
     def _packet_from_client(self, packet: mesh_pb2.MeshPacket) -> None:
         if packet.id and packet.id in self._client_ids:
@@ -205,21 +217,50 @@ class VirtualRadio:
         packet.id = packet.id or self.new_id()
         self._client_ids.append(packet.id)
         self.counters["packets_from_client"] += 1
+        if not self._limits.allows(packet.decoded.portnum, self._air.timeline.now_ms):
+            self._limit(packet)
+            return
         set_sender(packet, self.num)
         try:
-            res = self._to_self(packet) if packet.to == self.num else self.send(packet)
+            res = self._to_self(packet) if packet.to == self.num else self._from_client_to_air(packet)
         except Refusal as refusal:
             res = int(refusal.error)
             self.counters[f"refused_{_Error.Name(refusal.error)}"] += 1
             self._refuse(packet, refusal)
-        self._statuses.append(self._status(res, packet.id))
+        self._tell_status(res, packet.id)
+
+    def _limit(self, packet: mesh_pb2.MeshPacket) -> None:
+        """Drop a packet that came too soon; the NAK of a text goes out on the air, to nobody."""
+        self.counters["client_too_soon"] += 1
+        self._tell_status(0, packet.id)
+        if packet.decoded.portnum == _Port.TRACEROUTE_APP:
+            self._notify(packet.id, "TraceRoute can only be sent once every 30 seconds")
+        elif packet.decoded.portnum == _Port.TEXT_MESSAGE_APP:
+            nak = mesh_pb2.MeshPacket(to=0, id=self.new_id(), channel=packet.channel, priority=_Priority.ACK)
+            nak.hop_limit = self.settings.hop_limit
+            nak.decoded.CopyFrom(routing(_Error.RATE_LIMIT_EXCEEDED, packet.id))
+            self.try_send(nak)
+
+    def _from_client_to_air(self, packet: mesh_pb2.MeshPacket) -> int:
+        """Send a packet of the client's, unless a fault decides otherwise."""
+        res = self.faults.next_res()
+        if res == _RES_QUEUE_FULL:
+            return res
+        if res:
+            raise Refusal(_Error.ValueType(res), over_duty_cycle(51) if res == _Error.DUTY_CYCLE_LIMIT else "")
+        if nak := self.faults.next_nak():
+            self._tell_own_ack(packet.id, _Error.ValueType(nak))
+            return 0
+        return self.send(packet)
 
     def _refuse(self, packet: mesh_pb2.MeshPacket, refusal: Refusal) -> None:
         if refusal.notice:
-            level = mesh_pb2.LogRecord.Level.WARNING
-            notice = mesh_pb2.ClientNotification(reply_id=packet.id, level=level, message=refusal.notice)
-            self._notices.append(notice)
+            self._notify(packet.id, refusal.notice)
         self._tell_own_ack(packet.id, refusal.error)
+
+    def _notify(self, packet_id: int, text: str) -> None:
+        level = mesh_pb2.LogRecord.Level.WARNING
+        self._notices.append(mesh_pb2.ClientNotification(reply_id=packet_id, level=level, message=text))
 
     def _to_self(self, packet: mesh_pb2.MeshPacket) -> int:
         outcome = Outcome()
@@ -255,7 +296,7 @@ class VirtualRadio:
         """Tell the client the radio's own word about its packet: implicit ack or NAK."""
         packet = mesh_pb2.MeshPacket(to=self.num, id=self.new_id(), priority=_Priority.ACK)
         set_sender(packet, self.num)
-        packet.decoded.CopyFrom(_routing(error, request_id))
+        packet.decoded.CopyFrom(routing(error, request_id))
         self.keep_for_client(packet)
 
     # --- sending
@@ -275,7 +316,7 @@ class VirtualRadio:
             raise Refusal(_Error.TOO_LARGE)
         self._check_duty_cycle()
         frame = self._frame(packet, data, pki=pki)
-        accepted = self._mesh.send(frame, _priority(packet), reliable=packet.want_ack)
+        accepted = self._mesh.send(frame, priority_of(packet), reliable=packet.want_ack)
         return 0 if accepted else _RES_QUEUE_FULL
 
     def try_send(self, packet: mesh_pb2.MeshPacket) -> None:
@@ -299,8 +340,7 @@ class VirtualRadio:
         percent = self._mesh.sent_percent()
         if percent > DUTY_CYCLE_MAX_PERCENT and not self.settings.config["lora"].lora.override_duty_cycle:
             minutes = round(60 * (1 - DUTY_CYCLE_MAX_PERCENT / percent)) + 1
-            notice = f"Duty cycle limit exceeded. You can send again in {minutes} mins"
-            raise Refusal(_Error.DUTY_CYCLE_LIMIT, notice)
+            raise Refusal(_Error.DUTY_CYCLE_LIMIT, over_duty_cycle(minutes))
 
     def _frame(self, packet: mesh_pb2.MeshPacket, data: bytes, *, pki: bool) -> Frame:
         hop_limit = min(packet.hop_limit, HOP_LIMIT_MAX)
@@ -311,7 +351,7 @@ class VirtualRadio:
             to=packet.to,
             id=packet.id,
             channel_hash=0 if pki else self.settings.channel_hash(packet.channel),
-            lock=_pki_lock(packet.to) if pki else self.settings.channel_key(packet.channel),
+            lock=pki_lock(packet.to) if pki else self.settings.channel_key(packet.channel),
             data=data,
             hop_limit=hop_limit,
             hop_start=hop_limit,
@@ -332,14 +372,28 @@ class VirtualRadio:
             if frame.want_ack:
                 unknown_peer = frame.pki and not self.settings.knows_key(frame.sender)
                 self._acknowledge(frame, 0, _Error.PKI_UNKNOWN_PUBKEY if unknown_peer else _Error.NO_CHANNEL)
+            packet = received(frame, frame.channel_hash, sealed(frame))
+            packet.rx_snr, packet.rx_rssi, packet.rx_time = snr_db, rssi_dbm, self.epoch_s()
+            self.keep_for_client(packet)
             return
+        traced = pass_on(packet.decoded, self.num, snr_db, frame.hops_used, arrived=frame.to == self.num)
+        if traced is not None:
+            packet.decoded.CopyFrom(traced)
         packet.rx_snr, packet.rx_rssi, packet.rx_time = snr_db, rssi_dbm, self.epoch_s()
         if frame.to == self.num and packet.decoded.request_id:
             self._mesh.answered(packet.decoded.request_id)
         replied = self._announcer.learn(packet)
         if frame.want_ack and not replied:
             self._acknowledge(frame, packet.channel, _Error.NONE)
+        if packet.decoded.want_response and frame.to == self.num and not replied:
+            self._acknowledge(frame, packet.channel, _Error.NO_RESPONSE)
         self.keep_for_client(packet)
+
+    def onward(self, frame: Frame, snr_db: float) -> Frame:
+        """Write ourselves into a traceroute that we can read; leave all else as it is."""
+        packet = None if frame.pki else self._open(frame)
+        traced = packet and pass_on(packet.decoded, self.num, snr_db, frame.hops_used, arrived=False)
+        return replace(frame, data=traced.SerializeToString()) if traced else frame
 
     def heard_again(self, frame: Frame) -> None:
         """Repeat the ack that the sender missed."""
@@ -358,21 +412,21 @@ class VirtualRadio:
     def sending(self, frame: Frame) -> None:
         """Give the second queue status, if this radio is set to copy the simulated firmware."""
         if self.spec.status_at_send and frame.sender == self.num:
-            self._statuses.append(self._status(0, frame.id))
+            self._tell_status(0, frame.id)
 
     def _open(self, frame: Frame) -> mesh_pb2.MeshPacket | None:
         """Decrypt a packet; None if this radio has not what it takes."""
         if frame.pki:
-            readable = frame.lock == _pki_lock(self.num) and self.settings.knows_key(frame.sender)
+            readable = frame.lock == pki_lock(self.num) and self.settings.knows_key(frame.sender)
             index = 0 if readable else None
         else:
             index = self.settings.channel_for(frame.channel_hash, frame.lock)
         data = mesh_pb2.Data.FromString(frame.data)
         legacy = frame.to == self.num and not frame.pki and data.portnum == _Port.TEXT_MESSAGE_APP
-        return None if index is None or legacy else _received(frame, index, data)
+        return None if index is None or legacy else received(frame, index, data)
 
     def _acknowledge(self, frame: Frame, channel: int, error: "mesh_pb2.Routing.Error.ValueType") -> None:
-        used = frame.hop_start - frame.hop_limit
+        used = frame.hops_used
         hops = self.settings.hop_limit
         if used > hops or used + _HOP_MARGIN < hops:
             hops = used if used > hops else used + _HOP_MARGIN
@@ -382,7 +436,7 @@ class VirtualRadio:
             channel=channel,
             hop_limit=hops,
             priority=_Priority.ACK,
-            decoded=_routing(error, frame.id),
+            decoded=routing(error, frame.id),
         )
         self.try_send(ack)
 
@@ -403,39 +457,3 @@ class VirtualRadio:
     def airtime_percents(self) -> tuple[float, float]:
         """Channel utilisation of the last minute and own transmission of the last hour, in percent."""
         return self._mesh.channel_percent(), self._mesh.sent_percent()
-
-
-def _routing(error: "mesh_pb2.Routing.Error.ValueType", request_id: int) -> mesh_pb2.Data:
-    payload = mesh_pb2.Routing(error_reason=error).SerializeToString()
-    return mesh_pb2.Data(portnum=_Port.ROUTING_APP, payload=payload, request_id=request_id)
-
-
-def _received(frame: Frame, index: int, data: mesh_pb2.Data) -> mesh_pb2.MeshPacket:
-    packet = mesh_pb2.MeshPacket(
-        to=frame.to,
-        id=frame.id,
-        channel=index,
-        decoded=data,
-        hop_limit=frame.hop_limit,
-        hop_start=frame.hop_start,
-        want_ack=frame.want_ack,
-        relay_node=frame.relay_node,
-        pki_encrypted=frame.pki,
-        public_key=public_key(frame.sender) if frame.pki else b"",
-        transport_mechanism=mesh_pb2.MeshPacket.TransportMechanism.TRANSPORT_LORA,
-    )
-    set_sender(packet, frame.sender)
-    return packet
-
-
-def _pki_lock(num: int) -> bytes:
-    return b"pki " + node_name(num).encode()
-
-
-def _priority(packet: mesh_pb2.MeshPacket) -> int:
-    """Order in the transmit queue: what the client asked for, else the firmware's choice."""
-    if packet.priority != _Priority.UNSET:
-        return int(packet.priority)
-    if packet.decoded.portnum in (_Port.TEXT_MESSAGE_APP, _Port.ADMIN_APP):
-        return int(_Priority.HIGH)
-    return int(_Priority.RELIABLE if packet.want_ack else _Priority.DEFAULT)

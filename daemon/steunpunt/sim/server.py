@@ -19,10 +19,12 @@ from typing import Self, TypeVar
 from steunpunt.sim.air import SNR_DB, Air, Link
 from steunpunt.sim.control_port import ControlPort
 from steunpunt.sim.door import Door
+from steunpunt.sim.faults import TIMES_MAX, Fault
 from steunpunt.sim.radio import VirtualRadio
 from steunpunt.sim.settings import user
 from steunpunt.sim.spec import RadioSpec, SimulationError
 from steunpunt.sim.timeline import Timeline
+from steunpunt.wire import mesh_pb2
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,9 @@ IDLE_CLOSE_S = 900.0
 
 COMMAND_WAIT_MAX_S = 10.0
 """How long a caller waits for the radios' thread."""
+
+FAULT_S_MAX = 86_400.0
+"""Longest time that a fault is asked for, in seconds."""
 
 _LOOP_WAIT_MAX_S = 30.0
 _FAILURE_LOOK_S = 5.0
@@ -185,6 +190,33 @@ class VirtualRadios:
         """Let a radio reboot now; it accepts clients again 50 simulated ms later."""
         radio = self._door(name).radio
         self._call(radio.reboot)
+
+    def fault(self, name: str, what: Fault, *, seconds: float | None = None, times: int = 1, code: int = 0) -> None:
+        """Let something go wrong with a radio now; see :class:`~steunpunt.sim.faults.Fault`.
+
+        A fault that lasts ends after ``seconds`` of real time, or at :meth:`mend`. ``code`` is a
+        QueueStatus.res or a routing error. SimulationError for a number that makes no sense.
+        """
+        _check_fault(what, seconds, times, code)
+        door = self._door(name)
+        if what is Fault.EVICT:
+            _come_and_go(self.address(name))
+            return
+
+        def go_wrong() -> None:
+            door.radio.faults.begin(what, times, code)
+            if what is Fault.FIN:
+                door.drop_client()
+            elif what is Fault.RST:
+                door.reset_client()
+            if seconds is not None:
+                self.air.timeline.schedule(seconds * 1000 * self._speed, lambda: door.radio.faults.end(what))
+
+        self._call(go_wrong)
+
+    def mend(self, name: str) -> None:
+        """End all faults of a radio."""
+        self._call(self._door(name).radio.faults.mend)
 
     def set_loss(self, loss: float) -> None:
         """Lose this share (0 to 1) of packets on every link; forgets ``set_link``."""
@@ -347,6 +379,22 @@ def _check(specs: Sequence[RadioSpec], loss: float, speed: float) -> None:
 def _check_loss(loss: float) -> None:
     if not 0 <= loss <= 1:
         raise SimulationError(f"a loss of {loss} makes no sense; write a share between 0 and 1")
+
+
+def _check_fault(what: Fault, seconds: float | None, times: int, code: int) -> None:
+    if not 0 < times <= TIMES_MAX or not 0 <= (seconds or 0) <= FAULT_S_MAX:
+        raise SimulationError(
+            f"a fault {times} times or for {seconds} s makes no sense; write 1 to {TIMES_MAX} and 0 to {FAULT_S_MAX:g}"
+        )
+    if what in (Fault.RES, Fault.NAK) and (not code or code not in mesh_pb2.Routing.Error.values()):
+        raise SimulationError(f"{code} is no routing error of the firmware; write one, such as 9 for its duty cycle")
+
+
+def _come_and_go(address: tuple[str, int]) -> None:
+    try:
+        socket.create_connection(address, COMMAND_WAIT_MAX_S).close()
+    except OSError as error:
+        raise SimulationError(f"no second client gets in at {address[0]}:{address[1]} ({error.strerror})") from error
 
 
 def _introduce(radios: list[VirtualRadio]) -> None:

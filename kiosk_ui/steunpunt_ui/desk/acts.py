@@ -7,8 +7,7 @@ from flask import make_response, redirect, request, url_for
 from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
-from steunpunt.ledger.desk import CaseGone, NotAllowed
-from steunpunt.ledger.desk import PassedOn
+from steunpunt.ledger.desk import CaseGone, NotAllowed, PassedOn
 from steunpunt.model import ANSWER_BYTES_MAX, CLOSE_CODES, SenderFunction, TokenCode
 from steunpunt_ui.desk.cases import case_page
 from steunpunt_ui.desk.login import form_token, person
