@@ -17,6 +17,8 @@ from steunpunt.model import ConfigError, Role
 
 NODE_USER_DEFAULT = "steunpunt"
 READER_USER = "reader"
+INTEGRATOR_USER = "integrator"
+"""May also publish for the mesh; exists only where ``[broker.downlink]`` is on."""
 SALT_BYTES = 12
 """Length of a password's salt: the only one that mosquitto 2.0 reads."""
 ITERATIONS = 101
@@ -187,7 +189,17 @@ def bridge_name(config: Config) -> str:
 
 
 def _local_acl(config: Config) -> str:
-    site, base = config.site.id, config.broker.mesh_root.partition("/")[0]
+    site, root = config.site.id, config.broker.mesh_root
+    base = root.partition("/")[0]
+    home = config.broker.homeassistant
+    discovery = f"topic write {home.discovery_prefix}/#\n" if home is not None else ""
+    reading = f"""\
+topic read {base}/#
+{f"topic read {home.discovery_prefix}/#" if home is not None else "# Home Assistant's discovery is off."}
+topic read steunpunt/v1/+/availability
+topic read steunpunt/v1/+/status
+topic read steunpunt/v1/+/error
+"""
     kiosk = f"""\
 topic write steunpunt/v1/up/{site}
 topic read steunpunt/v1/down/{site}
@@ -203,14 +215,19 @@ user {config.broker.username}
 {kiosk if config.site.role is Role.KIOSK else coordinator}\
 topic readwrite steunpunt/v1/{site}/#
 topic readwrite {base}/#
-topic write homeassistant/#
+{discovery}\
 topic read $SYS/broker/connection/+/state
 
 user {READER_USER}
-topic read {base}/#
-topic read homeassistant/#
-topic read steunpunt/v1/+/availability
-topic read steunpunt/v1/+/status
+{reading}{_integrator_acl(root, reading) if config.broker.downlink is not None else ""}"""
+
+
+def _integrator_acl(root: str, reading: str) -> str:
+    return f"""
+user {INTEGRATOR_USER}
+{reading}\
+topic write {root}/2/json/mqtt/#
+topic write {root}/2/e/#
 """
 
 

@@ -5,12 +5,22 @@ import secrets
 import shutil
 from pathlib import Path
 
-from steunpunt.brokerconfig import PASSWORD_FILE, READER_USER, SALT_BYTES, Account, Places, RunAs, generate
+from steunpunt.brokerconfig import (
+    INTEGRATOR_USER,
+    PASSWORD_FILE,
+    READER_USER,
+    SALT_BYTES,
+    Account,
+    Places,
+    RunAs,
+    generate,
+)
 from steunpunt.config import Config
 from steunpunt.model import ConfigError
 
 PASSWORD_RANDOM_BYTES = 24
 _READER_FILE = "reader.password"
+_INTEGRATOR_FILE = "integrator.password"
 _OWNER_ONLY = 0o600
 
 
@@ -18,7 +28,8 @@ def write_files(config: Config, folder: Path, run_as: RunAs = "mosquitto") -> li
     """Write the broker's files into ``folder`` and return their paths.
 
     The node's password is read from ``broker.password_file``, or drawn and written there; a password for integrators is
-    kept beside the files. Run again, it keeps both. Raises ConfigError when a file cannot be written.
+    kept beside the files, and with ``[broker.downlink]`` one for those who may send. Run again, it keeps them. Raises
+    ConfigError when a file cannot be written.
     """
     if config.broker.password_file is None:
         raise ConfigError('key `broker.password_file` is missing; add it (password_file = "broker.password")')
@@ -29,6 +40,8 @@ def write_files(config: Config, folder: Path, run_as: RunAs = "mosquitto") -> li
             config.broker.username: _account(Path(config.broker.password_file)),
             READER_USER: _account(folder / _READER_FILE),
         }
+        if config.broker.downlink is not None:
+            accounts[INTEGRATOR_USER] = _account(folder / _INTEGRATOR_FILE)
         files = generate(config, Places(str(folder), str(data), run_as), accounts)
         for name, text in files.items():
             _write(folder / name, text, _OWNER_ONLY if name == PASSWORD_FILE else 0o644)

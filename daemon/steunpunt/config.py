@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
 
+from steunpunt.configwords import EXAMPLES, FORMS
 from steunpunt.model import COORDINATOR_ID_MAX, ConfigError, Role
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -118,6 +119,19 @@ class RegionListener(Section, frozen=True, kw_only=True):
     key_file: FileName
 
 
+class Downlink(Section, frozen=True, kw_only=True):
+    """What integrators may send into the mesh over MQTT; without this section nothing."""
+
+    airtime_s_per_hour_max: Annotated[int, msgspec.Meta(ge=1, le=180)] = 36
+    """Seconds that this radio may transmit for integrators in any hour; 36 s are one percent of it."""
+
+
+class HomeAssistant(Section, frozen=True, kw_only=True):
+    """Tell Home Assistant of this site by its MQTT discovery; without this section not."""
+
+    discovery_prefix: TopicName = "homeassistant"
+
+
 class Broker(Section, frozen=True, kw_only=True):
     """The local MQTT broker."""
 
@@ -127,6 +141,8 @@ class Broker(Section, frozen=True, kw_only=True):
     username: str = "steunpunt"
     password_file: FileName | None = None
     mesh_root: TopicName = "msh/EU_868"
+    downlink: Downlink | None = None
+    homeassistant: HomeAssistant | None = None
     bridge: Bridge | None = None
     region_listener: RegionListener | None = None
 
@@ -263,101 +279,12 @@ def _expectation(what: str, key: str) -> str:
         choices = list(Role) if annotation is Role else get_args(annotation)
         return f"expected one of {', '.join(choices)}, got {what.rpartition(' value ')[2]}"
     if "matching regex" in what:
-        return f"expected {_FORMS[_plain(key)]}"
+        return f"expected {FORMS[_plain(key)]}"
     return what[:1].lower() + what[1:]
 
 
-_FORM_OF_NAME = "1 to 80 characters on one line, without spaces around them"
-_FORMS = {
-    "site.name": _FORM_OF_NAME,
-    "site.place": _FORM_OF_NAME,
-    "point.name": _FORM_OF_NAME,
-    "point.place": _FORM_OF_NAME,
-    "region.name": _FORM_OF_NAME,
-    "region.coordinator_name": _FORM_OF_NAME,
-    "region.fallback_address": _FORM_OF_NAME,
-    "radio.node": "an exclamation mark and eight of 0-9 a-f",
-    "radio.long_name": "1 to 39 characters on one line, without spaces around them",
-    "radio.short_name": "1 to 4 characters without spaces",
-    "broker.mesh_root": "1 to 60 characters without #, + or spaces",
-    "panel.button.name": "1 to 31 of a-z, 0-9 and -",
-}
-_EXAMPLES = {
-    "site": "a section [site]",
-    "site.role": 'role = "kiosk"',
-    "site.id": "id = 47",
-    "site.name": 'name = "Buurthuis De Regenboog"',
-    "site.place": 'place = "Kerkplein 1, Maastricht"',
-    "region": "a section [region]",
-    "region.name": 'name = "Zuid-Limburg"',
-    "region.coordinator": "coordinator = 1",
-    "region.coordinator_name": 'coordinator_name = "Brandweerkazerne Noord"',
-    "region.fallback_address": 'fallback_address = "Willem Alexanderweg 1, Maastricht"',
-    "keys": "a section [keys]",
-    "keys.file": 'file = "site.keys"',
-    "radio": "a section [radio]",
-    "radio.kind": 'kind = "serial"',
-    "radio.host": 'host = "127.0.0.1"',
-    "radio.port": "port = 4403",
-    "radio.path": 'path = "/dev/serial/by-path/platform-xhci-hcd.1-usb-0:1:1.0"',
-    "radio.node": 'node = "!a1b2c3d4"',
-    "radio.channel": 'channel = "serial"',
-    "radio.hop_limit": "hop_limit = 3",
-    "radio.region": 'region = "EU_868"',
-    "radio.preset": 'preset = "LONG_FAST"',
-    "radio.role": 'role = "CLIENT"',
-    "radio.long_name": 'long_name = "Steunpunt De Regenboog"',
-    "radio.short_name": 'short_name = "SP47"',
-    "radio.channel_key_file": 'channel_key_file = "channel.key"',
-    "radio.position": "a section [radio.position]",
-    "radio.position.latitude": "latitude = 50.8514",
-    "radio.position.longitude": "longitude = 5.691",
-    "radio.position.altitude_m": "altitude_m = 49",
-    "broker": "a section [broker]",
-    "broker.enabled": "enabled = true",
-    "broker.host": 'host = "127.0.0.1"',
-    "broker.port": "port = 1883",
-    "broker.username": 'username = "steunpunt"',
-    "broker.password_file": 'password_file = "broker.password"',
-    "broker.mesh_root": 'mesh_root = "msh/EU_868"',
-    "broker.bridge": "a section [broker.bridge]",
-    "broker.bridge.host": 'host = "broker.example.org"',
-    "broker.bridge.port": "port = 8883",
-    "broker.bridge.ca_file": 'ca_file = "region-ca.pem"',
-    "broker.bridge.certificate_file": 'certificate_file = "site.pem"',
-    "ledger.key_file": 'key_file = "ledger.key"',
-    "broker.bridge.key_file": 'key_file = "site-key.pem"',
-    "broker.region_listener": "a section [broker.region_listener]",
-    "broker.region_listener.host": 'host = "0.0.0.0"',
-    "broker.region_listener.port": "port = 8883",
-    "broker.region_listener.ca_file": 'ca_file = "region-ca.pem"',
-    "broker.region_listener.certificate_file": 'certificate_file = "region.pem"',
-    "broker.region_listener.key_file": 'key_file = "region-key.pem"',
-    "ledger": "a section [ledger]",
-    "ledger.path": 'path = "/var/lib/steunpunt/ledger.db"',
-    "control": "a section [control]",
-    "control.socket": 'socket = "/run/steunpunt/node.sock"',
-    "web": "a section [web]",
-    "web.host": 'host = "127.0.0.1"',
-    "web.port": "port = 8080",
-    "web.desk_passwords_file": 'desk_passwords_file = "desk.passwords"',
-    "point": "a section [[point]]",
-    "point.id": "id = 47",
-    "point.name": 'name = "Buurthuis De Regenboog"',
-    "point.place": 'place = "Kerkplein 1, Maastricht"',
-    "panel": "a section [panel]",
-    "panel.pins": 'pins = "gpio"',
-    "panel.buzzer_pin": "buzzer_pin = 22",
-    "panel.button": "a section [[panel.button]]",
-    "panel.button.name": 'name = "help"',
-    "panel.button.button_pin": "button_pin = 17",
-    "panel.button.lamp_pin": "lamp_pin = 27",
-    "panel.button.cancel_s": "cancel_s = 30",
-}
-
-
 def _example(key: str) -> str:
-    return _EXAMPLES[_plain(key)]
+    return EXAMPLES[_plain(key)]
 
 
 def _plain(key: str) -> str:

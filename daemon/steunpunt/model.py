@@ -211,6 +211,14 @@ class PacketHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class DownlinkHeard:
+    """An integrator published something for the mesh on the local broker; to be judged by the bridge."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RadioPrepared:
     """The radio finished its handshake: what the bridge must know of it.
 
@@ -222,6 +230,8 @@ class RadioPrepared:
     preset: str
     firmware: str
     drift: tuple[str, ...] = ()
+    long_names: tuple[tuple[int, str], ...] = ()
+    """Names of the nodes that the radio knows, by number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +294,8 @@ class SendFrame:
     destination: int | None = None
     want_ack: bool = False
     carrier: int | None = None
+    packet: bytes = b""
+    """A whole MeshPacket that the bridge made for an integrator, sent instead of ``payload`` under an id of our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +335,7 @@ Event = (
     | FrameHeard
     | SendEnded
     | PacketHeard
+    | DownlinkHeard
     | RadioPrepared
     | ButtonPressed
     | CallCancelled

@@ -50,7 +50,9 @@ with _without_package_init():
         mesh_pb2,
         module_config_pb2,
         mqtt_pb2,
+        paxcount_pb2,
         portnums_pb2,
+        remote_hardware_pb2,
         telemetry_pb2,
     )
 
@@ -69,7 +71,9 @@ __all__ = [
     "mqtt_pb2",
     "node_name",
     "node_num",
+    "paxcount_pb2",
     "portnums_pb2",
+    "remote_hardware_pb2",
     "sender",
     "set_sender",
     "telemetry_pb2",

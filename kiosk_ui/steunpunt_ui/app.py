@@ -12,6 +12,7 @@ from steunpunt.model import Role
 from steunpunt_ui.context import Shared, share
 from steunpunt_ui.errors import QuietFlask, add_error_pages
 from steunpunt_ui.languages import DEFAULT_LANGUAGE, add_languages
+from steunpunt_ui.metrics import add_metrics
 from steunpunt_ui.pages import add_page_words
 from steunpunt_ui.security import guard
 
@@ -32,6 +33,7 @@ def create_app(config: Config, client: Client, desk: "DeskDoor | None" = None) -
     add_languages(app)
     add_page_words(app, config)
     add_error_pages(app, config)
+    add_metrics(app, client)
     if config.site.role is Role.COORDINATOR:
         _add_desk(app, config, desk)
     else:

@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from steunpunt.config import Broker
 from steunpunt.links.broker import BrokerLink
 from steunpunt.model import BridgeChanged, Event, FrameHeard, LinkChanged, LinkName, SendEnded, SendFrame, SendOutcome
-from tests.fakes.brokers import NODE_PASSWORD, READER_PASSWORD, Certificate, Mosquitto
+from tests.fakes.brokers import PASSWORDS, Certificate, Mosquitto
 
 EventT = TypeVar("EventT")
 
@@ -77,7 +77,7 @@ class Tool:
         self.acked: set[int] = set()
         self.client = paho.Client(CallbackAPIVersion.VERSION2)
         if user is not None:
-            self.client.username_pw_set(user, {"reader": READER_PASSWORD, "steunpunt": NODE_PASSWORD}[user])
+            self.client.username_pw_set(user, PASSWORDS[user])
         if certificate is not None:
             self.client.tls_set(certificate.ca, certificate.certificate, certificate.key)
         self.client.on_message = lambda _c, _d, message: self.heard.append((message.topic, bytes(message.payload)))

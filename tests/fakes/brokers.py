@@ -21,7 +21,8 @@ from steunpunt.brokerconfig import SALT_BYTES, Account, Places, generate
 from steunpunt.config import Broker, Config, Control, Keys, Ledger, Radio, Region, Site
 from steunpunt.model import Role
 
-NODE_PASSWORD, READER_PASSWORD = "node-secret", "reader-secret"
+NODE_PASSWORD, READER_PASSWORD, INTEGRATOR_PASSWORD = "node-secret", "reader-secret", "integrator-secret"
+PASSWORDS = {"steunpunt": NODE_PASSWORD, "reader": READER_PASSWORD, "integrator": INTEGRATOR_PASSWORD}
 Wait = Callable[..., None]
 
 
@@ -52,18 +53,24 @@ class Mosquitto:
         accounts = {
             "steunpunt": Account(node_password, bytes(SALT_BYTES)),
             "reader": Account(READER_PASSWORD, b"r" * SALT_BYTES),
+            "integrator": Account(INTEGRATOR_PASSWORD, b"i" * SALT_BYTES),
         }
         for name, text in generate(self.config, Places(str(files), str(data), "root"), accounts).items():
             (files / name).write_text(text, "utf-8")
         self.password_file.write_text(f"{NODE_PASSWORD}\n", "utf-8")
 
-    def start(self) -> None:
+    def start(self, *, file_bytes_max: int | None = None) -> None:
+        """Start it; with ``file_bytes_max`` no file of its can grow beyond, as on a full disk."""
         program = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
         if program is None:
             pytest.fail("mosquitto is not installed; type: make test, or apt-get install mosquitto")
         with (self.folder / "log").open("ab") as log:
             conf = str(self.folder / "files" / "mosquitto.conf")
-            self._process = subprocess.Popen([program, "-c", conf], stdout=log, stderr=log)
+            command = [program, "-c", conf]
+            if file_bytes_max is not None:  # ignored signals stay ignored, so that a write fails instead
+                limit = f'trap \'\' XFSZ; ulimit -f {file_bytes_max // 512}; exec "$0" "$@"'
+                command = ["/bin/sh", "-c", limit, *command]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
         self._wait_until(self._listens, 10, "mosquitto listens")
 
     def _listens(self) -> bool:

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steunpunt.bridge import NAMES_MAX, Translator
+from steunpunt.bridge.uplink import NAMES_MAX, Translator
 from steunpunt.model import RadioPrepared
 from steunpunt.wire import config_pb2, mesh_pb2, mqtt_pb2, portnums_pb2, telemetry_pb2
 

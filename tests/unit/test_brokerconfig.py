@@ -16,7 +16,20 @@ from steunpunt.brokerconfig import (
     generate,
     hash_password,
 )
-from steunpunt.config import Bridge, Broker, Config, Control, Keys, Ledger, Radio, Region, RegionListener, Site
+from steunpunt.config import (
+    Bridge,
+    Broker,
+    Config,
+    Control,
+    Downlink,
+    HomeAssistant,
+    Keys,
+    Ledger,
+    Radio,
+    Region,
+    RegionListener,
+    Site,
+)
 from steunpunt.model import ConfigError, Role
 
 PLACES = Places("/etc/steunpunt/broker", "/var/lib/mosquitto")
@@ -102,6 +115,26 @@ def test_the_reader_may_write_nothing_and_sees_no_packets() -> None:
     assert rights
     assert all(line.startswith("topic read ") for line in rights)
     assert not any(word in line for line in rights for word in ("/up", "/down", "v1/#", "v1/+/#"))
+
+
+def test_only_with_downlink_on_may_integrators_write_and_only_for_the_mesh() -> None:
+    assert "user integrator" not in generate(config(), PLACES, ACCOUNTS)["acl"]
+    acl = generate(config(broker=Broker(downlink=Downlink())), PLACES, ACCOUNTS)["acl"]
+    before, _, rights = acl.partition("user integrator")
+    assert [line for line in lines(rights) if "write" in line] == [
+        "topic write msh/EU_868/2/json/mqtt/#",
+        "topic write msh/EU_868/2/e/#",
+    ]
+    assert not any(word in rights for word in ("/up", "/down", "steunpunt/v1/#"))
+    reader = lines(before.partition("user reader")[2])
+    assert reader == [line for line in lines(rights) if "write" not in line]
+
+
+def test_home_assistants_prefix_is_open_only_when_it_is_used() -> None:
+    assert "homeassistant" not in generate(config(), PLACES, ACCOUNTS)["acl"]
+    home = HomeAssistant(discovery_prefix="ha/x")
+    acl = lines(generate(config(broker=Broker(homeassistant=home)), PLACES, ACCOUNTS)["acl"])
+    assert [line for line in acl if "ha/x" in line] == ["topic write ha/x/#", "topic read ha/x/#"]
 
 
 def test_a_password_is_hashed_as_mosquitto_does() -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from steunpunt import config
+from steunpunt.configwords import EXAMPLES as WORDS
 from steunpunt.model import ConfigError, Role, SteunpuntError
 
 EXAMPLES = Path(__file__).parents[2] / "config"
@@ -58,6 +59,12 @@ port = 1883
 username = "steunpunt"
 password_file = "broker.password"
 mesh_root = "msh/EU_868"
+
+[broker.downlink]
+airtime_s_per_hour_max = 36
+
+[broker.homeassistant]
+discovery_prefix = "homeassistant"
 
 [broker.bridge]
 host = "broker.example.org"
@@ -246,7 +253,7 @@ def test_an_unknown_section(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", KEYS)
 def test_what_it_says_to_write_is_itself_right(key: str) -> None:
     plain = key.replace("[1]", "")
-    example = config._EXAMPLES[plain]
+    example = WORDS[plain]
     lines = FULL.splitlines()
     lines[line_in(FULL, key) - 1] = example
     msgspec.convert(tomllib.loads("\n".join(lines)), config.Config)
@@ -256,7 +263,7 @@ def test_what_it_says_to_write_is_itself_right(key: str) -> None:
 def test_there_is_no_example_of_a_key_that_is_gone() -> None:
     known = {key.replace("[1]", "") for key in KEYS}
     sections = {".".join(key.split(".")[:depth]) for key in known for depth in (1, 2)}
-    assert config._EXAMPLES.keys() <= known | sections
+    assert WORDS.keys() <= known | sections
 
 
 def test_choices_are_listed(tmp_path: Path) -> None:

@@ -150,6 +150,15 @@ def test_the_handshake_prepares_the_radio() -> None:
     assert walk.session.ready
 
 
+def test_the_bridge_learns_the_names_that_the_radio_knows() -> None:
+    walk = Walk()
+    known = [mesh_pb2.NodeInfo(num=num, user=mesh_pb2.User(long_name=name)) for num, name in ((NODE, "a"), (PEER, "b"))]
+    nodes = [Variant(node_info=info) for info in [*known, mesh_pb2.NodeInfo(num=5)]]
+    walk.hear(*nodes, *handshake(channel(0, ""), channel(1, "serial")))
+    (prepared,) = [event for event in walk.events() if isinstance(event, RadioPrepared)]
+    assert prepared.long_names == ((NODE, "a"), (PEER, "b"))
+
+
 def test_another_config_complete_id_is_not_ours() -> None:
     walk = Walk()
     walk.hear(*handshake()[:-1], Variant(config_complete_id=CONFIG_ID + 1))
@@ -439,6 +448,27 @@ def test_no_bytes_and_no_times_raise(steps: list[bytes | float], done: bool) -> 
     walk.session.close(Kind.LOST, "end")
     sends = [attempt for attempt, step in enumerate(steps) if not isinstance(step, bytes)]
     assert sorted(attempt for attempt, _ in outcomes(walk.events())) == sends
+
+
+def test_an_integrators_packet_goes_as_it_is_under_an_id_of_ours_and_last(ready: Walk) -> None:
+    walk = ready
+    foreign = mesh_pb2.MeshPacket(to=PEER, channel=2, hop_limit=1, id=9)
+    foreign.decoded.portnum, foreign.decoded.payload = Port.TEXT_MESSAGE_APP, b"x" * 232
+    walk.session.send(SendFrame(LinkName.MESH, 1, b"first", Lane.OTHER), walk.now)
+    frame = SendFrame(LinkName.MESH, -1, b"", Lane.HOUSEKEEPING, packet=foreign.SerializeToString())
+    walk.session.send(frame, walk.now)
+    walk.session.send(SendFrame(LinkName.MESH, 2, b"second", Lane.OTHER), walk.now)
+    sent = []
+    for _ in range(3):
+        (packet,) = walk.sent()
+        sent.append(packet)
+        walk.hear(Variant(queueStatus=mesh_pb2.QueueStatus(res=0, free=15, maxlen=16, mesh_packet_id=packet.id)))
+        walk.pass_time(walk.now + GAP_S)
+    assert [packet.decoded.payload for packet in sent] == [b"first", b"second", b"x" * 232]
+    foreign.id = sent[2].id
+    assert sent[2] == foreign
+    ends = [(event.attempt_id, event.outcome) for event in walk.events() if isinstance(event, SendEnded)]
+    assert ends == [(1, SendOutcome.TAKEN), (2, SendOutcome.TAKEN), (-1, SendOutcome.TAKEN)]
 
 
 # --- a radio that starts up, and one without a word on its queue

@@ -1,5 +1,6 @@
 """A coordinator's engine: receives pieces into cases, receipts them, and carries replies back until they are held."""
 
+import logging
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -41,6 +42,9 @@ RECEIPTS_MAX = 2_000
 REFUSED_WAIT_MS = 5_000
 ACTIVE_MIN_MAX = 254
 LAST_ACT = "last_act_ms"
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,10 @@ class CoordinatorEngine:
         dues = [self._receipts_due_ms, self._replies_due_ms]
         dues += [self._beacon_due_ms] if self.links.broker.up else []
         return min((due for due in dues if due is not None), default=None)
+
+    def wants_mesh(self, _connection: sa.Connection, _now_ms: int) -> bool:
+        """Return whether a receipt waits for the mesh, or something is on its way there."""
+        return bool(self._receipts) or bool(self._flights.count(LinkName.MESH))
 
     @staticmethod
     def _not_here(event: HelpSubmitted | SupplementSubmitted) -> list[Effect]:
@@ -243,6 +251,7 @@ class CoordinatorEngine:
             self._head(connection, now_ms), [self._claim(connection, reply) for reply, _ in batch]
         )
         carrier = incoming.roads_of(connection, first.at.site).carrier if link is LinkName.BROKER else None
+        _log.info("action=send_reply replies=%s site=%d link=%s", [reply.id for reply, _ in batch], first.at.site, link)
         flight = ReplyFlight(tuple((reply.id, tries) for reply, tries in batch))
         attempt_id = self._flights.begin(link, flight)
         return SendFrame(link, attempt_id, payload, Lane.URGENT, carrier=carrier)

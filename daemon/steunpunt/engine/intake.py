@@ -1,5 +1,6 @@
 """Taking pieces in: authenticate, remove duplicates, make cases and events of them, in the caller's transaction."""
 
+import logging
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys, epoch_id, keys
 from steunpunt.protocol.packets import HeardPiece, SealedPiece, parse_piece
 from steunpunt.relay.outbox import lane_for
 
+_log = logging.getLogger(__name__)
 EPOCHS_CACHED_MAX = 256
 HURRY_TRIES_MIN = 3
 SILENT_MS_MIN = 60_000
@@ -156,7 +158,10 @@ class Intake:
                 )
             self._counts["acknowledgements"] += 1
             return []
-        if incoming.piece_opened(connection, at):
+        copy = incoming.piece_opened(connection, at)
+        kind = type(message).__name__
+        _log.info("action=intake site=%d n=%d link=%s kind=%s copy=%s", at.site, at.n, arrival.link, kind, copy)
+        if copy:
             self._counts["copies"] += 1
             incoming.note_copy(connection, at, arrival.link)
         else:

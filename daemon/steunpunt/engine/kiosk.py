@@ -1,5 +1,6 @@
 """A kiosk's engine: accepts requests, sends them until the region has receipted them, follows what is said of them."""
 
+import logging
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -44,6 +45,9 @@ from steunpunt.relay import outbox, states
 BROKER_FLYING_MAX = 8
 MESH_FLYING_MAX = 1
 """One at a time: the radio's own queue knows nothing of our lanes."""
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,13 @@ class KioskEngine:
         dues = [self._next_ms, self.calls.next_due_ms(), self._acknowledger.due_ms]
         return min((due for due in dues if due is not None), default=None)
 
+    def wants_mesh(self, connection: sa.Connection, now_ms: int) -> bool:
+        """Return whether a message waits for the mesh or is on its way there: nobody else's goes before it."""
+        roads = self.links.roads(now_ms)
+        if self._flights.count(LinkName.MESH):
+            return True
+        return any(LinkName.MESH in outbox.links_for(message, roads) for message in outgoing.waiting(connection))
+
     def _take(self, connection: sa.Connection, event: Event, now_ms: int) -> list[Effect]:
         match event:
             case HelpSubmitted() | SupplementSubmitted():
@@ -138,6 +149,7 @@ class KioskEngine:
             if isinstance(form, HelpSubmitted):
                 body = self._acceptor.help(connection, form, now_ms)
                 self.counts["accepted"] += not body["repeated"]
+                _log.info("action=accept ticket=%s repeated=%s", body["number"], body["repeated"])
             else:
                 body = self._acceptor.supplement(connection, form, now_ms)
             answer = {"ok": True, **body}
@@ -194,6 +206,7 @@ class KioskEngine:
         """Note what a genuine token says of a message; False when it says nothing new."""
         news = not message.receipted
         if news:
+            _log.info("action=receipt message=%d link=%s code=%s", message.id, link, code.name)
             outgoing.note_receipt(connection, message, now_ms)
         if not message.is_request:
             return news
@@ -230,6 +243,8 @@ class KioskEngine:
         self.counts[f"sent_{event.link}_{event.outcome}"] += 1
         if not isinstance(flight, Flight):
             return
+        message_id, detail = flight.message_id, event.detail
+        _log.info("action=sent message=%d link=%s outcome=%s reason=%r", message_id, event.link, event.outcome, detail)
         if event.outcome is not SendOutcome.TAKEN:
             message = outgoing.outgoing(connection, flight.message_id)
             wait_ms = outbox.refused_wait_ms(event.link, message.lane, flight.tries, self._entropy.unit())
@@ -279,6 +294,7 @@ class KioskEngine:
         outgoing.note_try(connection, choice.message_id, choice.link, tries, now_ms + wait_ms)
         flight = Flight(choice.message_id, tries)
         attempt_id = self._flights.begin(choice.link, flight)
+        _log.info("action=send message=%d link=%s try=%d", choice.message_id, choice.link, tries)
         hello = outbox.says_hello(receipted=message.receipted_epoch, tries=tries)
         at_least = message.created_ms < self._ledger.clock.certain_ms
         age = pack_age((now_ms - message.created_ms) / 1000, at_least=at_least)

@@ -173,6 +173,11 @@ def queue_figures(connection: sa.Connection) -> tuple[int, int | None]:
     return int(count), oldest
 
 
+def last_receipt_ms(connection: sa.Connection) -> int | None:
+    """Return the ledger ms of the last receipt, None when there was none yet."""
+    return connection.execute(sa.select(sa.func.max(messages.c.receipted_ms))).scalar()
+
+
 def outgoing(connection: sa.Connection, message_id: int) -> Outgoing:
     """Return what is needed to send a message once more."""
     query = (

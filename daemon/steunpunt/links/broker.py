@@ -29,8 +29,17 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from steunpunt.config import Broker
 from steunpunt.links.base import STABLE_S, Backoff, Clock, Inbox, LinkThread
-from steunpunt.links.topics import BridgeStates, Topics, bridge_of, carrier_of
-from steunpunt.model import BridgeChanged, FrameHeard, LinkName, Role, SendEnded, SendFrame, SendOutcome
+from steunpunt.links.topics import BridgeStates, DownlinkTopics, Topics, bridge_of, carrier_of
+from steunpunt.model import (
+    BridgeChanged,
+    DownlinkHeard,
+    FrameHeard,
+    LinkName,
+    Role,
+    SendEnded,
+    SendFrame,
+    SendOutcome,
+)
 
 KEEPALIVE_S = 30
 KEEPALIVE_MARGIN_S = 0.1
@@ -40,10 +49,13 @@ CONNECT_S = 5.0
 PUBACK_S = 10.0
 """A broker that takes longer over one PUBACK is taken for hanging."""
 PAYLOAD_BYTES_MAX = 512
+DOWNLINK_BYTES_MAX = 4096
+"""Longest message of an integrator that is looked at: a text of 232 bytes, even if all of it is escaped."""
+GATEWAYS_MAX = 64
 COMMANDS_MAX = 1024
 UNACKED_MAX = 256
 """QoS 1 messages on their way to the broker at one time."""
-RETRY_FIRST_S, RETRY_CAP_S = 0.2, 2.0
+RETRY_FIRST_S, RETRY_CAP_S = 0.2, 1.5
 _log = logging.getLogger(__name__)
 _PASSWORD_REFUSALS = ("Bad user name or password", "Not authorized")
 
@@ -88,6 +100,9 @@ class BrokerLink(LinkThread):
         super().__init__(inbox, clock)
         self.config = config
         self.topics = Topics(site_id, role)
+        self.downlink = DownlinkTopics(config.mesh_root)
+        self._gateways: set[str] = set()
+        """Last topic levels of our own uplink: with downlink on, the broker sends it back to us."""
         self.where = f"{config.host}:{config.port}"
         self.handles = itertools.count(1)
         self._bridges = BridgeStates()
@@ -95,6 +110,8 @@ class BrokerLink(LinkThread):
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish at QoS 0 for integrators; dropped and counted while the link is down or full."""
+        if self.config.downlink is not None and self.downlink.is_uplink(topic) and len(self._gateways) < GATEWAYS_MAX:
+            self._gateways.add(topic.rpartition("/")[2])
         if self.offer(_Publish(topic, payload, retain)):
             self.count("publish_dropped")
 
@@ -109,6 +126,10 @@ class BrokerLink(LinkThread):
         """Take mosquitto's word on one of its bridges."""
         if self._bridges.take(name, up=payload == b"1"):
             self.emit(BridgeChanged(self._bridges.up))
+
+    def is_echo(self, topic: str) -> bool:
+        """Say whether an envelope's topic is one that this link publishes on."""
+        return self.downlink.is_uplink(topic) and topic.rpartition("/")[2] in self._gateways
 
     def run(self) -> None:
         """Serve one connection after the other until told to stop."""
@@ -353,7 +374,7 @@ class _Connection:
     ) -> None:
         where, user = self._link.where, self._link.config.username
         if not code.is_failure:
-            client.subscribe(self._link.topics.subscriptions())
+            self._subscribe(client)
         elif code.getName() in _PASSWORD_REFUSALS:
             self._fail(
                 f"the broker at {where} refuses the password of user {user}; "
@@ -361,6 +382,16 @@ class _Connection:
             )
         else:
             self._fail(f"the broker at {where} refuses the connection ({code.getName()}); look in its log")
+
+    def _subscribe(self, client: paho.Client) -> None:
+        """Ask for the site's topics. Integrators' messages at QoS 0: what nobody hears now is not sent later."""
+        downlink = [self._link.downlink.json, self._link.downlink.envelopes]
+        wanted = self._link.topics.subscriptions()
+        if self._link.config.downlink is not None:
+            wanted += [(each, 0) for each in downlink]
+        else:
+            client.unsubscribe(downlink)  # the session may be older than the config
+        client.subscribe(wanted)
 
     def _on_subscribe(
         self, client: paho.Client, _d: object, _mid: int, codes: list[ReasonCode], _props: Properties | None
@@ -396,6 +427,10 @@ class _Connection:
             if message.qos:
                 client.ack(message.mid, message.qos)
             return
+        if self._is_downlink(message.topic):
+            self._link.count("downlink_heard")
+            self._link.emit(DownlinkHeard(message.topic, bytes(message.payload)))
+            return
         handle = None
         if message.qos:
             handle = next(self._link.handles)
@@ -413,11 +448,18 @@ class _Connection:
         if (bridge := bridge_of(topic)) is not None:
             self._link.bridge_heard(bridge, bytes(message.payload))
             return "bridge_states"
-        if not self._link.topics.is_ours(topic):
+        downlink = self._is_downlink(topic)
+        if downlink and self._link.is_echo(topic):
+            return "uplink_echoes"
+        if not downlink and not self._link.topics.is_ours(topic):
             return "dropped_topic"
         if message.retain:  # ours are never retained: it would come again at every connection
             return "dropped_retained"
-        return None if 0 < len(message.payload) <= PAYLOAD_BYTES_MAX else "dropped_size"
+        bytes_max = DOWNLINK_BYTES_MAX if downlink else PAYLOAD_BYTES_MAX
+        return None if 0 < len(message.payload) <= bytes_max else "dropped_size"
+
+    def _is_downlink(self, topic: str) -> bool:
+        return self._link.config.downlink is not None and self._link.downlink.matches(topic)
 
 
 def _why(error: OSError | UnicodeDecodeError) -> str:

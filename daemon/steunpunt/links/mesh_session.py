@@ -62,6 +62,8 @@ HELD_PACKETS_MAX = 64
 OWN_IDS_MAX = 64
 """Packet ids of ours that a routing answer may still name."""
 CHANNELS_MAX = 8
+NAMES_MAX = 512
+"""Names taken from the radio's list of nodes."""
 PRIORITY_RELIABLE, PRIORITY_DEFAULT = 70, 64
 
 _PRIVATE_APP = portnums_pb2.PortNum.PRIVATE_APP
@@ -114,6 +116,7 @@ class _Learned:
     firmware: str = ""
     preset: str = ""
     channels: dict[int, str] = field(default_factory=dict)
+    long_names: dict[int, str] = field(default_factory=dict)
 
     def channel_names(self) -> tuple[str, ...]:
         return tuple(self.channels.get(index, "") for index in range(max(self.channels, default=-1) + 1))
@@ -194,7 +197,7 @@ class Session:
         """Queue one frame; its SendEnded comes as an event."""
         if not self.ready:
             self._refuse(effect, "link down")
-        elif not 0 < len(effect.payload) <= PACKET_BYTES_MAX:
+        elif not effect.packet and not 0 < len(effect.payload) <= PACKET_BYTES_MAX:
             self._refuse(effect, f"payload of {len(effect.payload)} bytes; 1 to {PACKET_BYTES_MAX} fit")
         else:
             for ended in self._queue.offer(effect):
@@ -261,27 +264,38 @@ class Session:
         kind = message.WhichOneof("payload_variant")
         if not self.ready:
             self._state.take(message)
-        if kind == "packet":
+        if kind in ("metadata", "channel", "node_info", "config"):
+            self._learn(kind, message)
+        elif kind == "packet":
             self._packet(message.packet)
         elif kind == "queueStatus":
             self._queue_status(message.queueStatus, now)
         elif kind == "my_info":
             self._learned.node_num = message.my_info.my_node_num
             self._reask_at = float("inf")
-        elif kind == "metadata":
-            self._learned.firmware = message.metadata.firmware_version
-        elif kind == "channel":
-            self._learn_channel(message.channel.index, message.channel.role, message.channel.settings.name)
-        elif kind == "config" and message.config.WhichOneof("payload_variant") == "lora":
-            self._learned.preset = _preset_name(message.config.lora)
         elif kind == "config_complete_id" and message.config_complete_id == self._config_id:
             self._complete(now)
         elif kind == "rebooted" and message.rebooted:
             self._fail(Kind.REBOOTED, f"the radio at {self._wanted.where} rebooted; asking it again")
 
+    def _learn(self, kind: str, message: mesh_pb2.FromRadio) -> None:
+        """Take over what the radio says of itself and of the nodes it knows."""
+        if kind == "metadata":
+            self._learned.firmware = message.metadata.firmware_version
+        elif kind == "channel":
+            self._learn_channel(message.channel.index, message.channel.role, message.channel.settings.name)
+        elif kind == "node_info":
+            self._learn_name(message.node_info)
+        elif message.config.WhichOneof("payload_variant") == "lora":
+            self._learned.preset = _preset_name(message.config.lora)
+
     def _learn_channel(self, index: int, role: int, name: str) -> None:
         if 0 <= index < CHANNELS_MAX and role != _DISABLED:
             self._learned.channels[index] = name
+
+    def _learn_name(self, info: mesh_pb2.NodeInfo) -> None:
+        if info.HasField("user") and len(self._learned.long_names) < NAMES_MAX:
+            self._learned.long_names[info.num] = info.user.long_name
 
     def _complete(self, now: float) -> None:
         """Compare the radio with the config; become ready or fail with what to mend."""
@@ -312,7 +326,8 @@ class Session:
         names = learned.channel_names()
         drift = self._drift()
         self._state = RadioState()  # the comparison is made; it need not stay in memory
-        self._events.append(RadioPrepared(node_num, names, learned.preset, learned.firmware, drift))
+        known = tuple(learned.long_names.items())
+        self._events.append(RadioPrepared(node_num, names, learned.preset, learned.firmware, drift, known))
         self._events += [PacketHeard(packet, node_num) for packet in self._held]
         self._held.clear()
 
@@ -388,6 +403,10 @@ class Session:
             self._ask_at = now + ASK_S
 
     def _mesh_packet(self, effect: SendFrame, packet_id: int) -> mesh_pb2.MeshPacket:
+        if effect.packet:
+            packet = mesh_pb2.MeshPacket.FromString(effect.packet)
+            packet.id = packet_id
+            return packet
         # hop_limit is always set: unset with want_ack false means no relay at all.
         urgent = effect.lane is Lane.LIFE_THREAT
         return mesh_pb2.MeshPacket(

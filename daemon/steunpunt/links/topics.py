@@ -31,6 +31,16 @@ class Topics:
         return f"steunpunt-{self.role}-{self.site_id}"
 
     @property
+    def status(self) -> str:
+        """The retained topic that says how the site is, as JSON."""
+        return f"{ROOT}/{self.site_id}/status"
+
+    @property
+    def error(self) -> str:
+        """The topic that says why something was not sent into the mesh."""
+        return f"{ROOT}/{self.site_id}/error"
+
+    @property
     def availability(self) -> str:
         """The retained topic that says ``online`` or, by the last will, ``offline``."""
         return f"{ROOT}/{self.site_id}/availability"
@@ -56,6 +66,32 @@ class Topics:
         if self.role is Role.KIOSK:
             return tail in ("all", str(self.site_id))
         return _CARRIER.fullmatch(tail) is not None and int(tail) <= SITE_ID_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class DownlinkTopics:
+    """Where integrators publish what shall go into the mesh: the firmware's own topics below ``mesh_root``."""
+
+    mesh_root: str
+
+    @property
+    def json(self) -> str:
+        """The filter for JSON; it also takes the bare ``…/mqtt``."""
+        return f"{self.mesh_root}/2/json/mqtt/#"
+
+    @property
+    def envelopes(self) -> str:
+        """The filter for ServiceEnvelopes. Our own uplink matches it too, which the link drops unread."""
+        return f"{self.mesh_root}/2/e/+/+"
+
+    def matches(self, topic: str) -> bool:
+        """Say whether a topic is one of these."""
+        json, envelopes = self.json.removesuffix("/#"), self.envelopes.removesuffix("+/+")
+        return topic == json or topic.startswith((f"{json}/", envelopes))
+
+    def is_uplink(self, topic: str) -> bool:
+        """Say whether a topic is one that the bridge publishes envelopes on."""
+        return topic.startswith(self.envelopes.removesuffix("+/+"))
 
 
 def carrier_of(topic: str) -> int | None:

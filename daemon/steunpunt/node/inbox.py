@@ -6,6 +6,7 @@ from steunpunt.model import (
     BellRung,
     ButtonPressed,
     CallCancelled,
+    DownlinkHeard,
     Event,
     FrameHeard,
     HelpSubmitted,
@@ -25,7 +26,7 @@ _ASKED_HERE = (HelpSubmitted, SupplementSubmitted, ButtonPressed, CallCancelled,
 
 def droppable(event: Event | None) -> bool:
     """Return whether an event may be dropped in need: it costs nothing, or its sender sends it again."""
-    return isinstance(event, PacketHeard) or (isinstance(event, FrameHeard) and event.confirm is None)
+    return isinstance(event, PacketHeard | DownlinkHeard) or (isinstance(event, FrameHeard) and event.confirm is None)
 
 
 class Inbox:

@@ -10,8 +10,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from steunpunt import keyfiles
-from steunpunt.bridge import Translator
+from steunpunt import __version__, keyfiles
+from steunpunt.bridge.report import prometheus
 from steunpunt.config import Config
 from steunpunt.control import Body, Server, notify_systemd
 from steunpunt.engine.accepting import TicketStock, form_key
@@ -26,6 +26,7 @@ from steunpunt.model import (
     BellRung,
     ButtonPressed,
     ConfirmFrame,
+    DownlinkHeard,
     Effect,
     Event,
     FrameHeard,
@@ -47,6 +48,7 @@ from steunpunt.model import (
 )
 from steunpunt.node import incarnation
 from steunpunt.node.inbox import Inbox, droppable
+from steunpunt.node.integrators import Integrators
 from steunpunt.node.requests import KioskRequests, Pending, no
 from steunpunt.panel import NotMockError, Panel, UnknownButtonError
 from steunpunt.protocol.keys import CoordinatorKeys
@@ -81,7 +83,7 @@ class Node:
         self._can_keep = True
         self._counts: Counter[str] = Counter()
         self._radio: RadioPrepared | None = None
-        self._translator = Translator(config.broker.mesh_root)
+        self._integrators = Integrators(config, self._publish, time.monotonic)
         self._panel_reason = ""
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
@@ -187,10 +189,8 @@ class Node:
     def _loop(self) -> None:
         while not self._stopping.is_set():
             events = self._inbox.take(self._timeout_s())
-            for event in events:
-                self._bridge(event)
-            ours: list[Event] = [event for event in events if not isinstance(event, PacketHeard)]
-            self._turn(ours)
+            self._turn([event for event in events if not self._bridge(event)])
+            self._report()
             self._mark_incarnation()
             if self._watchdog_s is not None:
                 notify_systemd("WATCHDOG=1")
@@ -211,9 +211,9 @@ class Node:
             return min(KEEP_AGAIN_S, self._watchdog_s or KEEP_AGAIN_S)
         if not isinstance(self._engine, KioskEngine):
             waits.append(DESK_POLL_S)
-        due_ms = self._engine.next_due_ms()
-        if due_ms is not None:
-            waits.append(max(due_ms - self._ledger.clock.now_ms(), 0) / 1000)
+        dues_ms = [self._engine.next_due_ms(), self._integrators.reporter.due_ms]
+        now_ms = self._ledger.clock.now_ms()
+        waits += [max(due_ms - now_ms, 0) / 1000 for due_ms in dues_ms if due_ms is not None]
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _turn(self, events: list[Event]) -> None:
@@ -325,23 +325,57 @@ class Node:
         else:
             self._panel.sound(effect.name, effect.seconds)
 
-    def _bridge(self, event: Event) -> None:
-        """Carry what the radio heard to the local broker's msh/ topics; never our own packets."""
+    def _bridge(self, event: Event) -> bool:
+        """Do what an event means to integrators; return whether that is all that it means."""
         try:
-            self._translate(event)
+            return self._for_integrators(event)
         except Exception:  # noqa: BLE001  anything may come off the air; one packet must not stop the node
             _log.exception("action=bridge_failed event=%s", type(event).__name__)
             self._counts["bridge_failed"] += 1
+            return isinstance(event, PacketHeard | DownlinkHeard)
 
-    def _translate(self, event: Event) -> None:
+    def _for_integrators(self, event: Event) -> bool:
+        now_ms = self._ledger.clock.now_ms()
+        match event:
+            case PacketHeard():
+                self._integrators.packet(event)
+                return True
+            case DownlinkHeard():
+                frame = self._integrators.downlink(event, now_ms, ours_waits=lambda: self._ours_waits(now_ms))
+                if frame is not None:
+                    self._perform_safely(frame)
+                return True
+            case SendEnded() if self._integrators.ended(event, now_ms):
+                return True
+            case RadioPrepared():
+                self._tell_drift(event)
+                self._radio = event
+                self._integrators.prepared(event)
+            case LinkChanged(LinkName.BROKER, up=up):
+                if up:
+                    self._integrators.broker_up()
+                else:
+                    self._integrators.reporter.stop()
+            case _:
+                pass
+        self._integrators.reporter.happened(now_ms)
+        return False
+
+    def _ours_waits(self, now_ms: int) -> bool:
+        return self._engine.wants_mesh(self._ledger.connection, now_ms)
+
+    def _report(self) -> None:
+        """Publish the site's state for integrators; whatever goes wrong there must not stop the node."""
+        try:
+            self._integrators.look(self._ledger.clock.now_ms(), lambda: self._status({}))
+        except Exception:  # noqa: BLE001  see above
+            _log.exception("action=report_failed")
+            self._counts["report_failed"] += 1
+
+    def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         broker = self._links.get(LinkName.BROKER)
-        if isinstance(event, RadioPrepared):
-            self._tell_drift(event)
-            self._radio = event
-            self._translator.prepared(event)
-        elif isinstance(event, PacketHeard) and isinstance(broker, BrokerLink):
-            for topic, payload in self._translator.translate(event.packet, event.gateway):
-                broker.publish(topic, payload)
+        if isinstance(broker, BrokerLink):
+            broker.publish(topic, payload, retain=retain)
 
     def _tell_drift(self, radio: RadioPrepared) -> None:
         """Log what differs from the config when that changes, not at each connection."""
@@ -357,7 +391,7 @@ class Node:
     def _asked(self, request: Body) -> Body:
         """Answer the control socket; runs on the connection's thread."""
         op = str(request.get("op", ""))
-        own = {"status": self._status, "bell": self._bell, "panel": self._panel_asked}
+        own = {"status": self._status, "metrics": self._metrics, "bell": self._bell, "panel": self._panel_asked}
         handlers = {**own, **(self._requests.handlers() if self._requests else {})}
         if op not in handlers:
             return no("unknown_op", f"{op[:40]!r} cannot be asked here; known: {', '.join(sorted(handlers))}")
@@ -381,6 +415,9 @@ class Node:
             return no("not_mock", str(error))
         return {"ok": True, "lamp": reading.lamp, "buzzer": reading.buzzer}
 
+    def _metrics(self, request: Body) -> Body:
+        return {"ok": True, "text": prometheus(self._status(request), __version__)}
+
     def _status(self, _request: Body) -> Body:
         config, engine, now_ms = self._config, self._engine, self._ledger.clock.now_ms()
         site = {name: getattr(config.site, name) for name in ("id", "name", "place", "role")}
@@ -400,6 +437,7 @@ class Node:
             "can_keep": self._can_keep,
             "radio": self._radio_status(),
             "panel_reason": self._panel_reason,
+            "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
             "counters": self._counters(),
         }
         if self._requests is not None:
@@ -422,6 +460,7 @@ class Node:
 
     def _counters(self) -> dict[str, int]:
         counters = dict(self._engine.counts) | dict(self._counts) | {"inbox_dropped": self._inbox.dropped}
+        counters |= self._integrators.counters()
         for name, link in self._links.items():
             counters |= {f"{name}_{key}": value for key, value in link.counters().items()}
         return counters

@@ -86,7 +86,12 @@ class KioskRequests:
         """Return the queue's figures for ``status``."""
         with self.lock:
             count, oldest_ms = outgoing.queue_figures(self.reader.connection)
-        return {"queue": count, "oldest_s": None if oldest_ms is None else (now_ms - oldest_ms) // 1000}
+            receipt_ms = outgoing.last_receipt_ms(self.reader.connection)
+        return {
+            "queue": count,
+            "oldest_s": None if oldest_ms is None else (now_ms - oldest_ms) // 1000,
+            "last_receipt_s": None if receipt_ms is None else (now_ms - receipt_ms) // 1000,
+        }
 
     def buttons(self, now_ms: int) -> list[Body]:
         """Return the help buttons for ``status``."""

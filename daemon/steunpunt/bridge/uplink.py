@@ -1,4 +1,4 @@
-"""The radio's packets as the firmware's own MQTT published them, for Home Assistant and the like. Pure.
+"""Uplink: the radio's packets as the firmware's own MQTT published them, for Home Assistant and the like.
 
 Firmware up to 2.7 published each packet twice: as a protobuf envelope on ``<root>/2/e/<channel>/!<gateway>``
 and as JSON on ``<root>/2/json/<channel>/!<gateway>``; 2.8 dropped the JSON. The fields, their names and their
@@ -12,26 +12,35 @@ from collections.abc import Callable
 
 from google.protobuf.message import DecodeError, Message
 
+from steunpunt.bridge.channels import PKI, channel_title
 from steunpunt.model import RadioPrepared
-from steunpunt.wire import BROADCAST, mesh_pb2, mqtt_pb2, node_name, portnums_pb2, telemetry_pb2
+from steunpunt.wire import (
+    BROADCAST,
+    mesh_pb2,
+    mqtt_pb2,
+    node_name,
+    paxcount_pb2,
+    portnums_pb2,
+    remote_hardware_pb2,
+    telemetry_pb2,
+)
 
 Json = dict[str, object]
 PACKET_BYTES_MAX = 512
 """Longest packet looked at: the client protocol's frame holds no longer one."""
 NAMES_MAX = 512
 """Long names remembered for routes, the least recently heard forgotten first."""
-PKI = "PKI"
 UNKNOWN_CHANNEL = "Unknown"
 """Channel in the topic of a packet that this radio has no key for."""
 
 _Port = portnums_pb2.PortNum
-_PRESET_CHANNELS = {"LONG_MODERATE": "LongMod"}
-"""Where the name of an unnamed channel is not simply its preset's in camel case."""
+_Hardware = remote_hardware_pb2.HardwareMessage.Type
 _TOPIC_TRAPS = str.maketrans(dict.fromkeys("+#/\0", "_"))
 
 _ENVIRONMENT = (
     "temperature", "relative_humidity", "barometric_pressure", "gas_resistance", "voltage", "current", "lux",
-    "white_lux", "iaq", "wind_speed", "wind_direction", "wind_gust", "wind_lull", "radiation",
+    "white_lux", "iaq", "distance", "wind_speed", "wind_direction", "wind_gust", "wind_lull", "radiation", "ir_lux",
+    "uv_lux", "weight", "rainfall_1h", "rainfall_24h", "soil_moisture", "soil_temperature",
 )  # fmt: skip
 _AIR_QUALITY = {
     "pm10_standard": "pm10",
@@ -48,6 +57,11 @@ _POSITION_IF_SET = (
 )  # fmt: skip
 
 
+_WORDS = {"true": True, "false": False, "null": None}
+_DIGITS_MAX = 15
+"""Digits of a number that the firmware wrote."""
+
+
 class Translator:
     """Turns packets that the radio handed over into MQTT messages.
 
@@ -57,8 +71,7 @@ class Translator:
     def __init__(self, mesh_root: str) -> None:
         """``mesh_root`` is the topic's beginning, such as ``msh/EU_868``."""
         self._root = mesh_root
-        self._channels: tuple[str, ...] = ()
-        self._unnamed = ""
+        self._radio: RadioPrepared | None = None
         self._names: OrderedDict[int, str] = OrderedDict()
         self.counts: Counter[str] = Counter()
         self._readers: dict[int, tuple[str, Callable[[mesh_pb2.MeshPacket], Json]]] = {
@@ -70,14 +83,15 @@ class Translator:
             _Port.TRACEROUTE_APP: ("traceroute", self._traceroute),
             _Port.WAYPOINT_APP: ("waypoint", self._waypoint),
             _Port.DETECTION_SENSOR_APP: ("detection", self._detection),
+            _Port.PAXCOUNTER_APP: ("paxcounter", self._paxcounter),
+            _Port.REMOTE_HARDWARE_APP: ("", self._remote_hardware),
         }
 
     def prepared(self, radio: RadioPrepared) -> None:
-        """Learn the radio's channels; a packet carries only the index."""
-        self._channels = radio.channel_names
-        words = radio.preset.split("_")
-        camel = "".join(word.capitalize() for word in words) or "Custom"
-        self._unnamed = _PRESET_CHANNELS.get(radio.preset, camel)
+        """Learn the radio's channels, for a packet carries only the index, and the names of nodes it knows."""
+        self._radio = radio
+        for num, name in radio.long_names:
+            self._remember(num, name)
 
     def translate(self, packet: bytes, gateway: int) -> list[tuple[str, bytes]]:
         """Return (topic, payload) for one serialized MeshPacket that radio ``gateway`` handed over."""
@@ -115,8 +129,7 @@ class Translator:
             return PKI
         if not decoded:  # the field then holds a hash of a channel this radio does not have
             return UNKNOWN_CHANNEL
-        name = self._channels[packet.channel] if packet.channel < len(self._channels) else ""
-        return name or self._unnamed or UNKNOWN_CHANNEL
+        return UNKNOWN_CHANNEL if self._radio is None else channel_title(self._radio, packet.channel)
 
     def _json(self, packet: mesh_pb2.MeshPacket, gateway: int) -> bytes:
         body = self._envelope(packet, gateway)
@@ -153,8 +166,11 @@ class Translator:
     def _text(self, packet: mesh_pb2.MeshPacket) -> Json:
         """A text that is itself JSON is inserted parsed: so did the firmware, and automations use it."""
         text = _c_string(packet.decoded.payload)
+        word = text.strip(" \t\r\n").lower()
+        if word in _WORDS:  # its parser knew these in any case
+            return {"payload": _WORDS[word]}
         try:
-            parsed = json.loads(text, parse_constant=_no_constant, parse_float=_float)
+            parsed = json.loads(text, parse_constant=_no_constant, parse_float=_float, parse_int=_float)
             _dump({"payload": parsed})
         except (ValueError, RecursionError):
             return {"payload": {"text": text}}
@@ -225,10 +241,24 @@ class Translator:
             "payload": {
                 "route": self._long_names([asker, *route.route, answerer]),
                 "route_back": self._long_names([answerer, *route.route_back, asker]),
-                "snr_towards": [snr / 4 for snr in route.snr_towards],
-                "snr_back": [snr / 4 for snr in route.snr_back],
+                "snr_towards": [_finite(snr / 4) for snr in route.snr_towards],
+                "snr_back": [_finite(snr / 4) for snr in route.snr_back],
             }
         }
+
+    def _paxcounter(self, packet: mesh_pb2.MeshPacket) -> Json:
+        count = paxcount_pb2.Paxcount.FromString(packet.decoded.payload)
+        return {"payload": {"wifi_count": count.wifi, "ble_count": count.ble, "uptime": count.uptime}}
+
+    def _remote_hardware(self, packet: mesh_pb2.MeshPacket) -> Json:
+        """Only what pins say is told, not what they are asked or told to do."""
+        message = remote_hardware_pb2.HardwareMessage.FromString(packet.decoded.payload)
+        if message.type == _Hardware.GPIOS_CHANGED:
+            return {"type": "gpios_changed", "payload": {"gpio_value": message.gpio_value}}
+        if message.type == _Hardware.READ_GPIOS_REPLY:
+            told = {"gpio_value": message.gpio_value, "gpio_mask": message.gpio_mask}
+            return {"type": "gpios_read_reply", "payload": told}
+        return {}
 
     def _long_names(self, nums: list[int]) -> list[str]:
         return [self._names.get(num, "Unknown") for num in nums]
@@ -252,9 +282,9 @@ def _present(message: Message, names: dict[str, str]) -> Json:
 
 
 def _dump(body: Json) -> bytes:
-    """Write JSON as the firmware's map did: keys in order, no spaces, UTF-8 as it is."""
+    """Write JSON byte for byte as the firmware did: keys in order, no spaces, UTF-8 as it is, each slash escaped."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "replace")
+    return text.replace("/", "\\/").replace("\x7f", "\\u007f").encode("utf-8", "replace")
 
 
 def _c_string(payload: bytes) -> str:
@@ -266,13 +296,19 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-def _float(digits: str) -> float | None:
+def _float(digits: str) -> float | int | None:
     return _finite(float(digits))
 
 
-def _finite(number: float) -> float | None:
-    """Return nothing for what JSON cannot hold, as the firmware wrote null."""
-    return number if math.isfinite(number) else None
+def _finite(number: float) -> float | int | None:
+    """Return a number as the firmware wrote it, to 15 digits; nothing for what JSON cannot hold."""
+    if isinstance(number, int):
+        return number
+    if not math.isfinite(number):
+        return None
+    if number.is_integer() and abs(number) < 10**_DIGITS_MAX:
+        return int(number)
+    return float(f"{number:.{_DIGITS_MAX}g}")
 
 
 def _whole(number: float) -> int | None:

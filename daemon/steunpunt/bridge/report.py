@@ -1,0 +1,137 @@
+"""The site's state for integrators: a retained JSON without personal data, told when it changes. Pure.
+
+Made from the answer to the control socket's ``status``. No ticket, no text and no person is in it.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+Body = dict[str, Any]
+Sample = tuple[Body, float | None]
+"""Labels and value of one line for Prometheus."""
+GAP_MS = 10_000
+"""Shortest time between two reports, in milliseconds."""
+LOOK_MS = 60_000
+"""Without any event the state is looked at this often: ages change by themselves."""
+_MINUTES = (0, 1, 2, 5, 10, 15, 30, 45)
+_HOUR, _DAY = 60, 24 * 60
+
+
+def coarse_minutes(age_s: int | None) -> int | None:
+    """Return an age in minutes, rounded down in steps that grow with it, so that time alone makes few reports."""
+    if age_s is None:
+        return None
+    minutes = age_s // 60
+    if minutes < _HOUR:
+        return max(step for step in _MINUTES if step <= max(minutes, 0))
+    step = _HOUR if minutes < _DAY else _DAY
+    return minutes // step * step
+
+
+def public(status: Body, version: str) -> Body:
+    """Return what everybody with the reader's password may know of the site."""
+    links = status["links"]
+    report: Body = {
+        "site": {key: str(value) if key == "role" else value for key, value in status["site"].items()},
+        "version": version,
+        "links": {str(name): {"up": link["up"], "reason": link["reason"]} for name, link in links.items()},
+        "region": {"fresh": status["region"]["fresh"]},
+        "can_keep": status["can_keep"],
+        "radio": status["radio"],
+    }
+    if "queue" in status:
+        report["queue"] = status["queue"]
+        report["oldest_min"] = coarse_minutes(status["oldest_s"])
+        report["last_receipt_min"] = coarse_minutes(status["last_receipt_s"])
+        report["buttons"] = {button["name"]: str(button["lamp"]) for button in status["buttons"]}
+    return report
+
+
+class Reporter:
+    """Decides when to report: at once after a change, but at most once in GAP_MS."""
+
+    def __init__(self) -> None:
+        self._told = b""
+        self._told_ms: int | None = None
+        self._look_ms = 0
+        self._on = False
+
+    def start(self) -> None:
+        """The broker is there: report as soon as possible, whatever it kept of us."""
+        self._on, self._told, self._told_ms, self._look_ms = True, b"", None, 0
+
+    def stop(self) -> None:
+        """The broker is gone: nobody reads."""
+        self._on = False
+
+    @property
+    def due_ms(self) -> int | None:
+        """When to call :meth:`look` although nothing happened; None for never."""
+        return self._look_ms if self._on else None
+
+    def happened(self, now_ms: int) -> None:
+        """Note that something happened that the state may tell of."""
+        self._look_ms = min(self._look_ms, max(now_ms, self._free_ms()))
+
+    def look(self, now_ms: int, state: Callable[[], Body]) -> bytes | None:
+        """Return the report when it is due and says something new."""
+        if not self._on or now_ms < self._look_ms:
+            return None
+        report = json.dumps(state(), ensure_ascii=False, separators=(",", ":")).encode()
+        self._look_ms = now_ms + LOOK_MS
+        if report == self._told:
+            return None
+        self._told, self._told_ms = report, now_ms
+        return report
+
+    def _free_ms(self) -> int:
+        return 0 if self._told_ms is None else self._told_ms + GAP_MS
+
+
+def prometheus(status: Body, version: str) -> str:
+    """Return the figures in Prometheus's text format; no personal data, and no name but those of links and buttons."""
+    site, radio = status["site"], status["radio"] or {}
+    info = {"version": version, "site": site["id"], "role": site["role"], "firmware": radio.get("firmware", "")}
+    family = _family("info", "gauge", "What this site is", [(info, 1)])
+    links: list[Sample] = [({"link": name}, link["up"]) for name, link in status["links"].items()]
+    family += _family("link_up", "gauge", "Whether a link serves", links)
+    since: list[Sample] = [({"link": name}, link["since_s"]) for name, link in status["links"].items()]
+    family += _family("link_state_age_seconds", "gauge", "Since when a link is as it is", since)
+    region = status["region"]
+    family += _family("region_answers", "gauge", "Whether the coordinator's beacon is fresh", [({}, region["fresh"])])
+    family += _family("region_beacon_age_seconds", "gauge", "Age of the last beacon", [({}, region["age_s"])])
+    family += _family("ledger_can_keep", "gauge", "Whether the ledger takes writes", [({}, status["can_keep"])])
+    if "queue" in status:
+        family += _kiosk(status)
+    air: list[Sample] = [({}, status["downlink_air_ms"] / 1000)]
+    family += _family("downlink_airtime_seconds", "gauge", "Air used for integrators in the last hour", air)
+    events: list[Sample] = [({"event": name}, value) for name, value in sorted(status["counters"].items())]
+    family += _family("events_total", "counter", "What happened since the node's start, by name", events)
+    return "".join(f"{line}\n" for line in family)
+
+
+def _kiosk(status: Body) -> list[str]:
+    lines = _family("queue_messages", "gauge", "Messages without receipt", [({}, status["queue"])])
+    lines += _family("oldest_waiting_seconds", "gauge", "Age of the oldest of them", [({}, status["oldest_s"])])
+    receipt: list[Sample] = [({}, status["last_receipt_s"])]
+    lines += _family("last_receipt_age_seconds", "gauge", "Age of the last receipt", receipt)
+    lamps: list[Sample] = [({"button": button["name"], "mode": button["lamp"]}, 1) for button in status["buttons"]]
+    return lines + _family("button_lamp", "gauge", "The mode that a button's lamp is in", lamps)
+
+
+def _family(name: str, kind: str, help_text: str, samples: list[Sample]) -> list[str]:
+    """Return one metric's lines; a value that is not known is left out."""
+    known = [(labels, value) for labels, value in samples if value is not None]
+    full = f"steunpunt_{name}"
+    head = [f"# HELP {full} {help_text}.", f"# TYPE {full} {kind}"]
+    return head + [f"{full}{_labels(labels)} {float(value):.15g}" for labels, value in known] if known else []
+
+
+def _labels(labels: Body) -> str:
+    pairs = [f'{key}="{_escaped(str(value))}"' for key, value in labels.items()]
+    return f"{{{','.join(pairs)}}}" if pairs else ""
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,163 @@
+"""The node's side for integrators: radio to broker, broker to radio, the site's status, Home Assistant."""
+
+import json
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from steunpunt import __version__
+from steunpunt.bridge.downlink import Charge, Downlink
+from steunpunt.bridge.homeassistant import discovery, discovery_topic
+from steunpunt.bridge.report import Body, Reporter, public
+from steunpunt.bridge.requests import NotSent, Wanted
+from steunpunt.bridge.uplink import Translator
+from steunpunt.config import Config
+from steunpunt.links.base import RareLog
+from steunpunt.links.topics import Topics
+from steunpunt.model import (
+    DownlinkHeard,
+    Lane,
+    LinkName,
+    PacketHeard,
+    RadioPrepared,
+    SendEnded,
+    SendFrame,
+    SendOutcome,
+)
+
+ERRORS_MAX, ERRORS_MS = 10, 10_000
+"""At most so many error messages in so many milliseconds: a program gone mad reads no more anyway."""
+TOPIC_CHARS_MAX = 200
+"""What an error message repeats of the topic."""
+Publish = Callable[..., None]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A packet of an integrator on its way into the radio."""
+
+    topic: str
+    kind: str
+    charge: Charge
+
+
+class Integrators:
+    """See the module. ``publish(topic, payload, retain=…)`` is the broker link's; the node's loop alone calls here."""
+
+    def __init__(self, config: Config, publish: Publish, clock_s: Callable[[], float]) -> None:
+        self._config, self._publish = config, publish
+        self._topics = Topics(config.site.id, config.site.role)
+        self._translator = Translator(config.broker.mesh_root)
+        allowed = config.broker.downlink
+        self._downlink = None
+        if allowed is not None:
+            radio, root = config.radio, config.broker.mesh_root
+            self._downlink = Downlink(root, radio.channel, radio.hop_limit, allowed.airtime_s_per_hour_max)
+        self._flights: dict[int, _Flight] = {}
+        self._last_attempt = 0
+        self._errors_ms: deque[int] = deque(maxlen=ERRORS_MAX)
+        self._rare_log = RareLog(clock_s)
+        self.reporter = Reporter()
+
+    # --- radio to broker ----------------------------------------------------------------------------------------
+
+    def prepared(self, radio: RadioPrepared) -> None:
+        """Learn the radio."""
+        self._translator.prepared(radio)
+        if self._downlink is not None:
+            self._downlink.prepared(radio)
+
+    def packet(self, event: PacketHeard) -> None:
+        """Publish what the radio heard; our own packets never appear."""
+        for topic, payload in self._translator.translate(event.packet, event.gateway):
+            self._publish(topic, payload)
+
+    # --- broker to radio ----------------------------------------------------------------------------------------
+
+    def downlink(self, event: DownlinkHeard, now_ms: int, *, ours_waits: Callable[[], bool]) -> SendFrame | None:
+        """Return the frame for what an integrator asks, or publish why not.
+
+        ``ours_waits`` says whether something of ours waits for the mesh or is on its way there.
+        """
+        if self._downlink is None:
+            return None
+        try:
+            wanted = self._downlink.read(event.topic, event.payload)
+            if wanted is None:
+                return None
+            charge = self._downlink.charge(wanted, now_ms, ours_waits=ours_waits())
+        except NotSent as refusal:
+            self._refused(event.topic, refusal, now_ms)
+            return None
+        return self._frame(event.topic, wanted, charge)
+
+    def _frame(self, topic: str, wanted: Wanted, charge: Charge) -> SendFrame:
+        self._last_attempt -= 1  # the engine's own attempts count upwards
+        self._flights[self._last_attempt] = _Flight(topic, wanted.kind, charge)
+        self._count("sent")
+        attempt, air_ms = self._last_attempt, round(charge.air_ms)
+        _log.info("action=downlink_send attempt=%d kind=%s air_ms=%d", attempt, wanted.kind, air_ms)
+        packet = wanted.packet.SerializeToString()
+        return SendFrame(LinkName.MESH, attempt, b"", Lane.HOUSEKEEPING, packet=packet)
+
+    def ended(self, event: SendEnded, now_ms: int) -> bool:
+        """Take the end of an attempt; False when it is not one of these."""
+        flight = self._flights.pop(event.attempt_id, None)
+        if flight is None:
+            return event.attempt_id < 0
+        _log.info("action=downlink_ended attempt=%d outcome=%s", event.attempt_id, event.outcome)
+        if event.outcome is SendOutcome.TAKEN:
+            return True
+        if event.outcome is SendOutcome.REFUSED and self._downlink is not None:
+            self._downlink.give_back(flight.charge)
+        refusal = NotSent(f"radio_{event.outcome}", f"{flight.kind}: the radio did not take it ({event.detail})")
+        self._refused(flight.topic, refusal, now_ms)
+        return True
+
+    def _refused(self, topic: str, refusal: NotSent, now_ms: int) -> None:
+        """Count, log at most once a minute, and tell the integrator; never what was in the message."""
+        self._count(f"refused_{refusal.code}")
+        self._rare_log.warn(refusal.code, "action=downlink_refused code=%s reason=%r", refusal.code, str(refusal))
+        if len(self._errors_ms) == ERRORS_MAX and now_ms - self._errors_ms[0] < ERRORS_MS:
+            self._count("errors_held_back")
+            return
+        self._errors_ms.append(now_ms)
+        body: Body = {"error": refusal.code, "message": str(refusal), "topic": topic[:TOPIC_CHARS_MAX]}
+        if refusal.retry_after_s is not None:
+            body["retry_after_s"] = refusal.retry_after_s
+        self._publish(self._topics.error, json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
+
+    # --- the site's own state -----------------------------------------------------------------------------------
+
+    def broker_up(self) -> None:
+        """Say again what a broker without memory would not know: discovery and status."""
+        home = self._config.broker.homeassistant
+        if home is not None:
+            topics = self._topics
+            payload = discovery(self._config, __version__, topics.availability, topics.status)
+            self._publish(discovery_topic(home.discovery_prefix, topics.site_id), payload, retain=True)
+        self.reporter.start()
+
+    def look(self, now_ms: int, status: Callable[[], Body]) -> None:
+        """Publish the site's state when it is due and new."""
+        report = self.reporter.look(now_ms, lambda: public(status(), __version__))
+        if report is not None:
+            self._publish(self._topics.status, report, retain=True)
+
+    # --- figures ------------------------------------------------------------------------------------------------
+
+    def air_ms(self, now_ms: int) -> float:
+        """Return the air used for integrators in the last hour."""
+        return 0.0 if self._downlink is None else self._downlink.used_ms(now_ms)
+
+    def counters(self) -> dict[str, int]:
+        """Return what was counted, by name."""
+        down = {} if self._downlink is None else dict(self._downlink.counts)
+        up = {f"uplink_{name}": value for name, value in dict(self._translator.counts).items()}
+        return up | {f"downlink_{name}": value for name, value in down.items()}
+
+    def _count(self, name: str) -> None:
+        if self._downlink is not None:
+            self._downlink.counts[name] += 1
