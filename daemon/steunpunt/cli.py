@@ -18,6 +18,7 @@ from steunpunt.model import KeyFileError, LinkName, Role
 from steunpunt.terminal import log_to_stderr, one_line_errors
 
 if TYPE_CHECKING:
+    from steunpunt.protocol.keys import SiteKeys
     from steunpunt.sim import RadioSpec, VirtualRadios
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path))
@@ -38,7 +39,8 @@ def main() -> None:
       steunpunt keys site region.keys --id 47 --out site-47/
 
     \b
-    A point, with its keys and a copy of config/kiosk.toml in one folder:
+    A point, with its keys and config/kiosk.toml copied to site-47/site.toml. Who is not root writes in it
+    path = "ledger.db" under [ledger] and socket = "node.sock" under [control]:
       steunpunt broker-config site-47/site.toml --out site-47/mosquitto/
       steunpunt check site-47/site.toml
       mosquitto -c site-47/mosquitto/mosquitto.conf
@@ -97,19 +99,32 @@ def check(config: Path) -> None:
 
 def _file_problems(config: Config) -> list[str]:
     """Return what is wrong with the files a config names, each with its key and the mend."""
-    found = [*_key_problems(config)]
-    named = {"broker.password_file": (config.broker.password_file, "steunpunt broker-config")}
-    named |= _tls_files("broker.bridge", config.broker.bridge, "steunpunt keys site")
-    named |= _tls_files("broker.region_listener", config.broker.region_listener, "steunpunt keys coordinator")
-    for key, (path, maker) in named.items():
-        if path and not Path(path).is_file():
-            found.append(f"key `{key}`: {path} is not there; `{maker}` makes it, or correct the path")
-    return found
+    from steunpunt import tlsfiles
+
+    return [*_key_problems(config), *_password_problems(config), *tlsfiles.problems(config)]
+
+
+def _password_problems(config: Config) -> Iterator[str]:
+    from steunpunt.keyfiles import read_mend
+
+    path, maker = config.broker.password_file, "steunpunt broker-config"
+    if path is None:
+        if config.broker.enabled:
+            mend = f'add password_file = "broker.password"; `{maker}` makes that file'
+            yield f"key `broker.password_file`: it is missing, and the broker lets nobody in without a password; {mend}"
+        return
+    try:
+        with Path(path).open("rb"):
+            pass
+    except FileNotFoundError:
+        yield f"key `broker.password_file`: {path} is not there; `{maker}` makes it, or correct the path"
+    except OSError as error:
+        yield f"key `broker.password_file`: {path}: cannot be read ({error.strerror}); {read_mend(error, maker)}"
 
 
 def _key_problems(config: Config) -> Iterator[str]:
     from steunpunt import keyfiles
-    from steunpunt.protocol.keys import CoordinatorKeys
+    from steunpunt.protocol.keys import CoordinatorKeys, SiteKeys
     from steunpunt_ui.desk.passwords import check_file
 
     coordinator = config.site.role is Role.COORDINATOR
@@ -119,6 +134,8 @@ def _key_problems(config: Config) -> Iterator[str]:
         number = keys.coordinator if isinstance(keys, CoordinatorKeys) else keys.site
         if number != config.site.id:
             yield f"key `site.id`: it is {config.site.id}, but {path} is of {number}; use this site's own keys"
+        if isinstance(keys, SiteKeys):
+            yield from _coordinator_problems(config, keys)
     except KeyFileError as error:
         yield f"key `keys.file`: {error}"
     try:
@@ -138,9 +155,12 @@ def _key_problems(config: Config) -> Iterator[str]:
         yield f"key `web.desk_passwords_file`: {error}"
 
 
-def _tls_files(section: str, tls: object, maker: str) -> dict[str, tuple[str | None, str]]:
-    names = ("ca_file", "certificate_file", "key_file")
-    return {} if tls is None else {f"{section}.{name}": (getattr(tls, name), maker) for name in names}
+def _coordinator_problems(config: Config, keys: "SiteKeys") -> Iterator[str]:
+    asked, known = config.region.coordinator, sorted(identity.coordinator for identity in keys.coordinators)
+    if asked not in known:
+        listed = ", ".join(str(number) for number in known)
+        mend = f"write one of these, or make the site's keys again after `steunpunt keys coordinator --id {asked}`"
+        yield f"key `region.coordinator`: it is {asked}, but {config.keys.file} knows only {listed}; {mend}"
 
 
 @main.command()
@@ -326,7 +346,8 @@ def keys() -> None:
     """Make the keys of a region and its sites.
 
     In this order: the region once, then its coordinator, then each site; and a password for each person at the
-    desk. The files are readable by their owner only, and none is overwritten.
+    desk. Secrets are readable by their owner only, ledger.key and the desk's passwords also by their group. No key
+    is overwritten.
     """
 
 

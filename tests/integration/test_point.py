@@ -104,6 +104,10 @@ class Point:
 
     def make_whole(self) -> None:
         """Mend what a test broke, close the button's call, and wait until nothing is under way."""
+        if not self.region.cables["kiosk-a"].intact:
+            # mosquitto 2.0.11 once in some dozens of cuts never brings its bridge back, and spins. This file is not
+            # about that: the next test gets a broker that starts anew.
+            self.region.kill_part("kiosk-a", "broker")
         self.region.restore_internet("kiosk-a")
         self.region.radio("plug", "kiosk-a")
         for site in ("kiosk-a", "kiosk-b"):

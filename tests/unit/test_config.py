@@ -348,6 +348,11 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
         (kiosk(("radio.channel", '"ééééééé"')), "radio.channel", "has 14 bytes and a radio takes 11"),
         (kiosk(("radio.long_name", f'"{"é" * 20}"')), "radio.long_name", "has 40 bytes and a radio takes 39"),
         (kiosk(("radio.short_name", '"ééé"')), "radio.short_name", "has 6 bytes and a radio takes 4"),
+        (kiosk(("broker.username", '"reader"')), "broker.username", 'write username = "steunpunt"'),
+        (kiosk(("web.port", "1883")), "web.port", "web.port and broker.port are both 1883"),
+        (kiosk(("broker.region_listener.port", "1883")), "broker.region_listener.port", "and broker.port are both"),
+        (kiosk(("broker.host", '"localhost"'), ("web.port", "1883")), "web.port", "give one of them another port"),
+        (kiosk(("point.id", "15")), "point.id", "id 15 is a coordinator's; write the kiosk's site.id, 16 or higher"),
     ],
 )
 def test_keys_that_contradict_each_other(text: str, line_of: str | None, says: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from steunpunt.engine.accepting import TicketStock, form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy
 from steunpunt.engine.kiosk import KioskEngine
-from steunpunt.ledger.incoming import check_ledger_key
+from steunpunt.ledger.belonging import check_ledger_key, check_owner
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.links.broker import BrokerLink
 from steunpunt.links.mesh import MeshLink
@@ -118,6 +118,7 @@ class Node:
         keys = keyfiles.read_coordinator(keys_path) if coordinator else keyfiles.read_site(keys_path)
         prepare(path)
         self._ledger = Ledger(path).open()
+        check_owner(self._ledger, config.site.role, config.site.id)
         with self._ledger.transaction() as connection:
             self._ledger.touch(connection)
         self._reader = Ledger(path, readonly=True).open()
