@@ -349,7 +349,7 @@ class Node:
                 if up:
                     self._integrators.broker_up()
                 else:
-                    self._integrators.reporter.stop()
+                    self._integrators.broker_down()
             case _:
                 pass
         self._integrators.reporter.happened(now_ms)
