@@ -12,19 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from steunpunt.config import Bridge, Config, RegionListener
+from steunpunt.config import INTEGRATOR_USER, READER_USER, Bridge, Config, RegionListener
 from steunpunt.model import ConfigError, Role
 
 NODE_USER_DEFAULT = "steunpunt"
-READER_USER = "reader"
-INTEGRATOR_USER = "integrator"
-"""May also publish for the mesh; exists only where ``[broker.downlink]`` is on."""
 SALT_BYTES = 12
 """Length of a password's salt: the only one that mosquitto 2.0 reads."""
 ITERATIONS = 101
 """PBKDF2 rounds, mosquitto's own default: these passwords are long and random, so stretching adds nothing."""
 PACKET_BYTES_LIMIT = 8192
-"""Longest message the broker takes: ours stay below 512 bytes, an integrator's discovery below this."""
+"""Longest packet the broker takes, topic and all; who sends a longer one is disconnected.
+
+Ours stay below 512 bytes, an integrator's discovery below this."""
 QUEUED_MESSAGES_MAX = 2000
 """Messages mosquitto keeps for one absent client or bridge; the ledger sends again what did not fit."""
 INFLIGHT_MAX = 100
@@ -117,8 +116,7 @@ autosave_on_changes true
 autosave_interval 10
 max_queued_messages {QUEUED_MESSAGES_MAX}
 max_inflight_messages {INFLIGHT_MAX}
-message_size_limit {PACKET_BYTES_LIMIT}
-max_packet_size {PACKET_BYTES_LIMIT * 2}
+max_packet_size {PACKET_BYTES_LIMIT}
 queue_qos0_messages false
 set_tcp_nodelay true
 persistent_client_expiration 14d
@@ -236,6 +234,7 @@ def _region_acl() -> str:
 # %u is the common name of a site's certificate: its id in decimal.
 pattern write steunpunt/v1/up/%u
 pattern read steunpunt/v1/down/%u
+# For every site. mosquitto warns that %u is not in it; a `topic` without a user would be for anonymous clients only.
 pattern read steunpunt/v1/down/all
 """
 

@@ -5,17 +5,8 @@ import secrets
 import shutil
 from pathlib import Path
 
-from steunpunt.brokerconfig import (
-    INTEGRATOR_USER,
-    PASSWORD_FILE,
-    READER_USER,
-    SALT_BYTES,
-    Account,
-    Places,
-    RunAs,
-    generate,
-)
-from steunpunt.config import Config
+from steunpunt.brokerconfig import PASSWORD_FILE, SALT_BYTES, Account, Places, RunAs, generate
+from steunpunt.config import INTEGRATOR_USER, READER_USER, Config
 from steunpunt.model import ConfigError
 
 PASSWORD_RANDOM_BYTES = 24

@@ -8,6 +8,7 @@ Relative paths in the file count from the file's own folder.
 import re
 import tomllib
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args
 
@@ -25,6 +26,11 @@ TopicName = Annotated[str, msgspec.Meta(pattern=r"^[^#+\s]{1,60}\Z")]
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
 ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=11)]
+READER_USER = "reader"
+"""The broker's user for integrators, who may write nothing."""
+INTEGRATOR_USER = "integrator"
+"""The broker's user who may also publish for the mesh; exists only where ``[broker.downlink]`` is on."""
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
 SectionT = TypeVar("SectionT", bound="Section")
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
 
@@ -422,6 +428,11 @@ def _site_problems(config: Config) -> Iterator[tuple[str, str]]:
 def _point_problems(config: Config) -> Iterator[tuple[str, str]]:
     ids = [point.id for point in config.point]
     for index, number in enumerate(ids):
+        if number <= COORDINATOR_ID_MAX:
+            yield (
+                f"point[{index}].id",
+                f"point: id {number} is a coordinator's; write the kiosk's site.id, 16 or higher",
+            )
         if number in ids[:index]:
             yield f"point[{index}].id", f"point: id {number} is listed twice; each point has its own"
 
@@ -434,6 +445,23 @@ def _link_problems(config: Config) -> Iterator[tuple[str, str]]:
             "radio.kind",
             "radio.kind is none and broker.enabled is false: no road is left; enable one of them",
         )
+    name = config.broker.username
+    if name in (READER_USER, INTEGRATOR_USER):
+        yield "broker.username", f'broker.username {name} is kept for integrators; write username = "steunpunt"'
+    for (key, host, port), (other, other_host, other_port) in combinations(_listeners(config), 2):
+        if port == other_port and (host == other_host or {host, other_host} & set(_ANYWHERE)):
+            yield key, f"{key} and {other} are both {port}; give one of them another port"
+
+
+def _listeners(config: Config) -> list[tuple[str, str, int]]:
+    """Return what listens on this device: the key of its port, its address, the port."""
+    broker, listener = config.broker, config.broker.region_listener
+    found = [("web.port", config.web.host, config.web.port)]
+    if listener is not None:
+        found.append(("broker.region_listener.port", listener.host, listener.port))
+    if broker.enabled:
+        found.append(("broker.port", broker.host, broker.port))
+    return [(key, "127.0.0.1" if host == "localhost" else host, port) for key, host, port in found]
 
 
 def _panel_problems(config: Config) -> Iterator[tuple[str, str]]:

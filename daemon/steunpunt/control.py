@@ -121,7 +121,9 @@ class Client:
             connection.close()
             mend = "is steunpunt-node running?"
             if isinstance(error, PermissionError):
-                mend = "add this user to the group steunpunt-control"
+                mend = (
+                    "this user may not ask the node; type: sudo usermod -aG steunpunt-control $USER, and log in again"
+                )
             raise Unreachable(f"{self._path}: {error.strerror or error}; {mend}") from error
         self._local.connection = connection
         return connection

@@ -6,10 +6,13 @@ missing, open to others, or broken is a KeyFileError with the mend.
 
 import base64
 import binascii
+import contextlib
+import errno
 import json
 import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +23,36 @@ OWNER_ONLY = 0o600
 OWNER_AND_GROUP = 0o640
 FILE_BYTES_MAX = 65_536
 GENERATION_MAX = 255
+_BROKEN_MEND = "put back a copy; only a site's file can be made again, with `steunpunt keys site`"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of key file: the key that only it has, its name, which file is meant, and what makes it."""
+
+    mark: str
+    name: str
+    own: str
+    maker: str
+
+
+_SITE = _Kind("site", "a site's key file", "the site's own, such as site.keys", "steunpunt keys site")
+_COORDINATOR = _Kind(
+    "coordinator_id",
+    "a coordinator's key file",
+    "the coordinator's own, such as coordinator.keys",
+    "steunpunt keys coordinator",
+)
+_LEDGER = _Kind(
+    "ledger_key", "a ledger's key file", "the ledger's own, such as ledger.key", "steunpunt keys coordinator"
+)
+_REGION = _Kind("offline_root", "a region's key file", "the region's own, such as region.keys", "steunpunt keys region")
+_KINDS = (_SITE, _COORDINATOR, _LEDGER, _REGION)
 
 
 def read_site(path: Path) -> SiteKeys:
     """Read a kiosk's key file."""
-    data = _read(path, OWNER_ONLY)
+    data = _read(path, OWNER_ONLY, _SITE)
     root_public = _bytes(path, data, "root_public", 32)
     return SiteKeys(
         site=_number(path, data, "site", SITE_ID_MAX),
@@ -38,7 +66,7 @@ def read_site(path: Path) -> SiteKeys:
 
 def read_coordinator(path: Path) -> CoordinatorKeys:
     """Read a coordinator's key file."""
-    data = {"generations": [1], **_read(path, OWNER_ONLY)}
+    data = {"generations": [1], **_read(path, OWNER_ONLY, _COORDINATOR)}
     root_public = _bytes(path, data, "root_public", 32)
     return CoordinatorKeys(
         coordinator=_number(path, data, "coordinator_id", COORDINATOR_ID_MAX),
@@ -53,12 +81,12 @@ def read_coordinator(path: Path) -> CoordinatorKeys:
 
 def read_ledger_key(path: Path) -> bytes:
     """Read the key that content at a coordinator is kept under."""
-    return _bytes(path, _read(path, OWNER_AND_GROUP), "ledger_key", 32)
+    return _bytes(path, _read(path, OWNER_AND_GROUP, _LEDGER), "ledger_key", 32)
 
 
 def read_region(path: Path) -> dict[str, Any]:
     """Read the region's own key file, from which all others are made."""
-    return _read(path, OWNER_ONLY)
+    return _read(path, OWNER_ONLY, _REGION)
 
 
 def write(path: Path, data: dict[str, Any], mode: int = OWNER_ONLY, *, replace: bool = False) -> None:
@@ -92,7 +120,50 @@ def write_text(path: Path, text: str, mode: int) -> None:
         beside.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise KeyFileError(f"{path}: cannot be written ({error.strerror}); choose a folder that is yours") from error
+        raise KeyFileError(f"{path}: cannot be written ({error.strerror}); {write_mend(error)}") from error
+    finally:
+        with contextlib.suppress(OSError):  # after the replace it is gone; a half of it is a secret nobody looks after
+            beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def all_or_none(folder: Path, paths: Iterable[Path]) -> Iterator[None]:
+    """Make the folder for new files; when the body fails, remove what it wrote of them, and a folder that was new.
+
+    Raises KeyFileError when one of the files is there already, or the folder cannot be made.
+    """
+    to_be_made = list(paths)
+    refuse_existing(to_be_made)
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeyFileError(f"{folder}: cannot be made ({error.strerror}); {write_mend(error)}") from error
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for path in to_be_made:
+                path.unlink(missing_ok=True)
+            if new:
+                folder.rmdir()
+        raise
+
+
+def write_mend(error: OSError) -> str:
+    """Return what to do about a file that could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full: free some of it and type the command again"
+    if error.errno == errno.EROFS:
+        return "the disk is read-only: use another one, or mount it writable"
+    return "choose a folder that is yours"
+
+
+def read_mend(error: OSError, maker: str) -> str:
+    """Return what to do about a file that could not be read; ``maker`` is the command that makes such a file."""
+    if isinstance(error, PermissionError):
+        return "it is there, so do not make it anew: run as the right user, or type: systemd-tmpfiles --create"
+    return f"make it with `{maker}`, or correct the path in the config"
 
 
 def sync_folder(folder: Path) -> None:
@@ -123,7 +194,7 @@ def decoded(path: Path, data: dict[str, Any], key: str, length: int) -> bytes:
     return _bytes(path, data, key, length)
 
 
-def _read(path: Path, mode_max: int) -> dict[str, Any]:
+def _read(path: Path, mode_max: int, kind: _Kind) -> dict[str, Any]:
     try:
         mode = path.stat().st_mode & 0o777
         if mode & ~mode_max:
@@ -131,25 +202,27 @@ def _read(path: Path, mode_max: int) -> dict[str, Any]:
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
-        mend = "make it with `steunpunt keys …`, or correct the path in the config"
+        mend = read_mend(error, kind.maker)
         raise KeyFileError(f"{path}: cannot be read ({error.strerror}); {mend}") from error
     if len(raw) > FILE_BYTES_MAX:
         raise KeyFileError(f"{path}: is not a key file (more than {FILE_BYTES_MAX} bytes); correct the path")
     try:
-        return tomllib.loads(raw.decode())
+        data = tomllib.loads(raw.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise KeyFileError(f"{path}: is not a key file ({error}); make it again with `steunpunt keys …`") from error
+        raise KeyFileError(f"{path}: is not a key file ({error}); {_BROKEN_MEND}") from error
+    other = next((other for other in _KINDS if other.mark in data), kind)
+    if kind.mark not in data and other is not kind:
+        raise KeyFileError(f"{path}: this is {other.name}; use {kind.own}")
+    return data
 
 
 def _bytes(path: Path, data: dict[str, Any], key: str, length: int) -> bytes:
     try:
         value = base64.b64decode(data[key], validate=True)
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise KeyFileError(
-            f"{path}: `{key}` is missing or broken; make the file again with `steunpunt keys …`"
-        ) from error
+        raise KeyFileError(f"{path}: `{key}` is missing or broken; {_BROKEN_MEND}") from error
     if len(value) != length:
-        raise KeyFileError(f"{path}: `{key}` has {len(value)} bytes, not {length}; make the file again")
+        raise KeyFileError(f"{path}: `{key}` has {len(value)} bytes, not {length}; {_BROKEN_MEND}")
     return value
 
 
@@ -161,14 +234,14 @@ def _ranged(path: Path, key: str, value: object, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise KeyFileError(f"{path}: `{key}` is missing or no number; is this the right kind of key file?")
     if not 1 <= value <= most:
-        raise KeyFileError(f"{path}: `{key}` is {value}, not 1 to {most}; make the file again with `steunpunt keys …`")
+        raise KeyFileError(f"{path}: `{key}` is {value}, not 1 to {most}; {_BROKEN_MEND}")
     return value
 
 
 def _list(path: Path, data: dict[str, Any], key: str) -> list[Any]:
     value = data.get(key)
     if not isinstance(value, list) or not value:
-        raise KeyFileError(f"{path}: `{key}` is missing or empty; make the file again with `steunpunt keys …`")
+        raise KeyFileError(f"{path}: `{key}` is missing or empty; {_BROKEN_MEND}")
     return value
 
 
@@ -181,9 +254,8 @@ def _identity(path: Path, entry: object, root_public: bytes) -> CoordinatorIdent
         _bytes(path, entry, "signature", 64),
     )
     if not identity.trusted(root_public):
-        raise KeyFileError(
-            f"{path}: the region's root does not vouch for coordinator {identity.coordinator}; make the file again"
-        )
+        number = identity.coordinator
+        raise KeyFileError(f"{path}: the region's root does not vouch for coordinator {number}; {_BROKEN_MEND}")
     return identity
 
 

@@ -27,6 +27,8 @@ VALID_UNTIL = dt.datetime(2099, 12, 31, tzinfo=dt.UTC)
 """A point without a clock, in 1970 by its own account, must get its TLS bridge up: validity leans on no date."""
 _COORDINATOR_FILE, _LEDGER_KEY_FILE, _SITE_FILE = "coordinator.keys", "ledger.key", "site.keys"
 _READABLE = 0o644
+_COMMON_NAME_BYTES_MAX = 64
+"""X.520's bound (RFC 5280, appendix A.1), which the library counts in bytes of UTF-8."""
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
@@ -55,7 +57,8 @@ def make_region(path: Path, name: str) -> None:
 def make_coordinator(region_path: Path, coordinator: int, folder: Path, hosts: list[str]) -> list[Path]:
     """Make a coordinator's keys and its broker's certificate for ``hosts``; the region file learns its news key.
 
-    Raises KeyFileError, before anything is written, when the id is taken, a file is there, or a host cannot be one.
+    Raises KeyFileError, and leaves nothing behind, when the id is taken, a file is there, a host cannot be one, or a
+    file cannot be written, the region's own among them.
     """
     if not 1 <= coordinator <= COORDINATOR_ID_MAX:
         raise KeyFileError(f"coordinator {coordinator}: a coordinator's id is 1 to {COORDINATOR_ID_MAX}")
@@ -64,14 +67,15 @@ def make_coordinator(region_path: Path, coordinator: int, folder: Path, hosts: l
         raise KeyFileError(f"coordinator {coordinator} has keys already; give this one another id")
     names = [_alternative(host) for host in hosts]
     keys, ledger_key, base = folder / _COORDINATOR_FILE, folder / _LEDGER_KEY_FILE, folder / "region"
-    _make_folder(folder, [keys, ledger_key, *_tls_paths(base)])
     news = Ed25519PrivateKey.generate()
     identity = _identity(region_path, region, coordinator, news)
-    keyfiles.write(keys, _coordinator_table(region_path, region, identity, news))
-    keyfiles.write(ledger_key, {"ledger_key": encoded(os.urandom(32))}, keyfiles.OWNER_AND_GROUP)
-    files = _certificate_files(region_path, region, base, str(coordinator), names)
     known = [*region.get("coordinator", []), keyfiles.identity_table(identity)]
-    keyfiles.write(region_path, {**region, "coordinator": known}, replace=True)
+    with keyfiles.all_or_none(folder, [keys, ledger_key, *_tls_paths(base)]):
+        keyfiles.write(keys, _coordinator_table(region_path, region, identity, news))
+        keyfiles.write(ledger_key, {"ledger_key": encoded(os.urandom(32))}, keyfiles.OWNER_AND_GROUP)
+        files = _certificate_files(region_path, region, base, str(coordinator), names)
+        # Last: sites must never be told of a coordinator whose keys are nowhere.
+        keyfiles.write(region_path, {**region, "coordinator": known}, replace=True)
     return [keys, ledger_key, *files]
 
 
@@ -98,7 +102,8 @@ def _coordinator_table(
 def make_site(region_path: Path, site: int, folder: Path, generation: int = 1) -> list[Path]:
     """Make a kiosk's keys and the certificate of its broker's bridge; ``generation`` is 1 to 255.
 
-    Raises KeyFileError, before anything is written, when a number is out of range or a file is there already.
+    Raises KeyFileError, and leaves nothing behind, when a number is out of range, a file is there already, or one
+    cannot be written.
     """
     if not COORDINATOR_ID_MAX < site <= SITE_ID_MAX:
         raise KeyFileError(f"site {site}: a kiosk's id is 16 to {SITE_ID_MAX}; 1 to 15 is kept for coordinators")
@@ -109,7 +114,6 @@ def make_site(region_path: Path, site: int, folder: Path, generation: int = 1) -
         raise KeyFileError(f"{region_path}: no coordinator yet; type first: steunpunt keys coordinator {region_path}")
     private = X25519PrivateKey.from_private_bytes(keyfiles.decoded(region_path, region, "region_private", 32))
     keys, base = folder / _SITE_FILE, folder / "site"
-    _make_folder(folder, [keys, *_tls_paths(base)])
     table = {
         "site": site,
         "generation": generation,
@@ -118,8 +122,9 @@ def make_site(region_path: Path, site: int, folder: Path, generation: int = 1) -
         "root_public": encoded(_root_public(region_path, region)),
         "coordinator": region["coordinator"],
     }
-    keyfiles.write(keys, table)
-    return [keys, *_certificate_files(region_path, region, base, str(site), [])]
+    with keyfiles.all_or_none(folder, [keys, *_tls_paths(base)]):
+        keyfiles.write(keys, table)
+        return [keys, *_certificate_files(region_path, region, base, str(site), [])]
 
 
 def channel_key(region_path: Path) -> bytes:
@@ -130,15 +135,6 @@ def channel_key(region_path: Path) -> bytes:
 def _root_public(path: Path, region: dict[str, Any]) -> bytes:
     root = Ed25519PrivateKey.from_private_bytes(keyfiles.decoded(path, region, "offline_root", 32))
     return root.public_key().public_bytes_raw()
-
-
-def _make_folder(folder: Path, to_be_made: list[Path]) -> None:
-    """Make the folder that all these files will be in; KeyFileError when one is there already."""
-    keyfiles.refuse_existing(to_be_made)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KeyFileError(f"{folder}: cannot be made ({error.strerror}); choose a folder that is yours") from error
 
 
 def _tls_paths(base: Path) -> list[Path]:
@@ -176,7 +172,8 @@ def _pem(certificate: x509.Certificate) -> str:
 
 
 def _named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    cut = name.encode()[:_COMMON_NAME_BYTES_MAX].decode(errors="ignore")  # what is ignored is half a character
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cut)])
 
 
 def _sign(

@@ -95,9 +95,11 @@ def running(bridge: Bridge, stand: Stand) -> Iterator[tuple[int, Arrivals]]:
                 raise RuntimeError(f"{bridge.name} brings nothing")
             stand.radio.push(text_frame(next(stand.numbers)))
             arrivals.wait_for(1, 0.5)
+        arrivals.watched.clear()
         settled = time.monotonic() + SETTLE_S_MAX
         while watch([bridge.process.pid], 1.0)[0].cpu_ms > QUIET_MS_MAX and time.monotonic() < settled:
             pass
+        arrivals.watched.set()
         yield bridge.process.pid, arrivals
     finally:
         stop()
@@ -253,7 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.bridge", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--packets", type=int, default=2_000)
-    parser.add_argument("--idle-s", type=float, default=20.0)
+    parser.add_argument("--idle-s", type=float, default=30.0)
     options = parser.parse_args()
     began = time.monotonic()
 

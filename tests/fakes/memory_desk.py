@@ -54,7 +54,7 @@ class MemoryDesk:
 
     def take_up(self, case_id: int, name: str, *, token: str) -> None:
         if token not in self.tokens and self.case(case_id).state >= TicketState.SEEN:
-            raise NotAllowed("Someone else has taken this up already.")
+            raise NotAllowed("Someone else has taken this up already. Look at the case.")
         if self._is_new(case_id, token, "seen", name):
             self._change(case_id, state=TicketState.SEEN, seen_by=name, seen_age_s=0)
 

@@ -18,6 +18,9 @@ from click.testing import CliRunner, Result
 
 from steunpunt.cli import main
 from steunpunt.demo.region import mosquitto_path
+from steunpunt.ledger.belonging import check_owner
+from steunpunt.ledger.store import Ledger, prepare
+from steunpunt.model import Role
 from tests.fakes.listener import listening
 from tests.fakes.lone_site import LoneSite, one_line_of, run, steunpunt
 
@@ -199,8 +202,9 @@ def test_check_sees_the_keys_of_another_site(region: Path, tmp_path: Path) -> No
     folder = kiosk(region, tmp_path, {})
     site = folder / "site.toml"
     site.write_text(site.read_text("utf-8").replace("id = 47", "id = 48"), "utf-8")
-    line = refusal("check", site)
-    assert "`site.id`" in line
+    result = type_in("check", site)
+    assert (result.exit_code, result.stdout) == (1, "")
+    (line,) = [line for line in result.stderr.splitlines() if "key `site.id`" in line and "site.keys" in line]
     assert "use this site's own keys" in line
 
 
@@ -348,6 +352,16 @@ def test_a_real_button_is_not_pressed_by_software(site: LoneSite) -> None:
     assert re.search("^  DOWN panel: ", shown.stdout, re.MULTILINE)
 
 
+def test_the_ledger_of_another_site_is_refused(site: LoneSite) -> None:
+    site.make(broker=False)
+    prepare(site.ledger)
+    ledger = Ledger(site.ledger).open()
+    check_owner(ledger, Role.COORDINATOR, 1)
+    ledger.close()
+    line = one_line_of(run("node", site.config))
+    assert "this ledger is of coordinator 1, and this site is kiosk 47; " in line
+
+
 # --- virtual radios
 
 
@@ -363,6 +377,8 @@ def test_a_real_button_is_not_pressed_by_software(site: LoneSite) -> None:
         (["--radio", "a:0:nan,5"], "between -90 and 90"),
         (["--radio", "a:0", "--radio", "a:0"], "give each its own"),
         (["--radio", "a:0", "--loss", "3"], "between 0 and 1"),
+        (["--radio", "a:0", "--control-port", "99999"], "between 0 and 65535"),
+        (["--radio", "a:0", "--control-port", "-1"], "between 0 and 65535"),
         (["--radio", "a:0", "--speed", "0"], "1 for real time"),
         (["--radio", "a:0", "--preset", "FAST"], "LONG_FAST"),
         (["--radio", "a:0", "--channel-keys", "nowhere.keys"], "steunpunt keys"),

@@ -104,6 +104,10 @@ class Point:
 
     def make_whole(self) -> None:
         """Mend what a test broke, close the button's call, and wait until nothing is under way."""
+        if not self.region.cables["kiosk-a"].intact:
+            # mosquitto 2.0.11 once in some dozens of cuts never brings its bridge back, and spins. This file is not
+            # about that: the next test gets a broker that starts anew.
+            self.region.kill_part("kiosk-a", "broker")
         self.region.restore_internet("kiosk-a")
         self.region.radio("plug", "kiosk-a")
         for site in ("kiosk-a", "kiosk-b"):
@@ -111,6 +115,7 @@ class Point:
                 self.region.start_part(site, part)
             self.region.wait_until_up(site)
         self.wait_link("mesh", up=True)
+        self.wait_until(lambda: self.button()["pending_s"] is None, SOON_S, "no press waits")
         self.wait_until(lambda: self.kiosk.ask("status")["queue"] == 0, OTHER_ROAD_S_MAX, "all receipted", 0.1)
         for case in self.desk.cases():
             if case.category is Category.BUTTON and case.state is not TicketState.CLOSED:

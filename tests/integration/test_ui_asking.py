@@ -86,6 +86,7 @@ def test_the_same_form_twice_is_one_request(web: FlaskClient, node: FakeNode) ->
         ({"text": "x" * 10_000}, "Uw bericht is 9870 tekens te lang."),
         ({"text": "\U0001f692" * 33}, "Uw bericht is 1 teken te lang."),
         ({"people": "veel"}, "vul een getal in van 0 tot en met 99"),
+        ({"people": "9" * 5000}, "vul een getal in van 0 tot en met 99"),
         ({"people": "100"}, "vul een getal in van 0 tot en met 99"),
         ({"people": "\u00b2"}, "vul een getal in van 0 tot en met 99"),
         ({"callback": "1" * 32}, "is 2 tekens te lang"),
@@ -163,3 +164,20 @@ def test_the_nodes_own_limit_is_told_in_characters(web: FlaskClient, node: FakeN
     page = ask(web, "no", text="x" * 120)
     assert "Uw bericht is 20 tekens te lang." in words(page)
     assert "x" * 120 in page.text
+
+
+@pytest.mark.parametrize("answer", ["cannot_keep", "gone"])
+def test_after_a_lost_reply_nobody_is_told_that_nobody_has_the_request(
+    web: FlaskClient, node: FakeNode, answer: str
+) -> None:
+    node.refuse = {"error": "not_known_yet", "message": "slow"}
+    page = ask(web, "yes", text="zij valt weg")
+    node.refuse = {"error": "cannot_keep", "message": "disk full"}
+    if answer == "gone":
+        node.close()
+    for _ in range(2):
+        again = {name: hidden(page, name) for name in ("token", "do", "text", "people", "callback", "asked")}
+        page = post(web, "/nl/hulp/medisch", **again)
+        assert page.status_code == 503
+        assert "Wij weten nog niet of uw vraag bewaard is." in words(page)
+        assert "Niemand heeft uw vraag" not in words(page)

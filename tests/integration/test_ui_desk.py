@@ -28,6 +28,7 @@ from steunpunt.model import (
 from steunpunt.protocol import vault
 from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.passwords import set_password
+from tests.fakes.fake_node import FakeNode
 from tests.fakes.memory_desk import CASE, MemoryDesk
 from tests.fakes.ui_sites import coordinator_config
 
@@ -216,7 +217,8 @@ def test_polling_a_case_sees_news(person: FlaskClient, desk: MemoryDesk) -> None
     assert f'data-mark="{mark}"' in person.get("/desk/melding/1").text
     desk.held[1] = replace(desk.held[1], presses=2)
     assert person.get("/desk/melding/1/stand").text != mark
-    assert person.get("/desk/melding/99").status_code == 404
+    for nowhere in ("99", "99999999999999999999", "9" * 5000):
+        assert person.get(f"/desk/melding/{nowhere}").status_code == 404
 
 
 # --- acting -----------------------------------------------------------------------------------------------------
@@ -250,7 +252,8 @@ def test_when_a_colleague_was_first_one_is_told(person: FlaskClient, desk: Memor
     desk.take_up(1, "De Vries", token="other")
     reply = person.post("/desk/melding/1/oppakken", data={"token": token}, headers={"Origin": HOME})
     assert reply.status_code == 409
-    assert "Misschien was een collega u voor." in reply.text
+    assert "Iemand anders heeft dit al opgepakt. Bekijk de melding." in reply.text
+    assert '<a href="/desk/melding/1">Laat zien</a>' in reply.text
     assert "Opgepakt door De Vries" in reply.text
 
 
@@ -285,6 +288,59 @@ def test_a_case_that_is_gone(person: FlaskClient, desk: MemoryDesk) -> None:
     reply = person.post("/desk/melding/1/oppakken", data={"token": token}, headers={"Origin": HOME})
     assert reply.status_code == 404
     assert "Deze melding is hier niet meer." in reply.text
+
+
+def test_an_act_that_is_refused_for_another_reason_says_that_reason(person: FlaskClient, desk: MemoryDesk) -> None:
+    desk.take_up(1, NAME, token="earlier")
+    token = token_of(person.get("/desk/melding/1"), "afsluiten")
+    desk.close(1, "De Vries", TokenCode.CLOSED_HELPED, token="other")
+    fields = {"token": token, "code": "CLOSED_HELPED"}
+    reply = person.post("/desk/melding/1/afsluiten", data=fields, headers={"Origin": HOME})
+    assert reply.status_code == 409
+    assert "Deze melding is al afgesloten." in reply.text
+
+
+def test_what_was_typed_outlives_the_session(person: FlaskClient, desk: MemoryDesk) -> None:
+    desk.take_up(1, NAME, token="earlier")
+    token = token_of(person.get("/desk/melding/1"), "antwoord")
+    person.delete_cookie("desk", path="/desk")
+    fields = {"token": token, "function": "FIRE_CREW", "text": "Kom <b>nu</b>"}
+    page = person.post("/desk/melding/1/antwoord", data=fields, headers={"Origin": HOME})
+    assert page.status_code == 403
+    assert "U bent uitgelogd. Log opnieuw in; uw tekst staat hieronder." in page.text
+    kept = "readonly>Kom &lt;b&gt;nu&lt;/b&gt;</textarea>"
+    assert kept in page.text
+    login = {"name": NAME, "password": "fout-woord", "typed": "Kom <b>nu</b>"}
+    assert kept in person.post("/desk/login", data=login, headers={"Origin": HOME}).text
+    again = person.post("/desk/login", data=login | {"password": PASSWORD}, headers={"Origin": HOME})
+    assert "Uw tekst is niet verstuurd." in again.text
+    assert kept in again.text
+    assert person.get("/desk/").status_code == 200
+    assert len(desk.acts) == 1
+
+
+DESK_PAGES = ("/desk/", "/desk/stand", "/desk/melding/1")
+
+
+@pytest.mark.parametrize(
+    ("down", "told"),
+    [(set(), ""), ({"mesh"}, "De radio werkt niet."), ({"broker"}, "De broker werkt niet.")],
+)
+def test_the_desk_says_which_link_of_its_own_node_is_down(
+    tmp_path: Path, person: FlaskClient, down: set[str], told: str
+) -> None:
+    node = FakeNode(tmp_path / "no-node.sock")
+    node.status["links"] = {name: {"up": name not in down} for name in ("mesh", "broker")}
+    pages = [person.get(path).text for path in DESK_PAGES]
+    node.close()
+    for page in pages:
+        assert page.count("Waarschuw de technicus.") == len(down)
+        assert told in page
+
+
+def test_the_desk_says_that_its_node_does_not_answer(person: FlaskClient) -> None:
+    for path in DESK_PAGES:
+        assert "Deze computer ontvangt en verstuurt nu niets. Waarschuw de technicus." in person.get(path).text
 
 
 # --- the ledger itself ------------------------------------------------------------------------------------------

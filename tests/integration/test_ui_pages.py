@@ -14,6 +14,7 @@ from tests.fakes.fake_node import SECRET, FakeNode, ticket_body
 from tests.fakes.ui_citizen import HOME, TICKET, ask, hidden, kiosk_web, post, words
 
 FIRST_VIEW_BYTES_MAX = 14 * 1024
+MESH_DOWN = {"mesh": {"up": False}, "broker": {"up": True}}
 
 
 @pytest.fixture(name="node")
@@ -51,12 +52,17 @@ def test_when_all_is_well_there_is_no_banner(web: FlaskClient) -> None:
         ),
         (
             {"region": {"fresh": False, "age_s": 3700}},
-            "Wij hoorden Brandweerkazerne Noord het laatst 61 minuten geleden.",
+            "Dit steunpunt heeft nu geen internet.",
+            "U kunt hulp vragen: dat gaat via de radio.",
+        ),
+        (
+            {"links": MESH_DOWN, "region": {"fresh": False, "age_s": 3700}},
+            "Dit steunpunt kan nu niets versturen. Wij hoorden Brandweerkazerne Noord het laatst 61 minuten geleden.",
             "wacht hier veilig",
         ),
         (
-            {"region": {"fresh": False, "age_s": None}},
-            "Wij hebben nog niets gehoord van Brandweerkazerne Noord.",
+            {"links": MESH_DOWN, "region": {"fresh": False, "age_s": None}},
+            "Dit steunpunt kan nu niets versturen. Wij hebben nog niets gehoord van Brandweerkazerne Noord.",
             "wacht hier veilig",
         ),
     ],

@@ -204,3 +204,56 @@ def test_an_addition_that_is_refused_keeps_its_text(web: FlaskClient, node: Fake
     old = post(web, f"{TICKET}/erger", token="old", text="nu ook rook")
     assert hidden(old, "text") == "nu ook rook"
     assert post(web, f"{TICKET}/erger", token=hidden(old, "token"), text="nu ook rook").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("cannot_keep", "Uw aanvulling is niet bewaard. Uw eerdere vraag 47-1 blijft."),
+        ("not_known_yet", "Wij weten nog niet of uw aanvulling bewaard is. Uw eerdere vraag 47-1 blijft."),
+        ("token_expired", "Uw aanvulling is niet bewaard. Uw eerdere vraag 47-1 blijft."),
+        ("bad_request", "Uw aanvulling is niet bewaard. Uw eerdere vraag 47-1 blijft."),
+    ],
+)
+@pytest.mark.parametrize("address", [TICKET, "/nl/t/47-1"])
+def test_an_addition_that_was_not_kept_leaves_the_request_and_leads_back(
+    web: FlaskClient, node: FakeNode, error: str, told: str, address: str
+) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "SEEN")
+    node.refuse = {"error": error, "message": ""}
+    page = post(web, f"{address}/erger", token="form-1", text="nu ook rook")
+    assert told in words(page)
+    assert "uw vraag nu niet bewaren" not in words(page)
+    assert f'<a class="button plain" href="{address}">' in page.text
+    assert hidden(page, "text") == "nu ook rook"
+
+
+@pytest.mark.parametrize("state", ["KEPT", "ON_ITS_WAY", "RECEIVED", "SEEN", "ANSWERED", "CLOSED"])
+@pytest.mark.parametrize("address", [TICKET, "/nl/t/47-1"])
+def test_a_ticket_says_that_the_roads_are_gone_until_it_is_closed(
+    web: FlaskClient, node: FakeNode, state: str, address: str
+) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", state)
+    before = web.get("/nl/t/47-1/stand").text
+    node.status["links"] = {"mesh": {"up": False}, "broker": {"up": False}}
+    page = web.get(address)
+    assert ("Dit steunpunt kan nu niets versturen." in words(page)) is (state != "CLOSED")
+    mark = web.get("/nl/t/47-1/stand").text
+    assert (mark != before) is (state != "CLOSED")
+    assert f'data-mark="{mark}"' in page.text
+
+
+def test_a_code_opens_an_answer_only_when_there_is_one(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "SEEN")
+    shown = words(web.get("/nl/t/47-1"))
+    assert "Uw code invullen" in shown
+    assert "Open het antwoord" not in shown
+    node.answers["47-1"] = [{"text": "Geheim", "function": "MEDICAL", "age_s": 70}]
+    assert "Open het antwoord met uw code" in words(web.get("/nl/t/47-1"))
+
+
+def test_who_can_not_be_helped_is_told_what_to_do_in_danger(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "CLOSED", close_code="CLOSED_CANNOT")
+    assert "Doe nu: Gevaar? Bel 112." in words(web.get(TICKET))
+    node.tickets["47-1"] = ticket_body("47-1", "CLOSED", close_code="CLOSED_HELPED")
+    assert "Gevaar? Bel 112." not in words(web.get(TICKET))

@@ -83,6 +83,8 @@ def test_no_listener_is_open_to_anonymous_clients(site: Config) -> None:
     assert conf.count("allow_anonymous false") == len(listeners)
     assert sum(line.startswith("acl_file ") for line in conf) == len(listeners)
     assert "persistence true" in conf
+    assert "max_packet_size 8192" in conf
+    assert not any(line.startswith("message_size_limit") for line in conf), "mosquitto advises against it"
     assert any(line.startswith("max_queued_messages ") for line in conf)
 
 

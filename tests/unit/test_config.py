@@ -333,6 +333,11 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
         (kiosk(("panel.button[1].name", '"help"')), "panel.button[1].name", "two buttons are named help"),
         (kiosk(("panel.button[1].lamp_pin", "17")), None, "pin 17 is used twice"),
         (kiosk(("panel.buzzer_pin", "5")), None, "pin 5 is used twice"),
+        (kiosk(("broker.username", '"reader"')), "broker.username", 'write username = "steunpunt"'),
+        (kiosk(("web.port", "1883")), "web.port", "web.port and broker.port are both 1883"),
+        (kiosk(("broker.region_listener.port", "1883")), "broker.region_listener.port", "and broker.port are both"),
+        (kiosk(("broker.host", '"localhost"'), ("web.port", "1883")), "web.port", "give one of them another port"),
+        (kiosk(("point.id", "15")), "point.id", "id 15 is a coordinator's; write the kiosk's site.id, 16 or higher"),
     ],
 )
 def test_keys_that_contradict_each_other(text: str, line_of: str | None, says: str, tmp_path: Path) -> None:

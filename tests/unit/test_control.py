@@ -4,6 +4,8 @@ import json
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -130,6 +132,17 @@ def test_a_defect_in_an_answer_is_told_and_the_next_is_answered(node: Node, clie
     assert caught.value.code == "internal"
     assert client.call("status")["ok"]
     assert len(node.asked) == 2
+
+
+def test_who_may_not_ask_is_told_the_group(node: Node, path: Path) -> None:
+    assert node.path == path
+    if os.geteuid() != 0:
+        path.chmod(0)
+    drop = "import os; os.geteuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534)); "
+    ask = f"from steunpunt.control import Client; {drop}Client({str(path)!r}).call('status')"
+    told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=30, check=False)
+    (line,) = [line for line in told.stderr.splitlines() if str(path) in line and "Permission denied" in line]
+    assert "this user may not ask the node; type: sudo usermod -aG steunpunt-control $USER" in line
 
 
 def test_the_socket_is_for_its_owner_and_group(node: Node) -> None:

@@ -8,7 +8,7 @@ import pytest
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.model import LedgerError
 from steunpunt.node import incarnation
-from steunpunt.node.incarnation import INCARNATION_MAX, begin, mark
+from steunpunt.node.incarnation import INCARNATION_MAX, Keeper, begin, mark
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,18 @@ def test_a_ledger_begun_anew_is_noticed(place: Place) -> None:
     assert [place.start(), place.start()] == [1, 1]
     place.renew()
     assert place.start() == 2
+
+
+def test_a_restore_is_logged_and_an_ordinary_start_is_not(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    place.start()
+    backup = place.backup()
+    place.start()
+    place.restore(backup)
+    for _ in range(2):
+        ledger = Ledger(place.path).open()
+        Keeper(ledger, place.file).begin()
+        ledger.close()
+    assert caplog.messages == ["action=incarnation number=2"]
 
 
 def test_each_restore_counts(place: Place) -> None:

@@ -1,6 +1,9 @@
 """Key files: only their owner's, whole or not at all, and every defect is a sentence with the mend."""
 
+import errno
 import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -151,7 +154,7 @@ def test_a_write_that_fails_leaves_the_old_file(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(UnicodeEncodeError):
         keyfiles.write_text(path, "half of it \ud800", 0o600)
-    path.with_name(f".{path.name}.new").unlink()
+    assert [left.name for left in path.parent.iterdir()] == [path.name]
     path.with_name(f".{path.name}.new").mkdir()
     with pytest.raises(KeyFileError, match="cannot be written"):
         keyfiles.write(path, site_table(site=48), replace=True)
@@ -163,7 +166,49 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         keyfiles.write(tmp_path / "away" / "some.keys", site_table())
 
 
+@pytest.mark.parametrize(
+    ("number", "mend"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "the disk is full"),
+        (errno.EROFS, "the disk is read-only"),
+        (errno.EACCES, "choose a folder that is yours"),
+    ],
+)
+def test_what_could_not_be_written_gets_the_mend_of_its_cause(number: int, mend: str) -> None:
+    assert keyfiles.write_mend(OSError(number, os.strerror(number))).startswith(mend)
+
+
+def test_of_several_files_all_or_none_are_left(tmp_path: Path) -> None:
+    new, old = tmp_path / "new", tmp_path / "old"
+    old.mkdir()
+    for folder in (new, old):
+        with pytest.raises(KeyFileError), keyfiles.all_or_none(folder, [folder / "a", folder / "b"]):
+            keyfiles.write_text(folder / "a", "written", 0o600)
+            raise KeyFileError("the second cannot be written")
+    assert (new.exists(), list(old.iterdir())) == (False, [])
+    with keyfiles.all_or_none(new, [new / "a"]):
+        keyfiles.write_text(new / "a", "written", 0o600)
+    with pytest.raises(KeyFileError, match="exists already"), keyfiles.all_or_none(new, [new / "b", new / "a"]):
+        raise AssertionError
+    assert (new / "a").read_text() == "written"
+
+
 # --- reading what is wrong ----------------------------------------------------------------------------------------
+
+
+def test_a_file_of_another_user_is_not_to_be_made_again(path: Path) -> None:
+    mend = keyfiles.read_mend(PermissionError(errno.EACCES, "Permission denied"), "steunpunt keys site")
+    assert "do not make it anew" in mend
+    assert "systemd-tmpfiles --create" in mend
+    keyfiles.write(path, site_table())
+    read = f"from pathlib import Path; from steunpunt import keyfiles; keyfiles.read_site(Path({str(path)!r}))"
+    drop = "import os; os.geteuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534)); "
+    if os.geteuid() != 0:
+        path.chmod(0)
+    imported = "from steunpunt import keyfiles; "  # before it may not read the program either
+    told = subprocess.run([sys.executable, "-c", imported + drop + read], capture_output=True, text=True, check=False)
+    assert told.stderr.splitlines()[-1].endswith(f"{path}: cannot be read (Permission denied); {mend}")
 
 
 def test_a_missing_file_says_how_to_make_it(path: Path) -> None:
@@ -241,11 +286,14 @@ def test_the_wrong_kind_of_file_is_told_from_a_broken_one(path: Path, tmp_path: 
     keyfiles.write(path, coordinator_table())
     other = tmp_path / "site.keys"
     keyfiles.write(other, site_table())
-    with pytest.raises(KeyFileError, match="right kind of key file"):
+    with pytest.raises(KeyFileError, match="this is a coordinator's key file; use the site's own, such as site"):
         keyfiles.read_site(path)
-    with pytest.raises(KeyFileError, match="right kind of key file"):
+    with pytest.raises(KeyFileError, match="this is a site's key file; use the coordinator's own"):
         keyfiles.read_coordinator(other)
-    with pytest.raises(KeyFileError, match="`ledger_key` is missing"):
+    with pytest.raises(KeyFileError, match="this is a site's key file; use the region's own"):
+        keyfiles.read_region(other)
+    other.chmod(0o640)
+    with pytest.raises(KeyFileError, match="this is a site's key file; use the ledger's own"):
         keyfiles.read_ledger_key(other)
 
 

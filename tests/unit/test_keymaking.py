@@ -152,6 +152,21 @@ def test_a_region_has_a_name_of_one_line(tmp_path: Path, name: str) -> None:
         keymaking.make_region(tmp_path / "region.keys", name)
 
 
+def test_a_region_that_cannot_learn_of_its_coordinator_gets_none(tmp_path: Path) -> None:
+    region = tmp_path / "region.keys"
+    keymaking.make_region(region, "Nieuw")
+    before = region.read_bytes()
+    in_the_way = tmp_path / ".region.keys.new"
+    in_the_way.mkdir()
+    with pytest.raises(KeyFileError, match=r"region\.keys: cannot be written"):
+        keymaking.make_coordinator(region, 1, tmp_path / "desk", HOSTS)
+    assert not (tmp_path / "desk").exists()
+    assert region.read_bytes() == before
+    in_the_way.rmdir()
+    keymaking.make_coordinator(region, 1, tmp_path / "desk", HOSTS)
+    assert read_region(region)["coordinator"][0]["id"] == 1
+
+
 @pytest.mark.parametrize("there", ["site.keys", "site.pem", "site-key.pem", "region-ca.pem"])
 def test_no_file_of_a_site_is_overwritten_and_none_is_added(region: Path, tmp_path: Path, there: str) -> None:
     (tmp_path / there).write_text("mine")
@@ -177,6 +192,16 @@ def test_a_region_without_its_authority_is_named(region: Path, tmp_path: Path, a
     keyfiles.write(tmp_path / "region.keys", broken)
     with pytest.raises(KeyFileError, match="authority is missing or broken"):
         keymaking.make_site(tmp_path / "region.keys", 48, tmp_path / "site")
+
+
+@pytest.mark.parametrize("name", ["Köln" * 20, "x" * 53 + "ü" * 9, "🏚" * 30, "Zuid"])
+def test_a_long_name_is_cut_between_characters(tmp_path: Path, name: str) -> None:
+    region = tmp_path / "region.keys"
+    keymaking.make_region(region, name)
+    assert read_region(region)["region"] == name, "only the certificate is short"
+    shown = common_name(x509.load_pem_x509_certificate(read_region(region)["authority"].encode()))
+    assert f"Steunpunt {name}".startswith(shown)
+    assert len(shown.encode()) <= 64 < len(shown.encode()) + 4 or shown == f"Steunpunt {name}"
 
 
 # --- certificates -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ a restored ledger counts its beacons from an older number, and within one incarn
 Whoever lost both can write the file by hand: a count of 1 and the last incarnation known, such as ``1 7``.
 """
 
+import logging
 import os
 from pathlib import Path
 
@@ -19,6 +20,8 @@ INCARNATION_MAX = 255
 COUNT_MAX = 0xFFFFFFFF
 MARK_MS = 60_000
 """A backup older than this is told from the ledger itself."""
+
+_log = logging.getLogger(__name__)
 
 
 def begin(ledger: Ledger, path: Path) -> int:
@@ -61,8 +64,11 @@ class Keeper:
         self._marked_ms: int | None = None
 
     def begin(self) -> int:
-        """Count this start; see :func:`begin`."""
+        """Count this start; see :func:`begin`. Logs a number that rose: somebody put an older ledger back."""
+        kept = self._ledger.get_meta(self._ledger.connection, "incarnation") or b"\1"
         self._incarnation = begin(self._ledger, self._path)
+        if self._incarnation != kept[0]:
+            _log.warning("action=incarnation number=%d", self._incarnation)
         self._changes = self._ledger.changes()
         return self._incarnation
 

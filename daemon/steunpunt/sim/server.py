@@ -22,7 +22,7 @@ from steunpunt.sim.door import Door
 from steunpunt.sim.faults import TIMES_MAX, Fault
 from steunpunt.sim.radio import VirtualRadio
 from steunpunt.sim.settings import user
-from steunpunt.sim.spec import RadioSpec, SimulationError
+from steunpunt.sim.spec import PORT_MAX, RadioSpec, SimulationError
 from steunpunt.sim.timeline import Timeline
 from steunpunt.wire import mesh_pb2
 
@@ -65,6 +65,8 @@ class VirtualRadios:
     ) -> None:
         """Raises SimulationError for radios, a preset, a loss or a speed that cannot be."""
         _check(specs, loss, speed)
+        if control_port is not None and not 0 <= control_port <= PORT_MAX:
+            raise SimulationError(f"control port {control_port} is not between 0 and {PORT_MAX}; give another one")
         rng = random.Random(seed)
         try:
             self.air = Air(Timeline(), rng, preset=preset, loss=loss)
@@ -104,13 +106,14 @@ class VirtualRadios:
                 radio.start()
                 self._doors[name] = Door(radio, self._selector)
                 self._doors[name].sync()
-            if self._control_port is not None:
-                self._control = ControlPort(self, self._control_port)
-                self._control.start()
+            with self._lock:  # whoever asks the control port from now on waits until the thread runs
+                if self._control_port is not None:
+                    self._control = ControlPort(self, self._control_port)
+                    self._control.start()
+                self._thread.start()
         except BaseException:
             self._release()
             raise
-        self._thread.start()
 
     def stop(self) -> None:
         """Close everything; harmless when it never started."""

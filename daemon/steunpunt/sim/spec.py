@@ -11,7 +11,7 @@ CHANNEL_NAME_BYTES_MAX = 11
 _LONG_NAME_BYTES_MAX = 39
 _SHORT_NAME_BYTES_MAX = 4
 _PSK_BYTES = (0, 1, 16, 32)
-_PORT_MAX = 65535
+PORT_MAX = 65535
 
 
 class SimulationError(SteunpuntError, ValueError):
@@ -57,8 +57,8 @@ class RadioSpec:
 
     def _problems(self) -> list[str]:
         problems = []
-        if not 0 <= self.port <= _PORT_MAX:
-            problems.append(f"port {self.port} is not between 0 and {_PORT_MAX}")
+        if not 0 <= self.port <= PORT_MAX:
+            problems.append(f"port {self.port} is not between 0 and {PORT_MAX}")
         if not 0 < self.node_num < BROADCAST:
             problems.append(f"node number {self.node_num} is not between 1 and {BROADCAST - 1}")
         if not 1 <= len(self.channels) <= CHANNELS_MAX:

@@ -19,6 +19,7 @@ from steunpunt_ui.languages import language
 from steunpunt_ui.texts import characters_over, clean, clean_line
 
 PEOPLE_MAX = 99
+_PEOPLE_DIGITS_MAX = 4
 CALLBACK_BYTES_MAX = 30
 """What fits beside the text on the air; the node refuses more."""
 SLUGS = {
@@ -135,7 +136,7 @@ def _wish(form: ImmutableMultiDict[str, str]) -> Wish:
 def _problems(wish: Wish) -> dict[str, str]:
     """Return what must be corrected, by field."""
     found = {}
-    if wish.people and not (wish.people.isascii() and wish.people.isdigit() and int(wish.people) <= PEOPLE_MAX):
+    if wish.people and not (wish.people.isascii() and wish.people.isdigit() and _count(wish.people) <= PEOPLE_MAX):
         found["people"] = gettext("How many people: write a number from 0 to %(most)s.", most=PEOPLE_MAX)
     over = characters_over(wish.text, TEXT_BYTES_MAX)
     if over:
@@ -148,6 +149,11 @@ def _problems(wish: Wish) -> dict[str, str]:
             over,
         )
     return found
+
+
+def _count(digits: str) -> int:
+    """Return a number of people; more digits than fit are too many people, and Python reads no 5000 of them."""
+    return int(digits) if len(digits) <= _PEOPLE_DIGITS_MAX else PEOPLE_MAX + 1
 
 
 def _text_problem(over: int) -> str:

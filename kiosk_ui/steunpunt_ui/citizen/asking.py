@@ -9,7 +9,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, make_response, render_template
+from flask import Response, make_response, render_template, request
 from flask_babel import gettext
 
 from steunpunt.control import NotKnownYet, Refused, Unreachable
@@ -37,6 +37,10 @@ _TROUBLES = {
     "text_too_long": Trouble.TEXT_TOO_LONG,
     "unknown_ticket": Trouble.UNKNOWN_TICKET,
 }
+
+
+ASKED_BEFORE = "asked"
+"""Hidden field of a form whose first sending may have been kept: from then on "nobody has it" is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +84,66 @@ def form_token() -> str:
         return ""
 
 
-def show_again(trouble: Trouble, action: str, fields: dict[str, str]) -> Response:
-    """Return the page that says what is known and sends the same fields again with one tap."""
-    if trouble is Trouble.FORM_TOO_OLD:
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The request that a supplement was for: it stays, whatever becomes of the supplement."""
+
+    number: str
+    address: str
+    """Of its page."""
+
+
+def show_again(trouble: Trouble, action: str, fields: dict[str, str], earlier: Earlier | None = None) -> Response:
+    """Return the page that says what is known and sends the same fields again with one tap.
+
+    ``earlier``: what could not be kept is a supplement to this request.
+    """
+    if trouble is Trouble.CANNOT_KEEP and _asked_before():
+        trouble = Trouble.NOT_KNOWN_YET
+    elif trouble is Trouble.FORM_TOO_OLD:
         fields = fields | {"token": form_token()}
         if not fields["token"]:
             trouble = Trouble.CANNOT_KEEP
-    body = render_template("citizen/again.html", page=_page(trouble), action=action, fields=fields)
+    if trouble is Trouble.NOT_KNOWN_YET:
+        fields = fields | {ASKED_BEFORE: "1"}
+    page = _page(trouble) if earlier is None else _supplement_page(trouble, earlier.number)
+    body = render_template("citizen/again.html", page=page, action=action, fields=fields, earlier=earlier)
     ours = trouble in {Trouble.CANNOT_KEEP, Trouble.NOT_KNOWN_YET}
     return make_response(body, HTTPStatus.SERVICE_UNAVAILABLE if ours else HTTPStatus.BAD_REQUEST)
+
+
+def _asked_before() -> bool:
+    """Whether this form was sent before and may have been kept then."""
+    return bool(request.form.get(ASKED_BEFORE))
+
+
+def _supplement_page(trouble: Trouble, number: str) -> Page:
+    """Return the same words for what was added to a request that stays."""
+    stays = gettext("Your earlier request %(number)s stays.", number=number)
+    address = config().region.fallback_address
+    danger = gettext("Life in danger? Call 112, or send someone to %(address)s.", address=address)
+    if trouble is Trouble.NOT_KNOWN_YET:
+        return Page(
+            gettext("We don't know yet whether what you added has been kept."),
+            f"{stays} {gettext('Sending again never adds it twice.')}",
+            f"{gettext('Tap the button.')} {danger}",
+            gettext("Send again"),
+        )
+    if trouble is Trouble.CANNOT_KEEP:
+        return Page(gettext("What you added has not been kept."), stays, danger, gettext("Try again"))
+    if trouble is Trouble.FORM_TOO_OLD:
+        return Page(
+            gettext("This page had been open too long."),
+            f"{gettext('What you added has not been kept.')} {stays}",
+            gettext("Tap the button to send it."),
+            gettext("Send now"),
+        )
+    return Page(
+        gettext("What you added could not be read."),
+        f"{gettext('What you added has not been kept.')} {stays}",
+        gettext("Try again, or go back to your request."),
+        gettext("Try again"),
+    )
 
 
 def _page(trouble: Trouble) -> Page:

@@ -39,7 +39,7 @@ class ButtonCall:
 
 def show() -> str:
     """Show the first page."""
-    status = _status()
+    status = read_status()
     banner, calls = banner_of(status), _calls_of(status)
     mark = _mark(banner, calls)
     return render_template(
@@ -49,7 +49,7 @@ def show() -> str:
 
 def show_mark() -> Response:
     """Return the fingerprint of what the first page shows now, for polling."""
-    status = _status()
+    status = read_status()
     return Response(_mark(banner_of(status), _calls_of(status)), mimetype="text/plain")
 
 
@@ -75,22 +75,23 @@ def banner_of(status: dict[str, Any] | None) -> Banner | None:
             gettext("Danger? Call 112 if a phone works. Otherwise: go to %(address)s.", address=address),
         )
     links = status["links"]
-    down = {name for name, link in links.items() if not link["up"]}
+    # A kiosk talks to a broker of its own: only what the coordinator says over it proves that the internet works.
+    up = {name for name, link in links.items() if link["up"]}
+    radio, internet = "mesh" in up, "broker" in up and status["region"]["fresh"]
     danger = gettext(
         "Your request waits here safely until it can leave. Danger? Call 112 or send someone to %(address)s.",
         address=address,
     )
-    if down == set(links):
-        return Banner(gettext("This point can't send anything now."), danger)
-    if not status["region"]["fresh"]:
-        return Banner(_silence(status["region"].get("age_s"), station), danger)
-    if "mesh" in down:
+    if not radio and not internet:
+        heard = "" if "broker" not in up else " " + _silence(status["region"].get("age_s"), station)
+        return Banner(gettext("This point can't send anything now.") + heard, danger)
+    if not radio:
         return Banner(
             gettext("The radio of this point does not work now."),
             gettext("You can ask for help: it goes over the internet."),
             calm=True,
         )
-    if "broker" in down:
+    if not internet:
         return Banner(
             gettext("This point has no internet now."),
             gettext("You can ask for help: it goes by radio."),
@@ -105,7 +106,8 @@ def _silence(age_s: float | None, station: str) -> str:
     return gettext("We last heard %(station)s %(ago)s.", station=station, ago=ago(age_s))
 
 
-def _status() -> dict[str, Any] | None:
+def read_status() -> dict[str, Any] | None:
+    """Return what the node says of itself; None when it does not answer."""
     try:
         return client().call("status")
     except _NODE_AWAY:

@@ -25,6 +25,8 @@ class TicketView:
     """When somebody was last active at the coordinator, or that we don't know."""
     passed_on_ago: str
     reason: str
+    cannot: bool
+    """Closed because the coordinator can't help: danger then needs another way."""
     life_threat: bool
     answers_count: int
     open_to_all: bool
@@ -59,6 +61,7 @@ def view_of(reply: dict[str, Any], fallback_address: str) -> TicketView:
         active=_active(reply["active_min"]),
         passed_on_ago="" if passed_on_s is None else ago(passed_on_s, at_least=at_least),
         reason=_reason(reply["close_code"], fallback_address),
+        cannot=reply["close_code"] == TokenCode.CLOSED_CANNOT.name,
         life_threat=bool(reply["life_threat"]),
         answers_count=int(reply["answers_count"]),
         open_to_all=bool(reply.get("open_to_all")),

@@ -8,8 +8,8 @@ from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
 from steunpunt.model import TEXT_BYTES_MAX, SupplementCode
-from steunpunt_ui.citizen.asking import Kept, Trouble, form_token, keep, show_again
-from steunpunt_ui.citizen.lookup import find, not_found, tidy_secret
+from steunpunt_ui.citizen.asking import Earlier, Kept, Trouble, form_token, keep, show_again
+from steunpunt_ui.citizen.lookup import find, not_found, tidy_number, tidy_secret
 from steunpunt_ui.citizen.ticket import step_address
 from steunpunt_ui.texts import characters_over, clean
 
@@ -63,7 +63,8 @@ def _send(number: str, secret: str | None, slug: str) -> Response:
     if result.trouble is Trouble.TEXT_TOO_LONG:
         fits = max(len(text.encode()) - result.bytes_over, 0)
         return _refuse(number, secret, slug, token, text, _too_long(characters_over(text, fits)))
-    return show_again(result.trouble, step_address(number, secret, slug), {"token": token, "text": text})
+    earlier = Earlier(tidy_number(number) or number, _back(number, secret))
+    return show_again(result.trouble, step_address(number, secret, slug), {"token": token, "text": text}, earlier)
 
 
 def _show(number: str, secret: str | None, slug: str, token: str, text: str, problem: str = "") -> str:

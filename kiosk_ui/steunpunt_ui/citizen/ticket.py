@@ -1,6 +1,9 @@
 """The ticket: what anyone with the number may see, and the answer for who has the secret half."""
 
+import hashlib
 import ipaddress
+import json
+from dataclasses import asdict
 from http import HTTPStatus
 
 import segno
@@ -9,9 +12,11 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from steunpunt.control import NotKnownYet, Refused, Unreachable
+from steunpunt.model import TicketState
 from steunpunt_ui.citizen.asking import form_token
+from steunpunt_ui.citizen.home import Banner, banner_of, read_status
 from steunpunt_ui.citizen.lookup import find, tidy_number, tidy_secret
-from steunpunt_ui.citizen.states import answers_of, view_of
+from steunpunt_ui.citizen.states import TicketView, answers_of, view_of
 from steunpunt_ui.context import client, config
 
 
@@ -21,6 +26,7 @@ def show(number: str, secret: str | None = None) -> Response | str:
     if isinstance(reply, Response):
         return reply
     ticket = view_of(reply, config().region.fallback_address)
+    banner = _banner(ticket)
     half = tidy_secret(secret) if secret is not None else None
     answers = answers_of(reply)
     return render_template(
@@ -31,7 +37,8 @@ def show(number: str, secret: str | None = None) -> Response | str:
         qr=_qr(ticket.number, half) if half else "",
         token=form_token() if half and answers and ticket.state == "ANSWERED" else "",
         step=lambda slug: step_address(ticket.number, half, slug),
-        mark=ticket.mark(),
+        banner=banner,
+        mark=_mark(ticket, banner),
         poll=url_for("citizen.ticket_mark", number=ticket.number),
     )
 
@@ -44,8 +51,19 @@ def show_mark(number: str) -> Response:
         return make_response("", HTTPStatus.NOT_FOUND)
     except (Unreachable, NotKnownYet):
         return make_response("", HTTPStatus.SERVICE_UNAVAILABLE)
-    mark = view_of(reply, config().region.fallback_address).mark()
-    return make_response(mark, {"Content-Type": "text/plain; charset=utf-8"})
+    ticket = view_of(reply, config().region.fallback_address)
+    return make_response(_mark(ticket, _banner(ticket)), {"Content-Type": "text/plain; charset=utf-8"})
+
+
+def _banner(ticket: TicketView) -> Banner | None:
+    """Return what is down at this point, as on the first page, while the request is open."""
+    return None if ticket.state == TicketState.CLOSED.name else banner_of(read_status())
+
+
+def _mark(ticket: TicketView, banner: Banner | None) -> str:
+    """Return a fingerprint of all that the page shows, so that a poll sees a change."""
+    shown = json.dumps([ticket.mark(), banner and asdict(banner)])
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 
 def step_address(number: str, secret: str | None, slug: str) -> str:

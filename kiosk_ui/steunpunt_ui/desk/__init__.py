@@ -11,6 +11,9 @@ from steunpunt.model import KeyFileError, LedgerError
 from steunpunt_ui.desk import acts, cases, login, opening
 from steunpunt_ui.desk.sessions import Limiter, Sessions
 
+_CASE = "int(max=9223372036854775807)"
+"""A case's number in an address: what the ledger's integers hold, else there is no such page."""
+
 
 def add_desk(app: Flask, config: Config, desk: opening.DeskDoor | None) -> None:
     """Add the desk's pages; without ``desk`` the ledger of the config is opened when a page needs it."""
@@ -29,10 +32,13 @@ def _make_blueprint() -> Blueprint:
     pages.add_url_rule("/stand", "list_part", cases.show_list_part)
     pages.add_url_rule("/login", "login", login.log_in, methods=["GET", "POST"])
     pages.add_url_rule("/logout", "logout", login.log_out, methods=["POST"])
-    pages.add_url_rule("/melding/<int:case_id>", "case", cases.show_case)
-    pages.add_url_rule("/melding/<int:case_id>/stand", "case_mark", cases.show_case_mark)
+    pages.add_url_rule(f"/melding/<{_CASE}:case_id>", "case", cases.show_case)
+    pages.add_url_rule(f"/melding/<{_CASE}:case_id>/stand", "case_mark", cases.show_case_mark)
     pages.add_url_rule(
-        "/melding/<int:case_id>/<any(oppakken,antwoord,doorgeven,afsluiten):act>", "act", acts.act, methods=["POST"]
+        f"/melding/<{_CASE}:case_id>/<any(oppakken,antwoord,doorgeven,afsluiten):act>",
+        "act",
+        acts.act,
+        methods=["POST"],
     )
     pages.context_processor(lambda: {"person": g.get("person"), "new_token": _new_token})
     return pages

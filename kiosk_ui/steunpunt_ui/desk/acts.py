@@ -12,7 +12,7 @@ from steunpunt.model import ANSWER_BYTES_MAX, CLOSE_CODES, SenderFunction, Token
 from steunpunt_ui.desk.cases import case_page
 from steunpunt_ui.desk.login import form_token, person
 from steunpunt_ui.desk.opening import desk, ring_bell
-from steunpunt_ui.desk.words import how_choices
+from steunpunt_ui.desk.words import how_choices, refusal_words
 from steunpunt_ui.pages import Page, show_message
 from steunpunt_ui.texts import characters_over, clean, clean_line
 
@@ -35,8 +35,8 @@ def act(case_id: int, act: str) -> Response:
     except CaseGone:
         page = Page(gettext("This case is no longer here."), gettext("Nothing was changed."))
         return make_response(show_message(page, at_desk=True), HTTPStatus.NOT_FOUND)
-    except NotAllowed:
-        problem = gettext("That is not possible in the state the case is in now. Perhaps a colleague was first.")
+    except NotAllowed as refusal:
+        problem = refusal_words(refusal)
     if not problem:
         ring_bell()
         return redirect(url_for("desk.case", case_id=case_id), 303)

@@ -11,7 +11,7 @@ from steunpunt.ledger.desk import Case, CaseGone
 from steunpunt.model import ANSWER_BYTES_MAX, SteunpuntError, TicketState
 from steunpunt_ui.ages import ago
 from steunpunt_ui.desk import words
-from steunpunt_ui.desk.opening import desk
+from steunpunt_ui.desk.opening import desk, node_troubles
 from steunpunt_ui.pages import Page
 
 CLOSED_SHOWN_MAX = 50
@@ -50,6 +50,8 @@ def case_page(case_id: int, problem: str = "", typed: dict[str, str] | None = No
         ago=ago,
         closed=case.state is TicketState.CLOSED,
         mark=_mark(case),
+        troubles=node_troubles(),
+        here=url_for("desk.case", case_id=case_id),
         poll=url_for("desk.case_mark", case_id=case_id),
         answer_bytes_max=ANSWER_BYTES_MAX,
     )
@@ -82,6 +84,7 @@ def _list() -> dict[str, object]:
     return {
         "open_cases": [case for case in everything if case not in closed],
         "closed_cases": closed[:CLOSED_SHOWN_MAX],
+        "troubles": node_troubles(),
         "words": words,
         "ago": ago,
         "answered_state": TicketState.ANSWERED,

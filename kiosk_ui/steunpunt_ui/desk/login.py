@@ -12,8 +12,10 @@ from steunpunt_ui.context import config
 from steunpunt_ui.desk.opening import desk, ring_bell
 from steunpunt_ui.desk.passwords import NAME_CHARACTERS_MAX, verify_person
 from steunpunt_ui.desk.sessions import WRONG_TRIES_S, Limiter, Person, Sessions
+from steunpunt_ui.pages import Page
 
 COOKIE = "desk"
+TYPED_CHARACTERS_MAX = 2000
 _log = logging.getLogger(__name__)
 
 
@@ -24,6 +26,8 @@ def require_login() -> Response | None:
         return None
     if request.endpoint in {"desk.list_part", "desk.case_mark"}:
         return make_response("", HTTPStatus.UNAUTHORIZED)
+    if request.endpoint == "desk.act":
+        return make_response(_show(_logged_out()), HTTPStatus.FORBIDDEN)
     return redirect(url_for("desk.login"), 303)
 
 
@@ -60,8 +64,9 @@ def log_in() -> Response | str:
     if not right:
         return _refuse(gettext("The name or the password is wrong."), HTTPStatus.FORBIDDEN)
     _note_presence(name)
-    response = redirect(url_for("desk.list"), 303)
-    session = _sessions().begin(name).session
+    g.person = _sessions().begin(name)
+    session = g.person.session
+    response = _show_typed() if _typed() else redirect(url_for("desk.list"), 303)
     # Not "secure": the desk is served to the machine itself, without TLS.
     response.set_cookie(COOKIE, session, httponly=True, samesite="Strict", path="/desk")
     return response
@@ -86,7 +91,27 @@ def log_out() -> Response:
 
 
 def _show(problem: str) -> str:
-    return render_template("desk/login.html", problem=problem, name=request.form.get("name", ""))
+    return render_template("desk/login.html", problem=problem, name=request.form.get("name", ""), typed=_typed())
+
+
+def _logged_out() -> str:
+    if _typed():
+        return gettext("You have been logged out. Log in again; your text is below.")
+    return gettext("You have been logged out. Nothing was changed. Log in again.")
+
+
+def _typed() -> str:
+    """Return what a person typed in a form that came after the end of the session, to be copied from the page."""
+    found = (request.form.get(name, "").strip() for name in ("typed", "text", "to", "reference"))
+    return "\n".join(text for text in found if text)[:TYPED_CHARACTERS_MAX]
+
+
+def _show_typed() -> Response:
+    page = Page(
+        gettext("You are logged in again."),
+        gettext("Your text has not been sent. Copy it, open the case and send it there."),
+    )
+    return make_response(render_template("desk/message.html", page=page, typed=_typed()))
 
 
 def _refuse(problem: str, status: int) -> Response:

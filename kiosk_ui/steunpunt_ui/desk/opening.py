@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Protocol
 
 from flask import current_app
+from flask_babel import gettext
 
 from steunpunt.config import Config
-from steunpunt.control import ControlError, Refused
+from steunpunt.control import Client, ControlError, Refused
 from steunpunt.keyfiles import read_ledger_key
 from steunpunt.ledger.desk import Case, Desk, PassedOn
-from steunpunt.model import KeyFileError, SenderFunction, TokenCode
-from steunpunt_ui.context import client
+from steunpunt.model import KeyFileError, LinkName, SenderFunction, TokenCode
+from steunpunt_ui.context import client, config
+
+STATUS_S_MAX = 1.0
+"""How long a page of the desk waits for what its node says of itself: the list asks again every 3 s."""
 
 
 class DeskDoor(Protocol):
@@ -68,6 +72,23 @@ def desk() -> DeskDoor:
     """Return the desk of this application; raises KeyFileError."""
     opening: Opening = current_app.extensions["steunpunt.desk"]
     return opening.get()
+
+
+def node_troubles() -> list[str]:
+    """Return what the coordinator's own node can't do now, in words; waits at most STATUS_S_MAX and never raises."""
+    try:
+        with contextlib.closing(Client(config().control.socket, STATUS_S_MAX)) as asking:
+            links = asking.call("status")["links"]
+        down = {LinkName(name) for name, link in links.items() if not link["up"]}
+    except (ControlError, Refused, KeyError, ValueError, TypeError, AttributeError):
+        return [gettext("This computer receives and sends nothing now. Warn the technician.")]
+    if config().radio.kind == "none":  # a coordinator without a radio misses none
+        down.discard(LinkName.MESH)
+    words = {
+        LinkName.MESH: gettext("The radio does not work. Warn the technician."),
+        LinkName.BROKER: gettext("The broker does not work. Warn the technician."),
+    }
+    return [words[name] for name in words if name in down]
 
 
 def ring_bell() -> None:

@@ -14,6 +14,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
+from steunpunt.keyfiles import read_mend
 from steunpunt.model import KeyFileError, SteunpuntError
 
 COST_N = 2**15
@@ -141,7 +142,8 @@ def _read(path: str) -> str:
             content = file.read(_FILE_BYTES_MAX).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise KeyFileError(f"{path}: cannot be read ({reason}); {_MEND}") from error
+        mend = read_mend(error, "steunpunt keys desk-password") if isinstance(error, OSError) else _MEND
+        raise KeyFileError(f"{path}: cannot be read ({reason}); {mend}") from error
     if mode & stat.S_IRWXO:
         raise KeyFileError(f"{path}: its mode {mode:04o} lets everybody read it; type: chmod o= {path}")
     return content

@@ -2,7 +2,8 @@
 
 from flask_babel import gettext
 
-from steunpunt.ledger.desk import Case, CaseEvent
+from steunpunt.ledger.desk import Case, CaseEvent, NotAllowed
+from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.model import Category, Lane, LinkName, SenderFunction, SupplementCode, TicketState, TokenCode
 from steunpunt_ui.context import config
 
@@ -86,6 +87,28 @@ def function_choices() -> dict[SenderFunction, str]:
 def how_choices() -> dict[str, str]:
     """Return how a case can be passed on."""
     return {"c2000": gettext("C2000"), "runner": gettext("Runner"), "phone": gettext("Phone")}
+
+
+def refusal_words(refusal: NotAllowed) -> str:
+    """Return why the ledger refused an act, as it says itself."""
+    told = {
+        "Someone else has taken this up already. Look at the case.": gettext(
+            "Someone else has taken this up already. Look at the case."
+        ),
+        "Take the case up first.": gettext("Take the case up first."),
+        "This case is closed already.": gettext("This case is closed already."),
+        "This form was used for something else already. Open the case again.": gettext(
+            "This form was used for something else already. Open the case again."
+        ),
+        f"There are {ANSWERS_MAX} answers, and the kiosk keeps no more. Pass this on or close it.": gettext(
+            "There are %(most)s answers, and the kiosk keeps no more. Pass this on or close it.", most=ANSWERS_MAX
+        ),
+        "Fill in to whom you passed this on.": gettext("Fill in to whom you passed this on."),
+        "A field is too long. Make it shorter.": gettext("A field is too long. Make it shorter."),
+        "Choose a reason for closing.": gettext("Choose a reason for closing."),
+        "Fill in your name, at most 80 characters.": gettext("Fill in your name, at most 80 characters."),
+    }
+    return told.get(str(refusal)) or gettext("That is not possible in the state the case is in now.")
 
 
 def event_words(event: CaseEvent) -> str:
