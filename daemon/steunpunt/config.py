@@ -280,19 +280,15 @@ _FORMS = {
     "panel.button.name": "1 to 31 of a-z, 0-9 and -",
 }
 _EXAMPLES = {
-    "site": "a section [site]",
     "site.role": 'role = "kiosk"',
     "site.id": "id = 47",
     "site.name": 'name = "Buurthuis De Regenboog"',
     "site.place": 'place = "Kerkplein 1, Maastricht"',
-    "region": "a section [region]",
     "region.name": 'name = "Zuid-Limburg"',
     "region.coordinator": "coordinator = 1",
     "region.coordinator_name": 'coordinator_name = "Brandweerkazerne Noord"',
     "region.fallback_address": 'fallback_address = "Willem Alexanderweg 1, Maastricht"',
-    "keys": "a section [keys]",
     "keys.file": 'file = "site.keys"',
-    "radio": "a section [radio]",
     "radio.kind": 'kind = "serial"',
     "radio.host": 'host = "127.0.0.1"',
     "radio.port": "port = 4403",
@@ -300,35 +296,27 @@ _EXAMPLES = {
     "radio.node": 'node = "!a1b2c3d4"',
     "radio.channel": 'channel = "serial"',
     "radio.hop_limit": "hop_limit = 3",
-    "broker": "a section [broker]",
     "broker.enabled": "enabled = true",
     "broker.host": 'host = "127.0.0.1"',
     "broker.port": "port = 1883",
     "broker.username": 'username = "steunpunt"',
     "broker.password_file": 'password_file = "broker.password"',
     "broker.mesh_root": 'mesh_root = "msh/EU_868"',
-    "broker.downlink": "a section [broker.downlink]",
     "broker.downlink.airtime_s_per_hour_max": "airtime_s_per_hour_max = 36",
-    "broker.homeassistant": "a section [broker.homeassistant]",
     "broker.homeassistant.discovery_prefix": 'discovery_prefix = "homeassistant"',
-    "broker.bridge": "a section [broker.bridge]",
     "broker.bridge.host": 'host = "broker.example.org"',
     "broker.bridge.port": "port = 8883",
     "broker.bridge.ca_file": 'ca_file = "region-ca.pem"',
     "broker.bridge.certificate_file": 'certificate_file = "site.pem"',
     "ledger.key_file": 'key_file = "ledger.key"',
     "broker.bridge.key_file": 'key_file = "site-key.pem"',
-    "broker.region_listener": "a section [broker.region_listener]",
     "broker.region_listener.host": 'host = "0.0.0.0"',
     "broker.region_listener.port": "port = 8883",
     "broker.region_listener.ca_file": 'ca_file = "region-ca.pem"',
     "broker.region_listener.certificate_file": 'certificate_file = "region.pem"',
     "broker.region_listener.key_file": 'key_file = "region-key.pem"',
-    "ledger": "a section [ledger]",
     "ledger.path": 'path = "/var/lib/steunpunt/ledger.db"',
-    "control": "a section [control]",
     "control.socket": 'socket = "/run/steunpunt/node.sock"',
-    "web": "a section [web]",
     "web.host": 'host = "127.0.0.1"',
     "web.port": "port = 8080",
     "web.desk_passwords_file": 'desk_passwords_file = "desk.passwords"',
@@ -336,7 +324,6 @@ _EXAMPLES = {
     "point.id": "id = 47",
     "point.name": 'name = "Buurthuis De Regenboog"',
     "point.place": 'place = "Kerkplein 1, Maastricht"',
-    "panel": "a section [panel]",
     "panel.pins": 'pins = "gpio"',
     "panel.buzzer_pin": "buzzer_pin = 22",
     "panel.button": "a section [[panel.button]]",
@@ -348,7 +335,7 @@ _EXAMPLES = {
 
 
 def _example(key: str) -> str:
-    return _EXAMPLES[_plain(key)]
+    return _EXAMPLES.get(_plain(key)) or f"a section [{_plain(key)}]"
 
 
 def _plain(key: str) -> str:
