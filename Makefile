@@ -161,6 +161,10 @@ soak: install-dev ## what takes minutes: radios that fail at random; longer with
 bench: install-dev ## the figures, as ratios within one run
 	$(BIN)/python -m tests.bench
 
+.PHONY: bench-bridge
+bench-bridge: install-dev ## the bridge beside others from PyPI, which it installs into .cache
+	$(BIN)/python -m tests.bench.bridge
+
 .PHONY: clean
 clean: ## removes all that these commands made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -12,12 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from steunpunt.config import READER_USER, Bridge, Config, RegionListener
+from steunpunt.config import INTEGRATOR_USER, READER_USER, Bridge, Config, RegionListener
 from steunpunt.model import ConfigError, Role
 
 NODE_USER_DEFAULT = "steunpunt"
-INTEGRATOR_USER = "integrator"
-"""May also publish for the mesh; exists only where ``[broker.downlink]`` is on."""
 SALT_BYTES = 12
 """Length of a password's salt: the only one that mosquitto 2.0 reads."""
 ITERATIONS = 101

@@ -5,8 +5,8 @@ import secrets
 import shutil
 from pathlib import Path
 
-from steunpunt.brokerconfig import INTEGRATOR_USER, PASSWORD_FILE, SALT_BYTES, Account, Places, RunAs, generate
-from steunpunt.config import READER_USER, Config
+from steunpunt.brokerconfig import PASSWORD_FILE, SALT_BYTES, Account, Places, RunAs, generate
+from steunpunt.config import INTEGRATOR_USER, READER_USER, Config
 from steunpunt.model import ConfigError
 
 PASSWORD_RANDOM_BYTES = 24

@@ -31,6 +31,8 @@ RadioName = Annotated[str, msgspec.Meta(pattern=r"^\S([^\x00-\x1f\x7f]{0,37}\S)?
 ShortName = Annotated[str, msgspec.Meta(pattern=r"^[^\s\x00-\x1f\x7f]{1,4}\Z")]
 READER_USER = "reader"
 """The broker's user for integrators, who may write nothing."""
+INTEGRATOR_USER = "integrator"
+"""The broker's user who may also publish for the mesh; exists only where ``[broker.downlink]`` is on."""
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
 SectionT = TypeVar("SectionT", bound="Section")
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
@@ -389,8 +391,9 @@ def _link_problems(config: Config) -> Iterator[tuple[str, str]]:
             "radio.kind",
             "radio.kind is none and broker.enabled is false: no road is left; enable one of them",
         )
-    if config.broker.username == READER_USER:
-        yield "broker.username", f'broker.username {READER_USER} is kept for integrators; write username = "steunpunt"'
+    name = config.broker.username
+    if name in (READER_USER, INTEGRATOR_USER):
+        yield "broker.username", f'broker.username {name} is kept for integrators; write username = "steunpunt"'
     for (key, host, port), (other, other_host, other_port) in combinations(_listeners(config), 2):
         if port == other_port and (host == other_host or {host, other_host} & set(_ANYWHERE)):
             yield key, f"{key} and {other} are both {port}; give one of them another port"

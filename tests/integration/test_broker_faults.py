@@ -10,8 +10,8 @@ import pytest
 from steunpunt.config import Broker
 from steunpunt.model import FrameHeard, Role
 from tests.fakes.broker_clients import linked, tool
-from tests.fakes.brokers import mosquitto, site_config
-from tests.fakes.radio_client import radio_client
+from tests.fakes.brokers import NODE_PASSWORD, mosquitto, site_config
+from tests.fakes.radio_client import Port, radio_client
 from tests.fakes.real_site import RealSite, last_json, real_site
 
 pytestmark = [pytest.mark.broker, pytest.mark.processes]
@@ -62,6 +62,29 @@ def test_a_broker_that_goes_and_comes_back(site: RealSite, wait_until: Wait, how
         assert any(topic.startswith("homeassistant/device/") for topic, _ in reader.heard)
 
 
+def test_what_the_radio_hears_meanwhile_is_held_for_the_broker(site: RealSite, wait_until: Wait) -> None:
+    site.broker.stop()
+    site.broker.password_file.write_text("wrong", "utf-8")
+    site.broker.start()
+    with (
+        tool(site.config.broker.port, "reader") as reader,
+        radio_client(site.radios.port("other")) as other,
+    ):
+        reader.subscribe("msh/EU_868/2/json/#")
+        wait_until(lambda: other.look().ready)
+        for number in range(3):
+            other.send(Port.DETECTION_SENSOR_APP, b"deur %d" % number, packet_id=500 + number)
+        wait_until(lambda: site.counter("uplink_packets_translated") >= 3)
+        assert not site.up("broker")
+        site.broker.password_file.write_text(f"{NODE_PASSWORD}\n", "utf-8")
+
+        def doors() -> int:
+            return sum(b"deur" in payload for _, payload in reader.heard)
+
+        wait_until(lambda: doors() == 3, what="what was held back")
+    assert site.counter("uplink_held_dropped") == 0
+
+
 def test_another_password_is_said_and_mended_without_a_restart(site: RealSite, wait_until: Wait) -> None:
     site.broker.stop()
     site.broker.write(node_password="another")
@@ -89,7 +112,7 @@ def test_a_broker_without_disk(site: RealSite, wait_until: Wait) -> None:
     with radio_client(site.radios.port("other")) as other, tool(site.config.broker.port, "reader") as reader:
         reader.subscribe("msh/EU_868/2/json/#")
         wait_until(lambda: other.look().ready)
-        other.send(1, b"hallo", packet_id=77)
+        other.send(Port.TEXT_MESSAGE_APP, b"hallo", packet_id=77)
         wait_until(lambda: any(b"hallo" in payload for _, payload in reader.heard), what="live messages go on")
 
 

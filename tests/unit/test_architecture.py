@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import logging
 import os
 import re
 import shutil
@@ -66,6 +67,16 @@ def text_files() -> list[Path]:
         and path.suffix in TEXT_SUFFIXES
         and not any(part.startswith(".") and part != ".ci" for part in path.relative_to(ROOT).parts[:-1])
     )
+
+
+@pytest.fixture(autouse=True)
+def loggers_stay_as_they_are() -> Iterator[None]:
+    """import-linter sets logging up for itself and thereby silences every logger that was there before."""
+    loggers = [found for found in logging.root.manager.loggerDict.values() if isinstance(found, logging.Logger)]
+    before = [(logger, logger.disabled) for logger in loggers]
+    yield
+    for logger, disabled in before:
+        logger.disabled = disabled
 
 
 def test_the_layers_hold() -> None:

@@ -166,8 +166,10 @@ class LinkThread(ABC):
                 return "link down"
             if not always and len(self._commands) >= self.commands_max:
                 return "the link's queue is full"
+            first = not self._commands
             self._commands.append(command)
-        self.waker.wake()
+        if first:  # the thread was woken for those before and has not taken them yet
+            self.waker.wake()
         return ""
 
     def counters(self) -> dict[str, int]:

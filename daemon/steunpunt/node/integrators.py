@@ -28,6 +28,8 @@ from steunpunt.model import (
 
 ERRORS_MAX, ERRORS_MS = 10, 10_000
 """At most so many error messages in so many milliseconds: a program gone mad reads no more anyway."""
+HELD_MAX = 800
+"""Messages of the uplink kept over an outage of the broker, the oldest given up first; the firmware kept 16."""
 TOPIC_CHARS_MAX = 200
 """What an error message repeats of the topic."""
 Publish = Callable[..., None]
@@ -55,6 +57,8 @@ class Integrators:
         if allowed is not None:
             radio, root = config.radio, config.broker.mesh_root
             self._downlink = Downlink(root, radio.channel, radio.hop_limit, allowed.airtime_s_per_hour_max)
+        self._broker_up = False
+        self._held: deque[tuple[str, bytes]] = deque(maxlen=HELD_MAX)
         self._flights: dict[int, _Flight] = {}
         self._last_attempt = 0
         self._errors_ms: deque[int] = deque(maxlen=ERRORS_MAX)
@@ -72,7 +76,11 @@ class Integrators:
     def packet(self, event: PacketHeard) -> None:
         """Publish what the radio heard; our own packets never appear."""
         for topic, payload in self._translator.translate(event.packet, event.gateway):
-            self._publish(topic, payload)
+            if self._broker_up:
+                self._publish(topic, payload)
+            else:
+                self._translator.counts["held_dropped"] += len(self._held) == HELD_MAX
+                self._held.append((topic, payload))
 
     # --- broker to radio ----------------------------------------------------------------------------------------
 
@@ -131,14 +139,22 @@ class Integrators:
 
     # --- the site's own state -----------------------------------------------------------------------------------
 
+    def broker_down(self) -> None:
+        """Hold back what the radio hears until the broker is there again."""
+        self._broker_up = False
+        self.reporter.stop()
+
     def broker_up(self) -> None:
-        """Say again what a broker without memory would not know: discovery and status."""
+        """Say again what a broker without memory would not know: discovery and status; then what was held back."""
+        self._broker_up = True
         home = self._config.broker.homeassistant
         if home is not None:
             topics = self._topics
             payload = discovery(self._config, __version__, topics.availability, topics.status)
             self._publish(discovery_topic(home.discovery_prefix, topics.site_id), payload, retain=True)
         self.reporter.start()
+        while self._held:
+            self._publish(*self._held.popleft())
 
     def look(self, now_ms: int, status: Callable[[], Body]) -> None:
         """Publish the site's state when it is due and new."""

@@ -81,6 +81,7 @@ class Node:
         self._stopping = threading.Event()
         self._unkept: list[Event] = []
         self._can_keep = True
+        self._turned_ms = 0
         self._counts: Counter[str] = Counter()
         self._radio: RadioPrepared | None = None
         self._integrators = Integrators(config, self._publish, time.monotonic)
@@ -190,7 +191,9 @@ class Node:
     def _loop(self) -> None:
         while not self._stopping.is_set():
             events = self._inbox.take(self._timeout_s())
-            self._turn([event for event in events if not self._bridge(event)])
+            ours = [event for event in events if not self._bridge(event)]
+            if ours or not events or self._due():  # what is only for integrators needs no transaction
+                self._turn(ours)
             self._report()
             self._mark_incarnation()
             if self._watchdog_s is not None:
@@ -204,6 +207,12 @@ class Node:
         except LedgerError as error:
             self._can_keep = False  # proved again by the next turn that commits
             _log.error("action=cannot_mark reason=%r", str(error))
+
+    def _due(self) -> bool:
+        """Return whether the engine, the desk or a ledger that refused waits for a turn by now."""
+        due_ms, now_ms = self._engine.next_due_ms(), self._ledger.clock.now_ms()
+        long_ago = now_ms - self._turned_ms >= DESK_POLL_S * 1000
+        return not self._can_keep or long_ago or (due_ms is not None and due_ms <= now_ms)
 
     def _timeout_s(self) -> float | None:
         """Return how long the loop may sleep: until the engine's next timer, the watchdog, or for ever."""
@@ -241,7 +250,7 @@ class Node:
             self._perform_safely(effect)
 
     def _commit(self, events: list[Event]) -> list[Effect]:
-        now_ms = self._ledger.clock.now_ms()
+        now_ms = self._turned_ms = self._ledger.clock.now_ms()
         try:
             with self._ledger.transaction() as connection:
                 if not self._can_keep:
@@ -356,7 +365,7 @@ class Node:
                 if up:
                     self._integrators.broker_up()
                 else:
-                    self._integrators.reporter.stop()
+                    self._integrators.broker_down()
             case _:
                 pass
         self._integrators.reporter.happened(now_ms)

@@ -1,0 +1,170 @@
+"""The node's side for integrators, without broker and radio: what is published, held, told and counted."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from steunpunt.bridge.report import GAP_MS
+from steunpunt.config import Broker, Downlink, HomeAssistant
+from steunpunt.model import (
+    DownlinkHeard,
+    Lane,
+    LinkChanged,
+    LinkName,
+    PacketHeard,
+    RadioPrepared,
+    SendEnded,
+    SendFrame,
+    SendOutcome,
+)
+from steunpunt.node.integrators import ERRORS_MAX, ERRORS_MS, HELD_MAX, Integrators
+from steunpunt.node.loop import DESK_POLL_S
+from steunpunt.wire import mesh_pb2, portnums_pb2, set_sender
+from tests.fakes.nodes import BoxedNode, kiosk_config
+
+RADIO = RadioPrepared(0xA1B2C3D4, ("", "serial"), "LONG_FAST", "2.7.26", ((0x11223344, "Kerkplein"),))
+SEND, ERROR = "msh/EU_868/2/json/mqtt/", "steunpunt/v1/47/error"
+ON = Broker(downlink=Downlink(), homeassistant=HomeAssistant())
+
+
+class Told:
+    """What was published."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, bytes, bool]] = []
+
+    def __call__(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self.messages.append((topic, payload, retain))
+
+    def errors(self) -> list[dict[str, Any]]:
+        return [json.loads(payload) for topic, payload, _ in self.messages if topic == ERROR]
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def integrators(tmp_path: Path, told: Told) -> Integrators:
+    config = msgspec.structs.replace(kiosk_config(tmp_path), broker=ON)
+    made = Integrators(config, told, lambda: 0.0)
+    made.prepared(RADIO)
+    return made
+
+
+def heard(number: int) -> PacketHeard:
+    packet = mesh_pb2.MeshPacket(id=number)
+    packet.decoded.portnum, packet.decoded.payload = portnums_pb2.PortNum.DETECTION_SENSOR_APP, b"deur"
+    set_sender(packet, 0x11223344)
+    return PacketHeard(packet.SerializeToString(), RADIO.node_num)
+
+
+def ask(
+    integrators: Integrators, now_ms: int = 0, *, payload: bytes = b"", ours_waits: bool = False
+) -> SendFrame | None:
+    text = json.dumps({"from": RADIO.node_num, "type": "sendtext", "payload": "hallo"}).encode()
+    return integrators.downlink(DownlinkHeard(SEND, payload or text), now_ms, ours_waits=lambda: ours_waits)
+
+
+def test_what_is_heard_without_a_broker_is_held_in_order_and_bounded(integrators: Integrators, told: Told) -> None:
+    integrators.packet(heard(1))
+    assert told.messages == []
+    integrators.broker_up()
+    topics = [topic for topic, _, _ in told.messages]
+    assert topics == [
+        "homeassistant/device/steunpunt-47/config",
+        "msh/EU_868/2/e/LongFast/!a1b2c3d4",
+        "msh/EU_868/2/json/LongFast/!a1b2c3d4",
+    ]
+    assert [retain for _, _, retain in told.messages] == [True, False, False]
+    integrators.broker_down()
+    told.messages.clear()
+    for number in range(HELD_MAX):
+        integrators.packet(heard(number))
+    integrators.broker_up()
+    bodies = [json.loads(payload) for topic, payload, _ in told.messages if "/json/" in topic]
+    assert [body["id"] for body in bodies] == list(range(HELD_MAX // 2, HELD_MAX))
+    assert integrators.counters()["uplink_held_dropped"] == HELD_MAX
+
+
+def test_a_request_becomes_a_frame_in_the_lowest_lane(integrators: Integrators, told: Told) -> None:
+    frame = ask(integrators)
+    assert frame is not None
+    assert (frame.link, frame.lane, frame.payload, frame.attempt_id) == (LinkName.MESH, Lane.HOUSEKEEPING, b"", -1)
+    assert mesh_pb2.MeshPacket.FromString(frame.packet).decoded.payload == b"hallo"
+    assert integrators.ended(SendEnded(LinkName.MESH, -1, SendOutcome.TAKEN), 0)
+    assert integrators.air_ms(0) > 0
+    assert told.errors() == []
+
+
+@pytest.mark.parametrize("outcome", [SendOutcome.REFUSED, SendOutcome.UNKNOWN])
+def test_what_the_radio_did_not_take_is_told(integrators: Integrators, told: Told, outcome: SendOutcome) -> None:
+    ask(integrators)
+    assert integrators.ended(SendEnded(LinkName.MESH, -1, outcome, "res 9"), 0)
+    (error,) = told.errors()
+    assert (error["error"], error["topic"]) == (f"radio_{outcome}", SEND)
+    assert "res 9" in error["message"]
+    # What may have gone on air stays charged.
+    assert (integrators.air_ms(0) == 0) == (outcome is SendOutcome.REFUSED)
+
+
+def test_the_ends_of_the_engines_own_attempts_are_not_taken(integrators: Integrators) -> None:
+    assert not integrators.ended(SendEnded(LinkName.MESH, 1, SendOutcome.TAKEN), 0)
+    assert integrators.ended(SendEnded(LinkName.MESH, -99, SendOutcome.TAKEN), 0), "nor do strays reach the engine"
+
+
+def test_nothing_goes_while_the_sites_own_messages_wait(integrators: Integrators, told: Told) -> None:
+    assert ask(integrators, ours_waits=True) is None
+    assert [error["error"] for error in told.errors()] == ["help_first"]
+
+
+def test_error_messages_are_limited_and_counted(integrators: Integrators, told: Told) -> None:
+    for _ in range(ERRORS_MAX + 5):
+        ask(integrators, payload=b"{}")
+    assert len(told.errors()) == ERRORS_MAX
+    assert integrators.counters()["downlink_errors_held_back"] == 5
+    ask(integrators, ERRORS_MS, payload=b"{}")
+    assert len(told.errors()) == ERRORS_MAX + 1
+
+
+def test_with_downlink_off_nothing_is_read(tmp_path: Path, told: Told) -> None:
+    off = Integrators(kiosk_config(tmp_path), told, lambda: 0.0)
+    off.prepared(RADIO)
+    assert ask(off) is None
+    assert told.messages == []
+    assert off.air_ms(0) == 0
+
+
+# --- in the loop -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def boxed(tmp_path: Path) -> Iterator[BoxedNode]:
+    made = BoxedNode(tmp_path)
+    yield made
+    made.close()
+
+
+def test_packets_for_integrators_cost_no_transaction_and_hold_up_none(boxed: BoxedNode) -> None:
+    node = boxed.node
+    node._turn([])
+    engine_due = node._engine.next_due_ms()
+    assert engine_due is None
+    assert node._bridge(heard(1))
+    assert node._bridge(DownlinkHeard(SEND, b"{}"))
+    assert not node._due()
+    node._turned_ms -= round(DESK_POLL_S * 1000)
+    assert node._due(), "a steady stream of packets must not keep the loop from its rounds"
+
+
+def test_a_link_that_changed_is_for_both(boxed: BoxedNode) -> None:
+    assert not boxed.node._bridge(LinkChanged(LinkName.BROKER, up=True, reason=""))
+    now_ms = boxed.node._ledger.clock.now_ms()
+    due_ms = boxed.node._integrators.reporter.due_ms
+    assert due_ms is not None
+    assert due_ms <= now_ms + GAP_MS
