@@ -75,6 +75,7 @@ endef
 
 .PHONY: install
 install: system-packages $(VENV)/installed ## .venv from the lock, and the system packages it needs to run
+	@$(BIN)/python -m compileall -q daemon kiosk_ui  # the services may not write here: they would compile at each start
 
 .PHONY: install-dev
 install-dev: system-packages-dev install $(VENV)/installed-dev ## the same, with all that the tests need

@@ -3,8 +3,6 @@
 import contextlib
 import getpass
 import json
-import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +14,8 @@ import click
 from steunpunt import __version__
 from steunpunt.config import Config, load
 from steunpunt.control import Body, Client
-from steunpunt.model import ConfigError, KeyFileError, LinkName, Role, SteunpuntError
+from steunpunt.model import KeyFileError, LinkName, Role
+from steunpunt.terminal import log_to_stderr, one_line_errors
 
 if TYPE_CHECKING:
     from steunpunt.sim import RadioSpec, VirtualRadios
@@ -25,17 +24,6 @@ CONFIG = click.argument("config", type=click.Path(path_type=Path))
 PRESS_SEEN_S_MAX = 2.0
 """How long ``panel press`` waits for buzzer or lamp to answer the press."""
 _LOOK_AGAIN_S = 0.05
-_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-
-
-@contextlib.contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Every expected failure is one line that names the mend, and exit code 1."""
-    try:
-        yield
-    except SteunpuntError as error:
-        click.echo(f"steunpunt: {error}", err=True)
-        sys.exit(1)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -69,12 +57,9 @@ def node(config: Path) -> None:
 
     CONFIG is the site's TOML file. The node starts without radio or broker and says what is down; Ctrl-C stops it.
     """
-    with _one_line_errors():
-        _log_to_stderr()
-        loaded = load(config)
-        from steunpunt.node.loop import Node
+    from steunpunt.node.start import start
 
-        Node(loaded).run()
+    start(config)
 
 
 @main.command()
@@ -85,8 +70,8 @@ def web(config: Path) -> None:
     CONFIG is the site's TOML file: a kiosk serves the citizen's pages, a coordinator the desk, at web.host and
     web.port. Ctrl-C stops it.
     """
-    with _one_line_errors():
-        _log_to_stderr()
+    with one_line_errors():
+        log_to_stderr()
         loaded = load(config)
         from steunpunt_ui.serve import serve
 
@@ -100,7 +85,7 @@ def check(config: Path) -> None:
 
     CONFIG is the site's TOML file. Each problem is one line that says what to write or type; exit code 1 then.
     """
-    with _one_line_errors():
+    with one_line_errors():
         loaded = load(config)
         problems = _file_problems(loaded)
         for problem in problems:
@@ -166,7 +151,7 @@ def status(config: Path, *, as_json: bool) -> None:
 
     CONFIG is the site's TOML file. Exit code 1 when something is down, or when no node answers.
     """
-    with _one_line_errors():
+    with one_line_errors():
         loaded = load(config)
         with contextlib.closing(Client(loaded.control.socket)) as client:
             body = client.call("status")
@@ -247,7 +232,7 @@ def virtual_radio(  # noqa: PLR0913  the command's options
     A radio for a site with kind = "tcp" and port = 4403 under [radio]:
       steunpunt virtual-radio --radio site-47:4403:50.8514,5.6910 --channel-keys region.keys
     """  # noqa: D301  click wants the character \b itself
-    with _one_line_errors():
+    with one_line_errors():
         from steunpunt.keymaking import channel_key
         from steunpunt.sim import serve
 
@@ -328,7 +313,7 @@ def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"])
     CONFIG is the site's TOML file. Writes listeners, access lists and the bridge from it, and draws passwords:
     the node's in broker.password_file, one for integrators in reader.password. Run again, it keeps both.
     """
-    with _one_line_errors():
+    with one_line_errors():
         loaded = load(config)
         from steunpunt.brokerfiles import write_files
 
@@ -353,7 +338,7 @@ def keys_region(file: Path, name: str) -> None:
 
     Who has this file can make any site and read every request: keep it on a stick in an envelope, offline.
     """
-    with _one_line_errors():
+    with one_line_errors():
         from steunpunt import keymaking
 
         keymaking.make_region(file, name)
@@ -376,7 +361,7 @@ def keys_coordinator(region_file: Path, number: int, hosts: tuple[str, ...], out
 
     Make the coordinator before the sites: REGION_FILE learns of it, and a site's keys list the coordinators.
     """
-    with _one_line_errors():
+    with one_line_errors():
         from steunpunt import keymaking
 
         for path in keymaking.make_coordinator(region_file, number, out, list(hosts)):
@@ -392,7 +377,7 @@ def keys_site(region_file: Path, number: int, out: Path) -> None:
 
     Writes site.keys, and the certificate of its broker's bridge to the region: site.pem, site-key.pem, region-ca.pem.
     """
-    with _one_line_errors():
+    with one_line_errors():
         from steunpunt import keymaking
 
         for path in keymaking.make_site(region_file, number, out):
@@ -409,7 +394,7 @@ def keys_desk_password(file: Path, name: str, *, password_stdin: bool) -> None:
     FILE is what web.desk_passwords_file names; it is made when it is not there. A person who is in it already gets
     a new password.
     """
-    with _one_line_errors():
+    with one_line_errors():
         from steunpunt_ui.desk.passwords import PasswordError, set_password
 
         password = sys.stdin.readline().rstrip("\n") if password_stdin else getpass.getpass("Password: ")
@@ -432,7 +417,7 @@ def panel(config: Path, action: str, name: str) -> None:
       steunpunt panel site.toml press help
       steunpunt panel site.toml read help
     """  # noqa: D301  click wants the character \b itself
-    with _one_line_errors():
+    with one_line_errors():
         loaded = load(config)
         with contextlib.closing(Client(loaded.control.socket)) as client:
             body = client.call("panel", action=action, name=name)
@@ -444,9 +429,9 @@ def panel(config: Path, action: str, name: str) -> None:
 
 
 def _answered(config: Config, body: Body) -> bool:
-    """Whether the point answers a press: by its buzzer, or by the lamp where there is none."""
+    """Whether the point answers a press: by its lamp, and by its buzzer where there is one."""
     silent = config.panel is None or config.panel.buzzer_pin is None
-    return bool(body["buzzer"]) or (silent and body["lamp"] != "off")
+    return body["lamp"] != "off" and (silent or bool(body["buzzer"]))
 
 
 @main.command()
@@ -474,18 +459,10 @@ def demo(*, check_it: bool, folder: Path | None, speed: float) -> None:
     Two kiosks, a coordinator, their brokers and virtual radios, as separate processes. Prints where the screens
     are, and a world page on which to cut cables and take power away. Ctrl-C stops all.
     """
-    with _one_line_errors():
+    with one_line_errors():
         from steunpunt.demo.command import demo as run_demo
 
         run_demo(check=check_it, folder=folder, speed=speed)
-
-
-def _log_to_stderr() -> None:
-    """Log as journald wants it: no time of our own, it may be wrong."""
-    level = os.environ.get("STEUNPUNT_LOG", "INFO").upper()
-    if level not in _LOG_LEVELS:
-        raise ConfigError(f"STEUNPUNT_LOG={level}: write one of {', '.join(_LOG_LEVELS)}, or leave it out")
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s %(message)s")
 
 
 if __name__ == "__main__":

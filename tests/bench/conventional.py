@@ -16,7 +16,7 @@ import meshtastic.tcp_interface
 import paho.mqtt.client as mqtt
 import waitress
 from apscheduler.schedulers.background import BackgroundScheduler
-from gpiozero import LED, Button, Device
+from gpiozero import LED, Button, Device, DigitalInputDevice
 from gpiozero.pins.mock import MockFactory
 from paho.mqtt.enums import CallbackAPIVersion
 from pubsub import pub
@@ -59,6 +59,9 @@ def main() -> None:
     options.add_argument("--password-file", type=Path, required=True)
     options.add_argument("--topic", action="append", default=[])
     options.add_argument("--forward-to", required=True)
+    options.add_argument(
+        "--plain-contact", action="store_true", help="no gpiozero Button, which looks 10 times a second"
+    )
     chosen = options.parse_args()
 
     interface = _radio(chosen.radio)
@@ -73,8 +76,9 @@ def main() -> None:
     scheduler.add_job(lambda: client.publish(chosen.forward_to, "hourly"), "interval", hours=1)
     scheduler.start()
     Device.pin_factory = MockFactory()
-    button, lamp = Button(17), LED(27)
-    button.when_pressed = lamp.on
+    lamp = LED(27)
+    contact = DigitalInputDevice(17, pull_up=True) if chosen.plain_contact else Button(17)
+    contact.when_activated = lamp.on
     node = str(interface.getMyNodeInfo())
     page = threading.Thread(target=waitress.serve, args=(_app(node),), kwargs={"host": "127.0.0.1", "port": chosen.web})
     page.start()

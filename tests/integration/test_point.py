@@ -111,6 +111,7 @@ class Point:
                 self.region.start_part(site, part)
             self.region.wait_until_up(site)
         self.wait_link("mesh", up=True)
+        self.wait_until(lambda: self.button()["pending_s"] is None, SOON_S, "no press waits")
         self.wait_until(lambda: self.kiosk.ask("status")["queue"] == 0, OTHER_ROAD_S_MAX, "all receipted", 0.1)
         for case in self.desk.cases():
             if case.category is Category.BUTTON and case.state is not TicketState.CLOSED:

@@ -262,7 +262,7 @@ def test_the_pictures_are_small_and_shown() -> None:
 def test_the_architecture_is_two_pages_and_its_layers_are_those_that_hold() -> None:
     text = read("ARCHITECTURE.md")
     assert len(text.splitlines()) <= ARCHITECTURE_LINES_MAX
-    block = re.search(r"\n\n(    cli\n(?:    .+\n)+)", text)
+    block = re.search(r"\n\n(    __main__ .+\n(?:    .+\n)+)", text)
     assert block is not None
     told = [re.split(r" {2,}", line.strip())[0] for line in block[1].splitlines()]
     contract = read("pyproject.toml").split("layers = [")[1].split("]")[0]

@@ -120,17 +120,17 @@ def test_copies_on_both_links_make_one_case_that_names_both(kiosk: KioskSite, ce
     assert len(center.rows(events)) == 1
 
 
+@pytest.mark.parametrize(("link", "carrier"), [(MESH, None), (BROKER, 47)])
 def test_nothing_is_confirmed_or_receipted_before_the_commit(
-    kiosk: KioskSite, center: CoordinatorSite, clock: Clock
+    kiosk: KioskSite, center: CoordinatorSite, clock: Clock, link: LinkName, carrier: int | None
 ) -> None:
     packet = one_piece(kiosk)
 
     def fail() -> None:
         raise OSError("disk full")
 
-    for link, carrier in ((MESH, None), (BROKER, 47)):
-        with pytest.raises(OSError, match="disk full"):
-            center.turn(MESH_UP, BROKER_UP, heard(packet, link, carrier, confirm=1), stop=fail)
+    with pytest.raises(OSError, match="disk full"):
+        center.turn(MESH_UP, BROKER_UP, heard(packet, link, carrier, confirm=1), stop=fail)
     assert center.desk.cases() == []
     assert walk(center, clock, 3_600) == []
 

@@ -11,22 +11,25 @@ SEND_S_MAX = 5.0
 
 
 class Cable:
-    """Listens on a port of 127.0.0.1 and carries bytes both ways. Cut: connections end, and new ones at once."""
+    """Listens on a port of 127.0.0.1 and carries bytes both ways. Cut: connections end, and new ones are refused.
+
+    Refused, not taken and dropped: to be dropped in a TLS handshake makes the mosquitto 2.0.11 of Debian 12
+    spin for ever now and then, which is not what a cable does.
+    """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target
-        self._intact = True
+        self._intact = False
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
-        self._listener: socket.socket | None = None
+        self._port_holder: socket.socket | None = None
         self.port = 0
 
     def start(self) -> None:
         """Take a port and carry; the same port again after a stop."""
+        self._port_holder = self._bound()
+        self.port = self._port_holder.getsockname()[1]
         self.mend()
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self._listener,), name="cable", daemon=True).start()
 
     @property
     def intact(self) -> bool:
@@ -34,9 +37,13 @@ class Cable:
         return self._intact
 
     def cut(self) -> None:
-        """End all connections and carry nothing more."""
+        """End all connections, and keep the port without listening on it: the system refuses new ones."""
         with self._lock:
+            if not self._intact:
+                return
             self._intact = False
+            self._let_go()
+            self._port_holder = self._bound()
             for end in self._ends:
                 # Only shut down: the thread that carries must wake before its descriptor may go to something else.
                 _shut_down(end)
@@ -44,14 +51,29 @@ class Cable:
     def mend(self) -> None:
         """Carry new connections again."""
         with self._lock:
+            if self._intact or self._port_holder is None:
+                return
             self._intact = True
+            self._port_holder.listen(PAIRS_MAX)
+            threading.Thread(target=self._accept, args=(self._port_holder,), name="cable", daemon=True).start()
 
     def stop(self) -> None:
         """Give the port back."""
         self.cut()
-        if self._listener is not None:
-            _shut_down(self._listener)
-            self._listener.close()
+        with self._lock:
+            self._let_go()
+            self._port_holder = None
+
+    def _bound(self) -> socket.socket:
+        holder = socket.socket()
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", self.port))
+        return holder
+
+    def _let_go(self) -> None:
+        if self._port_holder is not None:
+            _shut_down(self._port_holder)
+            self._port_holder.close()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

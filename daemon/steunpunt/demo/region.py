@@ -281,7 +281,7 @@ class Region:
 
 
 def _steunpunt() -> list[str]:
-    return [sys.executable, "-m", "steunpunt.cli"]
+    return [sys.executable, "-m", "steunpunt"]
 
 
 def mosquitto_path() -> str:

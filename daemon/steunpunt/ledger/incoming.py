@@ -1,12 +1,14 @@
 """A coordinator's rows: epochs and pieces heard, cases, events, replies on their way back."""
 
+import hmac
 from dataclasses import dataclass
 
 import msgspec
 import sqlalchemy as sa
 
+from steunpunt.ledger.store import Ledger
 from steunpunt.ledger.tables import cases, events, heard_epochs, heard_pieces, replies, sites
-from steunpunt.model import LinkName, TicketState, TokenCode
+from steunpunt.model import KeyFileError, LinkName, TicketState, TokenCode
 from steunpunt.protocol import vault
 from steunpunt.relay.replies import SiteRoads
 
@@ -322,3 +324,14 @@ def content_at(connection: sa.Connection, ledger_key: bytes, at: Piece) -> Conte
     """Return the content of the case of this request."""
     row = connection.execute(sa.select(cases.c.content_key, cases.c.content).where(_at(cases, at))).first()
     return unbox_content(unwrap_case_key(ledger_key, row.content_key), row.content) if row else None
+
+
+def check_ledger_key(ledger: Ledger, key: bytes, path: str) -> None:
+    """Raise KeyFileError when this ledger was begun with another key; a new ledger takes this one over."""
+    mark = hmac.digest(key, b"steunpunt ledger v1", "sha256")[:8]
+    kept = ledger.get_meta(ledger.connection, "ledger_key_check")
+    if kept is None:
+        with ledger.transaction() as connection:
+            ledger.set_meta(connection, "ledger_key_check", mark)
+    elif kept != mark:
+        raise KeyFileError(f"{path}: is not the key of the ledger {ledger.path}; put the right key file back")

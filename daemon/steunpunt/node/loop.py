@@ -18,6 +18,7 @@ from steunpunt.engine.accepting import TicketStock, form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy
 from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.ledger.incoming import check_ledger_key
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.links.broker import BrokerLink
 from steunpunt.links.mesh import MeshLink
@@ -54,6 +55,9 @@ from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
 STOP_S_MAX = 3.0
 KEEP_AGAIN_S = 2.0
 """How long to wait before trying a ledger that refused once more."""
+STOCK_AFTER_S = 5.0
+"""The stock of tickets is filled this long after the start: first radio, broker and screens. Until then the loop
+stretches each secret itself."""
 UNKEPT_MAX = 1_000
 DESK_POLL_S = 30.0
 """A coordinator looks for the desk's acts at least this often; the bell only makes it faster."""
@@ -120,6 +124,7 @@ class Node:
 
             self._check_identity("coordinator_id", keys.coordinator, keys_path)
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
+            check_ledger_key(self._ledger, ledger_key, config.ledger.key_file or "")
             self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
             self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
                 self._ledger, keys, ledger_key, self._incarnation.begin(), entropy
@@ -150,9 +155,9 @@ class Node:
         self._panel = Panel(config.panel, self._inbox.put) if config.panel else None
         self._server = Server(Path(config.control.socket), self._asked)
         self._server.start()
-        self._start_panel()
         for link in self._links.values():
             link.start()
+        self._start_panel()  # after the links: loading gpiozero takes as long as radio and broker need to answer
         if isinstance(self._engine, KioskEngine):
             _Stocker(self._engine.stock, self._stopping).start()
 
@@ -432,6 +437,7 @@ class _Stocker(threading.Thread):
 
     def run(self) -> None:
         """Fill the stock, then sleep until something was taken."""
+        self._stopping.wait(STOCK_AFTER_S)
         while not self._stopping.is_set():
             if self._stock.full():
                 self._stock.wait_taken()

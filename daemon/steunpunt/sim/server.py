@@ -104,13 +104,14 @@ class VirtualRadios:
                 radio.start()
                 self._doors[name] = Door(radio, self._selector)
                 self._doors[name].sync()
-            if self._control_port is not None:
-                self._control = ControlPort(self, self._control_port)
-                self._control.start()
+            with self._lock:  # whoever asks the control port from now on waits until the thread runs
+                if self._control_port is not None:
+                    self._control = ControlPort(self, self._control_port)
+                    self._control.start()
+                self._thread.start()
         except BaseException:
             self._release()
             raise
-        self._thread.start()
 
     def stop(self) -> None:
         """Close everything; harmless when it never started."""
