@@ -271,7 +271,7 @@ def radio() -> None:
 @CONFIG
 def radio_show(config: Path) -> None:
     """Print the radio's settings as they are. CONFIG is the site's TOML file. A key is shown as a fingerprint."""
-    with _one_line_errors():
+    with one_line_errors():
         from steunpunt.fleet import command
 
         command.show(config)
@@ -280,8 +280,8 @@ def radio_show(config: Path) -> None:
 @radio.command("plan")
 @CONFIG
 def radio_plan(config: Path) -> None:
-    """Print what `apply` would change; nothing when the radio is as CONFIG says."""
-    with _one_line_errors():
+    """Print what `apply` would change. Prints nothing when the radio is as CONFIG says."""
+    with one_line_errors():
         from steunpunt.fleet import command
 
         command.plan(config)
@@ -291,7 +291,7 @@ def radio_plan(config: Path) -> None:
 @CONFIG
 def radio_apply(config: Path) -> None:
     """Write what differs from CONFIG, wait for the reboot, read it back. Exit code 1 when anything still differs."""
-    with _one_line_errors():
+    with one_line_errors():
         from steunpunt.fleet import command
 
         command.apply(config)
