@@ -27,6 +27,7 @@ from tests.fakes.lone_site import LoneSite, one_line_of, run, steunpunt
 EXAMPLES = Path(__file__).parents[2] / "config"
 COMMANDS = [
     "node", "web", "check", "status", "virtual-radio", "broker-config", "panel", "demo",
+    "radio", "radio show", "radio plan", "radio apply",
     "keys", "keys region", "keys coordinator", "keys site", "keys desk-password",
 ]  # fmt: skip
 RUN_AS = "root" if os.geteuid() == 0 else "mosquitto"
@@ -106,7 +107,7 @@ def test_keys_in_their_order_with_their_modes(region: Path, tmp_path: Path) -> N
     person = type_in("keys", "desk-password", passwords, "--name", "Jan", "--password-stdin", stdin="acht of meer\n")
     assert (made.exit_code, person.exit_code) == (0, 0)
     written = [Path(line.removeprefix("written: ")) for line in made.stdout.splitlines()]
-    assert {path.name for path in written} == {"site.keys", "site.pem", "site-key.pem", "region-ca.pem"}
+    assert {path.name for path in written} == {"site.keys", "channel.key", "site.pem", "site-key.pem", "region-ca.pem"}
     secret = [region, desk / "coordinator.keys", desk / "region-key.pem", *(tmp_path / "site").glob("site*key*")]
     assert {path.name: mode(path) for path in secret} == dict.fromkeys((path.name for path in secret), 0o600)
     assert (mode(desk / "ledger.key"), mode(passwords)) == (0o640, 0o640)
