@@ -34,6 +34,8 @@ tickets = sa.Table(
     sa.Column("secret_salt", sa.LargeBinary(16)),  # NULL: a button's open ticket
     sa.Column("answer_locked", sa.LargeBinary, nullable=False),
     sa.Column("copy_locked", sa.LargeBinary),
+    sa.Column("fallback_ms", sa.BigInteger),  # when the readable fall-back went on the air
+    sa.Column("handheld_ms", sa.BigInteger),  # when someone with a handheld replied to it
 )
 
 messages = sa.Table(
@@ -47,9 +49,12 @@ messages = sa.Table(
     sa.Column("eid", sa.LargeBinary(3), nullable=False),
     sa.Column("n", sa.Integer, nullable=False),
     sa.Column("verify", sa.LargeBinary(16), nullable=False),
-    sa.Column("piece", sa.LargeBinary, nullable=False),
+    sa.Column("piece", sa.LargeBinary, nullable=False),  # the bodies of all fragments, one after the other
+    sa.Column("missing", sa.Integer, nullable=False, server_default="65535"),  # bit i: fragment i is not known to be there
+    sa.Column("unsent", sa.Integer, nullable=False, server_default="0"),  # bit i: still to send in this mesh try
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("receipted_ms", sa.BigInteger, index=True),
+    sa.Column("receipted_by", sa.Integer),  # coordinator * 256 + its incarnation
     sa.Column("mesh_tries", sa.Integer, nullable=False, default=0),
     sa.Column("mesh_next_ms", sa.BigInteger, nullable=False, default=0),
     sa.Column("broker_tries", sa.Integer, nullable=False, default=0),
@@ -79,6 +84,17 @@ calls = sa.Table(
     sa.Column("told_ms", sa.BigInteger, nullable=False, default=0),
     sa.Column("cancelled", sa.Boolean, nullable=False, default=False),
     sa.Column("counter", sa.Integer, sa.ForeignKey("tickets.counter")),
+)
+
+# --- both sides -----------------------------------------------------------------------------------------------
+
+airtime = sa.Table(
+    "airtime",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("radio", sa.Integer, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("air_ms", sa.Float, nullable=False),
 )
 
 # --- a coordinator's side -------------------------------------------------------------------------------------
