@@ -235,6 +235,13 @@ class RadioPrepared:
 
 
 @dataclass(frozen=True, slots=True)
+class RadioUsed:
+    """The radio's own word on its airtime: ``air_util_tx`` as a share of the last hour, relayed packets included."""
+
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class ButtonPressed:
     """A help button went down."""
 
@@ -337,6 +344,7 @@ Event = (
     | PacketHeard
     | DownlinkHeard
     | RadioPrepared
+    | RadioUsed
     | ButtonPressed
     | CallCancelled
     | BellRung

@@ -26,7 +26,7 @@ from steunpunt.node.loop import DESK_POLL_S
 from steunpunt.wire import mesh_pb2, portnums_pb2, set_sender
 from tests.fakes.nodes import BoxedNode, kiosk_config
 
-RADIO = RadioPrepared(0xA1B2C3D4, ("", "serial"), "LONG_FAST", "2.7.26", ((0x11223344, "Kerkplein"),))
+RADIO = RadioPrepared(0xA1B2C3D4, ("", "serial"), "LONG_FAST", "2.7.26", long_names=((0x11223344, "Kerkplein"),))
 SEND, ERROR = "msh/EU_868/2/json/mqtt/", "steunpunt/v1/47/error"
 ON = Broker(downlink=Downlink(), homeassistant=HomeAssistant())
 

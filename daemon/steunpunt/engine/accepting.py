@@ -27,7 +27,7 @@ from steunpunt.model import (
 )
 from steunpunt.protocol import forms, messages, tickets
 from steunpunt.protocol.keys import Chain, MessageKeys, SiteKeys, epoch_id, hkdf
-from steunpunt.protocol.pieces import seal
+from steunpunt.protocol.pieces import seal_message
 from steunpunt.relay.outbox import lane_for
 
 STOCK_MAX = 64
@@ -116,8 +116,8 @@ class Sealer:
         """Spend a message number and seal; the number is gone even if the transaction fails."""
         epoch = self.current(connection)
         n, keys = epoch.chain.take()
-        piece = seal(self._keys.site, epoch.eid, n, keys, messages.pack(message, epoch.eid))
-        return Sealed(epoch.eid, epoch.e_pub, n, keys, piece.body)
+        parts = seal_message(self._keys.site, epoch.eid, n, keys, messages.pack(message, epoch.eid))
+        return Sealed(epoch.eid, epoch.e_pub, n, keys, b"".join(part.body for part in parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,7 @@ class Sealed:
     n: int
     keys: MessageKeys
     body: bytes
+    """The bodies of all its fragments, one after the other: :func:`steunpunt.relay.outbox.body_parts` cuts them."""
 
 
 def open_ticket_key(keys: SiteKeys, eid: bytes, n: int) -> bytes:

@@ -24,6 +24,8 @@ MESH_FLYING_MAX = 1
 """One at a time: the radio's own queue knows nothing of our lanes."""
 WANT_MS_MIN = 5_000
 """A WANT of a message is followed at most once in so long: a copy of it must not double the airtime."""
+HELLO_MS_MIN = 300_000
+"""A WANT-HELLO of an epoch is answered at most once in so long: nobody can authenticate one."""
 REMEMBERED_MAX = 500
 _log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class Flight:
 class Sender:
     """See the module. All of it inside the caller's transaction."""
 
-    def __init__(  # noqa: PLR0913  what sending leans on
+    def __init__(
         self,
         ledger: Ledger,
         site: int,
@@ -66,6 +68,7 @@ class Sender:
         self._taken: dict[int, int] = {}
         """Message id -> bitmap of fragments that a radio or the broker took."""
         self._wanted_ms: dict[int, int] = {}
+        self._hello_ms: dict[bytes, int] = {}
 
     def committed(self) -> None:
         """Note that the last turn is on the disk."""
@@ -141,6 +144,17 @@ class Sender:
         outgoing.note_missing(connection, message.id, want.bitmap, link, now_ms)
         return True
 
+    def want_hello(self, connection: sa.Connection, eid: bytes, now_ms: int) -> bool:
+        """Say hello in one of our epochs: anybody can ask this, so it is done seldom."""
+        if now_ms - self._hello_ms.get(eid, -HELLO_MS_MIN) < HELLO_MS_MIN:
+            return True
+        if not outgoing.say_hello_again(connection, eid, now_ms):
+            return False
+        self._hello_ms[eid] = now_ms
+        while len(self._hello_ms) > REMEMBERED_MAX:
+            del self._hello_ms[next(iter(self._hello_ms))]
+        return True
+
     # --- sending ------------------------------------------------------------------------------------------------
 
     def send(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
@@ -199,8 +213,10 @@ class Sender:
         payload = batch(self._site, first.eid, pieces, hello)
         flight = Flight(tuple(parts))
         destination = self.region_radio if outbox.unicast(first) else None
-        alone = first.lane is Lane.LIFE_THREAT and destination is None
-        return [self._frame(connection, LinkName.MESH, flight, payload, first.lane, now_ms, destination, want_ack=alone)]
+        attempt_id = self._begin(LinkName.MESH, flight, payload)
+        self.air.spend(connection, attempt_id, len(payload), now_ms)
+        insist = first.lane is Lane.LIFE_THREAT and destination is None
+        return [SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist)]
 
     def _note_mesh_try(self, connection: sa.Connection, part: Part, message: Outgoing, now_ms: int) -> None:
         """The wait for a token begins when the last fragment of a try has gone."""
@@ -222,36 +238,18 @@ class Sender:
         fragments: list[int | None] = [None]
         if first.fragmented:
             fragments = [i for i in range(first.round().bit_length()) if first.round() >> i & 1]
-        return [
-            self._frame(
-                connection,
-                LinkName.BROKER,
-                Flight((Part(first.message_id, tries, fragment),)),
-                self._piece(message, fragment).packet(age, hello),
-                message.lane,
-                now_ms,
-            )
-            for fragment in fragments
-        ]
+        effects: list[Effect] = []
+        for fragment in fragments:
+            payload = self._piece(message, fragment).packet(age, hello)
+            flight = Flight((Part(first.message_id, tries, fragment),))
+            attempt_id = self._begin(LinkName.BROKER, flight, payload)
+            effects.append(SendFrame(LinkName.BROKER, attempt_id, payload, message.lane, carrier=self._site))
+        return effects
 
-    def _frame(  # noqa: PLR0913  one attempt's facts
-        self,
-        connection: sa.Connection,
-        link: LinkName,
-        flight: Flight,
-        payload: bytes,
-        lane: Lane,
-        now_ms: int,
-        destination: int | None = None,
-        *,
-        want_ack: bool = False,
-    ) -> SendFrame:
-        attempt_id = self.flights.begin(link, flight)
-        if link is LinkName.MESH:
-            self.air.spend(connection, attempt_id, len(payload), now_ms)
+    def _begin(self, link: LinkName, flight: Flight, payload: bytes) -> int:
         told = [(part.message_id, part.tries, part.fragment) for part in flight.parts]
         _log.info("action=send messages=%s link=%s bytes=%d", told, link, len(payload))
-        return SendFrame(link, attempt_id, payload, lane, destination, want_ack, carrier=self._site)
+        return self.flights.begin(link, flight)
 
     def _piece(self, message: Outgoing, fragment: int | None) -> SealedPiece:
         if fragment is None:

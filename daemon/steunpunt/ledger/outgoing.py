@@ -32,6 +32,10 @@ class Ticket:
     secret_salt: bytes | None
     answer_locked: bytes
     copy_locked: bytes | None
+    fallback_ms: int | None = None
+    """When the readable fall-back went on the air."""
+    handheld_ms: int | None = None
+    """When someone with a handheld replied to it: no state, and shown as what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +255,7 @@ def offer_again(connection: sa.Connection, coordinator: int, incarnation: int, n
     where = (*older, messages.c.receipted_ms.is_not(None), messages.c.counter.in_(counters))
     eids = [r.eid for r in connection.execute(sa.select(messages.c.eid).where(*where).distinct())]
     zero = {"mesh_tries": 0, "mesh_next_ms": now_ms, "broker_tries": 0, "broker_next_ms": now_ms, "unsent": 0}
-    again = connection.execute(
-        sa.update(messages).where(*where).values(receipted_ms=None, missing=ALL_MISSING, **zero)
-    )
+    again = connection.execute(sa.update(messages).where(*where).values(receipted_ms=None, missing=ALL_MISSING, **zero))
     connection.execute(sa.update(epochs).where(epochs.c.eid.in_(eids)).values(receipted=False))
     return again.rowcount
 

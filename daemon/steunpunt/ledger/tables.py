@@ -50,7 +50,9 @@ messages = sa.Table(
     sa.Column("n", sa.Integer, nullable=False),
     sa.Column("verify", sa.LargeBinary(16), nullable=False),
     sa.Column("piece", sa.LargeBinary, nullable=False),  # the bodies of all fragments, one after the other
-    sa.Column("missing", sa.Integer, nullable=False, server_default="65535"),  # bit i: fragment i is not known to be there
+    sa.Column(
+        "missing", sa.Integer, nullable=False, server_default="65535"
+    ),  # bit i: fragment i is not known to be there
     sa.Column("unsent", sa.Integer, nullable=False, server_default="0"),  # bit i: still to send in this mesh try
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("receipted_ms", sa.BigInteger, index=True),

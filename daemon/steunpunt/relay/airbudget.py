@@ -20,7 +20,7 @@ SHARE_MAX = {
     Lane.LIFE_THREAT: 0.098,
     Lane.URGENT: 0.07,
     Lane.OTHER: 0.07,
-    Lane.ANNOUNCEMENTS: 0.05,
+    Lane.ANNOUNCEMENT: 0.05,
     Lane.HOUSEKEEPING: 0.03,
 }
 """Share of the hour up to which a lane may send. Two thousandths stay below the legal tenth: the firmware counts in its
