@@ -328,13 +328,14 @@ def test_bodies_are_cut_where_sealing_cut_them(plain_bytes: int) -> None:
     assert [bodies[start:end] for start, end in body_parts(len(bodies))] == [piece.body for piece in sealed]
 
 
-def test_only_missing_fragments_go_again() -> None:
-    long = replace(new(), body_bytes=5 * 176, missing=0b10010)
-    assert long.round() == 0b10010
-    assert long.next_fragment == 1
-    assert replace(long, unsent=0b10000).next_fragment == 4
-    assert replace(long, missing=outbox.ALL_MISSING).round() == 0b11111
-    assert replace(long, missing=0b1000000).round() == 0b11111, "bits beyond the last fragment say nothing"
+def test_a_long_message_goes_whole_then_one_fragment_probes_and_a_want_is_answered() -> None:
+    long = replace(new(), body_bytes=5 * 176)
+    assert [replace(long, mesh_tries=tries).round() for tries in range(5)] == [0b11111, 1, 1, 1, 0b11111]
+    asked = replace(long, mesh_tries=2, missing=0b10010)
+    assert asked.round() == 0b10010
+    assert asked.next_fragment == 1
+    assert replace(asked, unsent=0b10000).next_fragment == 4
+    assert replace(asked, missing=0b1000000).round() == 1, "a WANT for fragments that do not exist asks for nothing"
 
 
 def test_without_airtime_only_what_fits_goes() -> None:

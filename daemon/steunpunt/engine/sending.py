@@ -17,15 +17,13 @@ from steunpunt.protocol.packets import fragment_byte
 from steunpunt.protocol.pieces import SealedPiece, batch
 from steunpunt.protocol.wants import Want
 from steunpunt.relay import outbox
+from steunpunt.relay.epochs import answers_hello
 from steunpunt.relay.outbox import Choice, Roads, Waiting
+from steunpunt.relay.reassembly import answers_want
 
 BROKER_FLYING_MAX = 8
 MESH_FLYING_MAX = 1
 """One at a time: the radio's own queue knows nothing of our lanes."""
-WANT_MS_MIN = 5_000
-"""A WANT of a message is followed at most once in so long: a copy of it must not double the airtime."""
-HELLO_MS_MIN = 300_000
-"""A WANT-HELLO of an epoch is answered at most once in so long: nobody can authenticate one."""
 REMEMBERED_MAX = 500
 _log = logging.getLogger(__name__)
 
@@ -118,7 +116,7 @@ class Sender:
             return
         if part.fragment is not None:
             body_bytes = len(outgoing.outgoing(connection, part.message_id).piece)
-            every = outbox.fragments_wanted(outbox.ALL_MISSING, body_bytes)
+            every = (1 << len(outbox.body_parts(body_bytes))) - 1
             taken = self._taken.pop(part.message_id, 0) | 1 << part.fragment
             self._taken[part.message_id] = taken
             while len(self._taken) > REMEMBERED_MAX:
@@ -136,7 +134,7 @@ class Sender:
                 break
         else:
             return False
-        if message.receipted or now_ms - self._wanted_ms.pop(message.id, -WANT_MS_MIN) < WANT_MS_MIN:
+        if message.receipted or not answers_want(self._wanted_ms.get(message.id), now_ms):
             return True
         self._wanted_ms[message.id] = now_ms
         while len(self._wanted_ms) > REMEMBERED_MAX:
@@ -146,7 +144,7 @@ class Sender:
 
     def want_hello(self, connection: sa.Connection, eid: bytes, now_ms: int) -> bool:
         """Say hello in one of our epochs: anybody can ask this, so it is done seldom."""
-        if now_ms - self._hello_ms.get(eid, -HELLO_MS_MIN) < HELLO_MS_MIN:
+        if not answers_hello(self._hello_ms.get(eid), now_ms):
             return True
         if not outgoing.say_hello_again(connection, eid, now_ms):
             return False
@@ -207,7 +205,7 @@ class Sender:
             new_try = fragment is None or message.unsent == 0
             tries = message.mesh_tries + 1 if new_try else message.mesh_tries
             parts.append(Part(message_id, tries, fragment))
-            self._note_mesh_try(connection, parts[-1], message, now_ms)
+            self._note_mesh_try(connection, parts[-1], message, first.unsent or first.round(), now_ms)
         hello = self._hello(messages[0], parts[0].tries)
         pieces = [(self._age(message, now_ms), self._piece(message, fragment)) for message in messages]
         payload = batch(self._site, first.eid, pieces, hello)
@@ -218,12 +216,13 @@ class Sender:
         insist = first.lane is Lane.LIFE_THREAT and destination is None
         return [SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist)]
 
-    def _note_mesh_try(self, connection: sa.Connection, part: Part, message: Outgoing, now_ms: int) -> None:
+    def _note_mesh_try(
+        self, connection: sa.Connection, part: Part, message: Outgoing, in_this_try: int, now_ms: int
+    ) -> None:
         """The wait for a token begins when the last fragment of a try has gone."""
         left = 0
         if part.fragment is not None:
-            everything = message.unsent or outbox.fragments_wanted(message.missing, len(message.piece))
-            left = everything & ~(1 << part.fragment)
+            left = in_this_try & ~(1 << part.fragment)
             outgoing.note_fragments(connection, part.message_id, unsent=left)
         wait_ms = 0 if left else outbox.wait_ms(LinkName.MESH, message.lane, part.tries, self._entropy.unit())
         outgoing.note_try(connection, part.message_id, LinkName.MESH, part.tries, now_ms + wait_ms)
@@ -237,7 +236,7 @@ class Sender:
         hello, age = self._hello(message, tries), self._age(message, now_ms)
         fragments: list[int | None] = [None]
         if first.fragmented:
-            fragments = [i for i in range(first.round().bit_length()) if first.round() >> i & 1]
+            fragments = [i for i in range(len(outbox.body_parts(first.body_bytes))) if first.missing >> i & 1]
         effects: list[Effect] = []
         for fragment in fragments:
             payload = self._piece(message, fragment).packet(age, hello)

@@ -218,8 +218,9 @@ def note_try(connection: sa.Connection, message_id: int, link: LinkName, tries: 
 
 
 def note_fragments(connection: sa.Connection, message_id: int, *, unsent: int) -> None:
-    """Note which fragments this mesh try has still to send."""
-    connection.execute(sa.update(messages).where(messages.c.id == message_id).values(unsent=unsent))
+    """Note which fragments this mesh try has still to send; with it a WANT is answered."""
+    values = {"unsent": unsent, "missing": ALL_MISSING}
+    connection.execute(sa.update(messages).where(messages.c.id == message_id).values(**values))
 
 
 def note_missing(connection: sa.Connection, message_id: int, missing: int, link: LinkName, now_ms: int) -> None:

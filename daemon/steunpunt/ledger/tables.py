@@ -121,6 +121,32 @@ heard_pieces = sa.Table(
     sa.Column("first_ms", sa.BigInteger, nullable=False),
 )
 
+halves = sa.Table(  # messages of which some fragments are here, all of them authentic
+    "halves",
+    metadata,
+    sa.Column("site", sa.Integer, primary_key=True),
+    sa.Column("eid", sa.LargeBinary(3), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("last", sa.Integer, nullable=False),
+    sa.Column("have", sa.Integer, nullable=False),
+    sa.Column("size_bytes", sa.Integer, nullable=False),
+    sa.Column("lane", sa.Integer, nullable=False),
+    sa.Column("heard_ms", sa.BigInteger, nullable=False),
+    sa.Column("wants", sa.Integer, nullable=False),
+    sa.Column("want_due_ms", sa.BigInteger, nullable=False),
+)
+
+heard_fragments = sa.Table(  # sealed as they came; those of an unknown epoch are held, not opened
+    "heard_fragments",
+    metadata,
+    sa.Column("site", sa.Integer, primary_key=True),
+    sa.Column("eid", sa.LargeBinary(3), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("fragment", sa.Integer, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("opened", sa.Boolean, nullable=False),
+)
+
 sites = sa.Table(
     "sites",
     metadata,

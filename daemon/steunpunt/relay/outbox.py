@@ -20,6 +20,7 @@ from steunpunt.protocol.pieces import (
     PIECE_OVERHEAD_BYTES,
     TAG_BYTES,
 )
+from steunpunt.relay.reassembly import fragments_to_send
 
 BEACON_FRESH_MS_MAX = 60_000
 """The region answers over the broker when its last beacon is at most this old."""
@@ -69,7 +70,7 @@ class Waiting:
     body_bytes: int = 0
     """Ciphertext and tag, of all fragments together."""
     missing: int = ALL_MISSING
-    """Bit i: fragment i is not known to be at the coordinator; bits beyond the last mean nothing."""
+    """The bitmap of a WANT that no try has answered yet; ALL_MISSING for none."""
     unsent: int = 0
     """Bit i: fragment i is still to be sent in the mesh try under way."""
 
@@ -87,8 +88,10 @@ class Waiting:
         return (left & -left).bit_length() - 1
 
     def round(self) -> int:
-        """Return the fragments that a whole try has to send, as a bitmap."""
-        return fragments_wanted(self.missing, self.body_bytes)
+        """Return the fragments that the next try on the mesh sends, as a bitmap."""
+        last = len(body_parts(self.body_bytes)) - 1
+        wanted = None if self.missing == ALL_MISSING else self.missing & (1 << last + 1) - 1
+        return sum(1 << i for i in fragments_to_send(last, self.mesh_tries + 1, wanted or None))
 
     def packet_bytes(self) -> int:
         """Return how many bytes its next packet on the mesh has when it goes alone."""
@@ -98,12 +101,6 @@ class Waiting:
             return PIECE_OVERHEAD_BYTES - TAG_BYTES + self.body_bytes + hello
         start, end = body_parts(self.body_bytes)[fragment]
         return FRAGMENT_OVERHEAD_BYTES - TAG_BYTES + end - start + hello
-
-
-def fragments_wanted(missing: int, body_bytes: int) -> int:
-    """Return which of a message's own fragments are missing; all of them when that leaves none."""
-    every = (1 << len(body_parts(body_bytes))) - 1
-    return missing & every or every
 
 
 def body_parts(body_bytes: int) -> list[tuple[int, int]]:
