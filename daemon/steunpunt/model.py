@@ -13,8 +13,8 @@ from typing import Any
 SITE_ID_MAX = 0xFFFF
 COORDINATOR_ID_MAX = 15
 """Ids 1 to 15 are coordinators, those above are kiosks: no number means two devices."""
-TEXT_BYTES_MAX = 130
-"""Longest free text of one help request, in UTF-8 bytes: what fits one sealed piece on the air."""
+TEXT_BYTES_MAX = 2_600
+"""Longest free text of one help request, in UTF-8 bytes: what fits sixteen fragments on the air."""
 ANSWER_BYTES_MAX = 170
 """Longest free text of one answer, in UTF-8 bytes."""
 PACKET_BYTES_MAX = 217

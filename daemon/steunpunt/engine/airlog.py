@@ -17,7 +17,7 @@ FORGET_EVERY = 32
 class AirLog:
     """See the module. The loop alone calls here, inside its transaction."""
 
-    def __init__(self, ledger: Ledger, radio: int = 0) -> None:
+    def __init__(self, ledger: Ledger, radio: str = "main") -> None:
         self._ledger = ledger
         self._radio = radio
         self._preset = DEFAULT_PRESET

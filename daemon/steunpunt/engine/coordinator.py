@@ -33,6 +33,7 @@ from steunpunt.protocol import beacons, packets, tokens
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.protocol.packets import Kind
 from steunpunt.protocol.tokens import NOBODY_YET, Head
+from steunpunt.protocol.wants import Want
 from steunpunt.relay import replies
 
 BEACON_MS = 20_000
@@ -109,6 +110,7 @@ class CoordinatorEngine:
         effects += self._receipt_broker(connection, over_broker, now_ms)
         effects += self._receipt_mesh(connection, now_ms)
         effects += self._reply(connection, now_ms)
+        effects += self._ask(connection, now_ms)
         return effects + self._beacon(connection, now_ms)
 
     def committed(self) -> None:
@@ -133,7 +135,7 @@ class CoordinatorEngine:
 
     def next_due_ms(self) -> int | None:
         """Return when to call :meth:`turn` again without an event."""
-        dues = [self._receipts_due_ms, self._replies_due_ms]
+        dues = [self._receipts_due_ms, self._replies_due_ms, self._intake.fragments.due_ms]
         dues += [self._beacon_due_ms] if self.links.broker.up else []
         return min((due for due in dues if due is not None), default=None)
 
@@ -153,7 +155,7 @@ class CoordinatorEngine:
     ) -> list[Effect]:
         """Take a packet; what does not authenticate is counted and dropped, and confirmed all the same."""
         try:
-            if packets.kind_of(frame.payload) is Kind.PIECE:
+            if packets.kind_of(frame.payload) in (Kind.PIECE, Kind.FRAGMENT):
                 for taken in self._intake.take(connection, frame, now_ms):
                     self._owe(taken, frame, over_broker, now_ms)
             else:
@@ -211,6 +213,28 @@ class CoordinatorEngine:
         payload = tokens.pack_tokens(self._head(connection, now_ms), claims)
         attempt_id = self._flights.begin(LinkName.MESH, ReceiptFlight(batch))
         return [SendFrame(LinkName.MESH, attempt_id, payload, Lane.URGENT)]
+
+    # --- asking -------------------------------------------------------------------------------------------------
+
+    def _ask(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
+        """Ask for the hello of unknown epochs, where they were heard, and for fragments that did not come."""
+        effects: list[Effect] = []
+        for payload, frame in self._intake.hellos_wanted:
+            attempt_id = self._flights.begin(frame.link, "want hello")
+            effects.append(SendFrame(frame.link, attempt_id, payload, Lane.URGENT, carrier=frame.carrier))
+        self._intake.hellos_wanted.clear()
+        up = frozenset(link for link in LinkName if self.links.view(link).up)
+        for half in self._intake.fragments.wants(connection, now_ms):
+            roads = incoming.roads_of(connection, half.site)
+            link = replies.reply_link(roads, half.wants, up)
+            verify = self._intake.verify_key(connection, Piece(*half.key))
+            if link is None or verify is None:
+                continue
+            payload = Want(half.site, half.eid, half.n, half.missing).pack(verify)
+            attempt_id = self._flights.begin(link, "want")
+            carrier = roads.carrier if link is LinkName.BROKER else None
+            effects.append(SendFrame(link, attempt_id, payload, half.lane, carrier=carrier))
+        return effects
 
     # --- replies ------------------------------------------------------------------------------------------------
 

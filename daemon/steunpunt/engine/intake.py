@@ -1,18 +1,23 @@
 """Taking pieces in: authenticate, remove duplicates, make cases and events of them, in the caller's transaction."""
 
 import logging
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from steunpunt.engine.common import Counts, Entropy
-from steunpunt.ledger import incoming
+from steunpunt.engine.fragments import Fragments
+from steunpunt.ledger import halves, incoming
 from steunpunt.ledger.incoming import Content, EventContent, NewCase, Piece
 from steunpunt.model import FrameError, FrameHeard, LinkName, SealError, SupplementCode, TokenCode
 from steunpunt.protocol import messages, vault
 from steunpunt.protocol.age import unpack_age
 from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys, epoch_id, keys_at
-from steunpunt.protocol.pieces import HeardPiece, SealedPiece, parse_piece
+from steunpunt.protocol.pieces import HeardPiece, SealedPiece, parse_pieces
+from steunpunt.protocol.wants import WantHello
+from steunpunt.relay.epochs import HelloAsker, may_hold
 from steunpunt.relay.outbox import lane_for
 
 _log = logging.getLogger(__name__)
@@ -49,31 +54,84 @@ class Intake:
         self._entropy = entropy
         self._counts = counts
         self._epochs: dict[tuple[int, bytes], bytes] = {}
+        self._hellos = HelloAsker()
+        self.fragments = Fragments(entropy, counts)
+        self.hellos_wanted: list[tuple[bytes, FrameHeard]] = []
+        """Questions for the hello of an epoch that is not known, and the frame that raised each."""
 
     def take(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> list[Taken]:
-        """Take a PIECE packet in; returns what earns a token: it, and what its hello let us open.
+        """Take a packet of pieces in; returns what earns a token: they, and what their hello let us open.
 
-        Raises FrameError for bytes that make no sense, SealError for what does not authenticate.
+        Raises FrameError for bytes that make no sense, SealError when a lone piece does not authenticate; of a batch
+        the others are taken all the same.
         """
-        heard = parse_piece(frame.payload)
-        at = Piece(heard.piece.site, heard.piece.eid, heard.piece.n)
+        heard = parse_pieces(frame.payload)
+        taken: list[Taken] = []
+        for one in heard:
+            try:
+                taken += self._take(connection, one, frame, now_ms)
+            except SealError:
+                if len(heard) == 1:
+                    raise
+                self._counts["dropped_unauthentic"] += 1
+        return taken
+
+    def _take(self, connection: sa.Connection, heard: HeardPiece, frame: FrameHeard, now_ms: int) -> list[Taken]:
+        piece = heard.piece
+        at = Piece(piece.site, piece.eid, piece.n)
         epoch_key = self._epoch_key(connection, heard)
         if epoch_key is None:
-            self._counts["held" if incoming.hold_piece(connection, at, heard.piece.body, now_ms) else "held_full"] += 1
+            held = self._hold(connection, at, piece, now_ms)
+            self._counts["held" if held else "held_full"] += 1
+            if self._hellos.ask(at.site, at.eid, now_ms):
+                self.hellos_wanted.append((WantHello(at.site, at.eid).pack(), frame))
             return []
         keys = keys_at(epoch_key, at.n)
-        plain = heard.piece.open(keys)
+        plain = piece.open(keys)
         newly_known = self._keep_epoch(connection, heard, epoch_key)
         self._note_road(connection, at.site, frame, now_ms)
         arrival = _Arrival(frame.link, heard.age, now_ms)
-        taken = self._file(connection, at, keys, plain, arrival)
+        taken = self._part(connection, piece, keys, plain, arrival)
         return taken + (
             self._open_held(connection, at, epoch_key, _Arrival(frame.link, 0x80, now_ms)) if newly_known else []
         )
 
+    @staticmethod
+    def _hold(connection: sa.Connection, at: Piece, piece: SealedPiece, now_ms: int) -> bool:
+        """Keep a piece of an unknown epoch until its hello comes; False when too many are held."""
+        of_site = incoming.held_count(connection, at.site) + halves.held_count(connection, at.site)
+        if not may_hold(of_site, incoming.held_count(connection) + halves.held_count(connection)):
+            return False
+        if piece.fragment is None:
+            incoming.hold_piece(connection, at, piece.body, now_ms)
+        else:
+            halves.add_fragment(connection, at, piece.fragment, piece.body, opened=False)
+        return True
+
+    def _part(
+        self, connection: sa.Connection, piece: SealedPiece, keys: MessageKeys, plain: bytes, arrival: _Arrival
+    ) -> list[Taken]:
+        """File a message when it is whole; a fragment waits for the others."""
+        at = Piece(piece.site, piece.eid, piece.n)
+        if piece.fragment is None:
+            return self._file(connection, at, keys, plain, arrival)
+        if incoming.piece_opened(connection, at):  # a copy of what was whole before
+            self._counts["copies"] += 1
+            return [Taken(at, keys.verify, incoming.state_code(connection, at))]
+        whole = self.fragments.take(connection, piece, keys, plain, arrival.now_ms)
+        return [] if whole is None else self._file(connection, at, keys, whole, arrival)
+
     def rolled_back(self) -> None:
         """Forget the epochs in memory: the rows of new ones are gone, and the ledger knows the others."""
         self._epochs.clear()
+        self.fragments.rolled_back()
+        self.hellos_wanted.clear()
+
+    def verify_key(self, connection: sa.Connection, at: Piece) -> bytes | None:
+        """Return V of a message of which an authentic fragment is kept; None when its epoch is not known (any more)."""
+        fragment, body = next(iter(halves.fragments_of(connection, at)), (0, b""))
+        key = self._stored_key(connection, SealedPiece(at.site, at.eid, at.n, body, fragment))
+        return None if key is None else keys_at(key, at.n).verify
 
     @staticmethod
     def _note_road(connection: sa.Connection, site: int, frame: FrameHeard, now_ms: int) -> None:
@@ -89,28 +147,38 @@ class Intake:
 
     def _epoch_key(self, connection: sa.Connection, heard: HeardPiece) -> bytes | None:
         """Return E of a piece's epoch: from memory, the ledger, or its hello; None when it cannot be known yet."""
-        site, eid = heard.piece.site, heard.piece.eid
-        if (site, eid) not in self._epochs:
-            known = incoming.epoch(connection, site, eid)
-            if known is not None:
-                self._remember(site, eid, self._keys.epoch_key(site, known[1], known[0]))
-        found = self._epochs.get((site, eid))
+        found = self._stored_key(connection, heard.piece)
         if found is None and heard.e_pub is not None:
             return self._by_hello(heard, heard.e_pub)[0]
         return found
+
+    def _stored_key(self, connection: sa.Connection, piece: SealedPiece) -> bytes | None:
+        """Return E of an epoch that said hello before; raises SealError when none of the region's keys opens it."""
+        site, eid = piece.site, piece.eid
+        if (site, eid) not in self._epochs:
+            known = incoming.epoch(connection, site, eid)
+            if known is None:
+                return None
+            self._remember(site, eid, self._opening(piece, (known[1],), known[0])[1])
+        return self._epochs[(site, eid)]
+
+    def _opening(self, piece: SealedPiece, generations: Iterable[int], e_pub: bytes) -> tuple[int, bytes]:
+        """Return (generation, E) of the keys that open a piece; raises SealError when none does."""
+        try:
+            for generation, key in self._keys.epoch_keys(piece.site, generations, e_pub):
+                with suppress(SealError):
+                    piece.open(keys_at(key, piece.n))
+                    return generation, key
+        except ValueError as error:
+            raise SealError(f"hello of site {piece.site} has a public key that is none") from error
+        raise SealError(f"piece of site {piece.site} does not authenticate")
 
     def _by_hello(self, heard: HeardPiece, e_pub: bytes) -> tuple[bytes, int]:
         """Return (E, generation) of a hello's epoch: the generation whose keys open the piece."""
         if epoch_id(e_pub) != heard.piece.eid:
             raise SealError("hello names another epoch than its piece")
-        for generation in self._keys.generations:
-            try:
-                key = self._keys.epoch_key(heard.piece.site, generation, e_pub)
-                heard.piece.open(keys_at(key, heard.piece.n))
-            except (SealError, ValueError):
-                continue
-            return key, generation
-        raise SealError(f"hello of site {heard.piece.site} does not authenticate")
+        generation, key = self._opening(heard.piece, self._keys.generations, e_pub)
+        return key, generation
 
     def _keep_epoch(self, connection: sa.Connection, heard: HeardPiece, epoch_key: bytes) -> bool:
         """Keep an epoch after its first piece opened; True when it was not known before."""
@@ -128,15 +196,19 @@ class Intake:
             del self._epochs[next(iter(self._epochs))]
 
     def _open_held(self, connection: sa.Connection, known: Piece, epoch_key: bytes, arrival: _Arrival) -> list[Taken]:
+        """Open what was held of an epoch, now that its hello came."""
+        whole = incoming.held_pieces(connection, known.site, known.eid)
+        parts = halves.take_held(connection, known.site, known.eid)
+        held = [SealedPiece(at.site, at.eid, at.n, body) for at, body in whole]
+        held += [SealedPiece(at.site, at.eid, at.n, body, fragment) for at, fragment, body in parts]
         taken: list[Taken] = []
-        for at, body in incoming.held_pieces(connection, known.site, known.eid):
-            keys = keys_at(epoch_key, at.n)
+        for piece in held:
+            keys = keys_at(epoch_key, piece.n)
             try:
-                plain = SealedPiece(at.site, at.eid, at.n, body).open(keys)
-                taken += self._file(connection, at, keys, plain, arrival)
+                taken += self._part(connection, piece, keys, piece.open(keys), arrival)
             except (SealError, FrameError) as error:
                 self._counts["dropped_unauthentic" if isinstance(error, SealError) else "dropped_malformed"] += 1
-            incoming.drop_held(connection, at)
+            incoming.drop_held(connection, Piece(piece.site, piece.eid, piece.n))
         return taken
 
     # --- filing -------------------------------------------------------------------------------------------------

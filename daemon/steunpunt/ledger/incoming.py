@@ -10,8 +10,6 @@ from steunpunt.model import LinkName, TicketState, TokenCode
 from steunpunt.protocol import vault
 from steunpunt.relay.replies import SiteRoads
 
-HELD_PER_SITE_MAX = 64
-HELD_MAX = 4_096
 REPLIES_MAX = 200
 """Most replies looked at in one turn."""
 _KEY_LABEL = b"case key"
@@ -96,17 +94,20 @@ def add_piece(connection: sa.Connection, at: Piece, now_ms: int) -> None:
     )
 
 
-def hold_piece(connection: sa.Connection, at: Piece, body: bytes, now_ms: int) -> bool:
-    """Keep a piece of an unknown epoch until its hello comes; False when that site or all have too many."""
-    held = sa.select(sa.func.count()).where(sa.not_(heard_pieces.c.opened))
-    of_site = connection.execute(held.where(heard_pieces.c.site == at.site)).scalar_one()
-    if of_site >= HELD_PER_SITE_MAX or connection.execute(held).scalar_one() >= HELD_MAX:
-        return False
+def hold_piece(connection: sa.Connection, at: Piece, body: bytes, now_ms: int) -> None:
+    """Keep a piece of an unknown epoch until its hello comes."""
     if piece_opened(connection, at) is None:
         connection.execute(
             sa.insert(heard_pieces).values(site=at.site, eid=at.eid, n=at.n, body=body, opened=False, first_ms=now_ms)
         )
-    return True
+
+
+def held_count(connection: sa.Connection, site: int | None = None) -> int:
+    """Return how many pieces of unknown epochs are held, of one site or of all."""
+    query = sa.select(sa.func.count()).where(sa.not_(heard_pieces.c.opened))
+    if site is not None:
+        query = query.where(heard_pieces.c.site == site)
+    return int(connection.execute(query).scalar_one())
 
 
 def held_pieces(connection: sa.Connection, site: int, eid: bytes) -> list[tuple[Piece, bytes]]:

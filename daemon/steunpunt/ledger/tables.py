@@ -94,7 +94,7 @@ airtime = sa.Table(
     "airtime",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("radio", sa.Integer, nullable=False),
+    sa.Column("radio", sa.String(31), nullable=False),
     sa.Column("at_ms", sa.BigInteger, nullable=False),
     sa.Column("air_ms", sa.Float, nullable=False),
 )

@@ -236,6 +236,11 @@ def _unpack_request(reader: _Reader, first: int) -> HelpRequest:
     )
 
 
+def life_threat_in_head(plain: bytes) -> bool:
+    """Return whether the beginning of a message (a byte is enough) says that it is a request for a life threat."""
+    return bool(plain) and plain[0] & 0b111 == _REQUEST and bool(plain[0] & _LIFE)
+
+
 def _known_category(number: int) -> Category:
     """A category from a newer version is shown as "something else" rather than dropped."""
     return Category(number) if number in set(Category) else Category.OTHER

@@ -19,7 +19,7 @@ def upgrade() -> None:
     op.create_table(
         "airtime",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("radio", sa.Integer(), nullable=False),
+        sa.Column("radio", sa.String(length=31), nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.Column("air_ms", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
