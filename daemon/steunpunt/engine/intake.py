@@ -1,5 +1,6 @@
 """Taking pieces in: authenticate, remove duplicates, make cases and events of them, in the caller's transaction."""
 
+import contextlib
 import logging
 from dataclasses import dataclass
 
@@ -11,8 +12,10 @@ from steunpunt.ledger.incoming import Content, EventContent, NewCase, Piece
 from steunpunt.model import FrameError, FrameHeard, LinkName, SealError, SupplementCode, TokenCode
 from steunpunt.protocol import messages, vault
 from steunpunt.protocol.age import unpack_age
+from steunpunt.protocol.authority import revoked_by
 from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys, epoch_id, keys_at
 from steunpunt.protocol.pieces import HeardPiece, SealedPiece, parse_piece
+from steunpunt.relay.epochs import trusted
 from steunpunt.relay.outbox import lane_for
 
 _log = logging.getLogger(__name__)
@@ -48,6 +51,7 @@ class Intake:
         self._ledger_key = ledger_key
         self._entropy = entropy
         self._counts = counts
+        self._revoked = revoked_by(keys.notices)
         self._epochs: dict[tuple[int, bytes], bytes] = {}
 
     def take(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> list[Taken]:
@@ -93,7 +97,8 @@ class Intake:
         if (site, eid) not in self._epochs:
             known = incoming.epoch(connection, site, eid)
             if known is not None:
-                self._remember(site, eid, self._keys.epoch_key(site, known[1], known[0]))
+                counting = (known[1],) if known[1] > self._revoked.get(site, 0) else ()
+                self._remember(site, eid, self._opening(heard, known[0], counting)[0])
         found = self._epochs.get((site, eid))
         if found is None and heard.e_pub is not None:
             return self._by_hello(heard, heard.e_pub)[0]
@@ -103,14 +108,18 @@ class Intake:
         """Return (E, generation) of a hello's epoch: the generation whose keys open the piece."""
         if epoch_id(e_pub) != heard.piece.eid:
             raise SealError("hello names another epoch than its piece")
-        for generation in self._keys.generations:
-            try:
-                key = self._keys.epoch_key(heard.piece.site, generation, e_pub)
-                heard.piece.open(keys_at(key, heard.piece.n))
-            except (SealError, ValueError):
-                continue
-            return key, generation
-        raise SealError(f"hello of site {heard.piece.site} does not authenticate")
+        revoked = self._revoked.get(heard.piece.site, 0)
+        return self._opening(heard, e_pub, trusted((), self._keys.generations, revoked))
+
+    def _opening(self, heard: HeardPiece, e_pub: bytes, generations: tuple[int, ...]) -> tuple[bytes, int]:
+        """Return (E, generation) of an epoch: those that open the piece; SealError when none do."""
+        site, n = heard.piece.site, heard.piece.n
+        with contextlib.suppress(ValueError):  # a public key that yields no secret
+            for generation, key in self._keys.epoch_keys(site, generations, e_pub):
+                with contextlib.suppress(SealError):
+                    heard.piece.open(keys_at(key, n))
+                    return key, generation
+        raise SealError(f"piece of site {site} does not authenticate under its epoch")
 
     def _keep_epoch(self, connection: sa.Connection, heard: HeardPiece, epoch_key: bytes) -> bool:
         """Keep an epoch after its first piece opened; True when it was not known before."""
