@@ -1,27 +1,25 @@
 """Taking pieces in: authenticate, remove duplicates, make cases and events of them, in the caller's transaction."""
 
 import logging
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from steunpunt.engine.common import Counts, Entropy
+from steunpunt.engine.epochbook import Epoch, EpochBook
 from steunpunt.engine.fragments import Fragments
 from steunpunt.ledger import halves, incoming
 from steunpunt.ledger.incoming import Content, EventContent, NewCase, Piece
 from steunpunt.model import FrameError, FrameHeard, LinkName, SealError, SupplementCode, TokenCode
 from steunpunt.protocol import messages, vault
 from steunpunt.protocol.age import unpack_age
-from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys, epoch_id, keys_at
+from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys
 from steunpunt.protocol.pieces import HeardPiece, SealedPiece, parse_pieces
 from steunpunt.protocol.wants import WantHello
 from steunpunt.relay.epochs import HelloAsker, may_hold
 from steunpunt.relay.outbox import lane_for
 
 _log = logging.getLogger(__name__)
-EPOCHS_CACHED_MAX = 256
 HURRY_TRIES_MIN = 3
 SILENT_MS_MIN = 60_000
 """Only a site that was silent this long gets its waiting replies at once: else each word of it would cost air."""
@@ -43,17 +41,18 @@ class _Arrival:
     link: LinkName
     age: int
     now_ms: int
+    doubtful: bool = False
+    """Sealed with a card that does not count any more: shown at the desk as such, and never receipted."""
 
 
 class Intake:
     """Opens pieces with the region's keys."""
 
     def __init__(self, keys: CoordinatorKeys, ledger_key: bytes, entropy: Entropy, counts: Counts) -> None:
-        self._keys = keys
         self._ledger_key = ledger_key
         self._entropy = entropy
         self._counts = counts
-        self._epochs: dict[tuple[int, bytes], bytes] = {}
+        self._epochs = EpochBook(keys)
         self._hellos = HelloAsker()
         self.fragments = Fragments(entropy, counts)
         self.hellos_wanted: list[tuple[bytes, FrameHeard]] = []
@@ -79,22 +78,23 @@ class Intake:
     def _take(self, connection: sa.Connection, heard: HeardPiece, frame: FrameHeard, now_ms: int) -> list[Taken]:
         piece = heard.piece
         at = Piece(piece.site, piece.eid, piece.n)
-        epoch_key = self._epoch_key(connection, heard)
-        if epoch_key is None:
+        epoch = self._epochs.find(connection, heard)
+        if epoch is None:
             held = self._hold(connection, at, piece, now_ms)
             self._counts["held" if held else "held_full"] += 1
             if self._hellos.ask(at.site, at.eid, now_ms):
                 self.hellos_wanted.append((WantHello(at.site, at.eid).pack(), frame))
             return []
-        keys = keys_at(epoch_key, at.n)
+        keys = epoch.keys(at.n)
         plain = piece.open(keys)
-        newly_known = self._keep_epoch(connection, heard, epoch_key)
-        self._note_road(connection, at.site, frame, now_ms)
-        arrival = _Arrival(frame.link, heard.age, now_ms)
-        taken = self._part(connection, piece, keys, plain, arrival)
-        return taken + (
-            self._open_held(connection, at, epoch_key, _Arrival(frame.link, 0x80, now_ms)) if newly_known else []
-        )
+        newly_known = self._epochs.keep(connection, heard, epoch)
+        doubtful = self._epochs.quarantined(connection, at.site, epoch)
+        if not doubtful:
+            self._note_road(connection, at.site, frame, now_ms)
+        taken = self._part(connection, piece, keys, plain, _Arrival(frame.link, heard.age, now_ms, doubtful))
+        if newly_known:
+            taken += self._open_held(connection, at, epoch, _Arrival(frame.link, 0x80, now_ms, doubtful))
+        return [] if doubtful else taken
 
     @staticmethod
     def _hold(connection: sa.Connection, at: Piece, piece: SealedPiece, now_ms: int) -> bool:
@@ -123,15 +123,15 @@ class Intake:
 
     def rolled_back(self) -> None:
         """Forget the epochs in memory: the rows of new ones are gone, and the ledger knows the others."""
-        self._epochs.clear()
+        self._epochs.rolled_back()
         self.fragments.rolled_back()
         self.hellos_wanted.clear()
 
     def verify_key(self, connection: sa.Connection, at: Piece) -> bytes | None:
         """Return V of a message of which an authentic fragment is kept; None when its epoch is not known (any more)."""
         fragment, body = next(iter(halves.fragments_of(connection, at)), (0, b""))
-        key = self._stored_key(connection, SealedPiece(at.site, at.eid, at.n, body, fragment))
-        return None if key is None else keys_at(key, at.n).verify
+        epoch = self._epochs.known(connection, SealedPiece(at.site, at.eid, at.n, body, fragment))
+        return None if epoch is None else epoch.keys(at.n).verify
 
     @staticmethod
     def _note_road(connection: sa.Connection, site: int, frame: FrameHeard, now_ms: int) -> None:
@@ -143,59 +143,7 @@ class Intake:
         if frame.link is LinkName.MESH or frame.carrier == site:  # who carries another's piece is not its road
             incoming.note_road(connection, site, frame, now_ms)
 
-    # --- epochs -------------------------------------------------------------------------------------------------
-
-    def _epoch_key(self, connection: sa.Connection, heard: HeardPiece) -> bytes | None:
-        """Return E of a piece's epoch: from memory, the ledger, or its hello; None when it cannot be known yet."""
-        found = self._stored_key(connection, heard.piece)
-        if found is None and heard.e_pub is not None:
-            return self._by_hello(heard, heard.e_pub)[0]
-        return found
-
-    def _stored_key(self, connection: sa.Connection, piece: SealedPiece) -> bytes | None:
-        """Return E of an epoch that said hello before; raises SealError when none of the region's keys opens it."""
-        site, eid = piece.site, piece.eid
-        if (site, eid) not in self._epochs:
-            known = incoming.epoch(connection, site, eid)
-            if known is None:
-                return None
-            self._remember(site, eid, self._opening(piece, (known[1],), known[0])[1])
-        return self._epochs[(site, eid)]
-
-    def _opening(self, piece: SealedPiece, generations: Iterable[int], e_pub: bytes) -> tuple[int, bytes]:
-        """Return (generation, E) of the keys that open a piece; raises SealError when none does."""
-        try:
-            for generation, key in self._keys.epoch_keys(piece.site, generations, e_pub):
-                with suppress(SealError):
-                    piece.open(keys_at(key, piece.n))
-                    return generation, key
-        except ValueError as error:
-            raise SealError(f"hello of site {piece.site} has a public key that is none") from error
-        raise SealError(f"piece of site {piece.site} does not authenticate")
-
-    def _by_hello(self, heard: HeardPiece, e_pub: bytes) -> tuple[bytes, int]:
-        """Return (E, generation) of a hello's epoch: the generation whose keys open the piece."""
-        if epoch_id(e_pub) != heard.piece.eid:
-            raise SealError("hello names another epoch than its piece")
-        generation, key = self._opening(heard.piece, self._keys.generations, e_pub)
-        return key, generation
-
-    def _keep_epoch(self, connection: sa.Connection, heard: HeardPiece, epoch_key: bytes) -> bool:
-        """Keep an epoch after its first piece opened; True when it was not known before."""
-        site, eid = heard.piece.site, heard.piece.eid
-        if heard.e_pub is None or incoming.epoch(connection, site, eid) is not None:
-            return False
-        _, generation = self._by_hello(heard, heard.e_pub)
-        incoming.add_epoch(connection, site, eid, heard.e_pub, generation)
-        self._remember(site, eid, epoch_key)
-        return True
-
-    def _remember(self, site: int, eid: bytes, epoch_key: bytes) -> None:
-        self._epochs[(site, eid)] = epoch_key
-        while len(self._epochs) > EPOCHS_CACHED_MAX:
-            del self._epochs[next(iter(self._epochs))]
-
-    def _open_held(self, connection: sa.Connection, known: Piece, epoch_key: bytes, arrival: _Arrival) -> list[Taken]:
+    def _open_held(self, connection: sa.Connection, known: Piece, epoch: Epoch, arrival: _Arrival) -> list[Taken]:
         """Open what was held of an epoch, now that its hello came."""
         whole = incoming.held_pieces(connection, known.site, known.eid)
         parts = halves.take_held(connection, known.site, known.eid)
@@ -203,7 +151,7 @@ class Intake:
         held += [SealedPiece(at.site, at.eid, at.n, body, fragment) for at, fragment, body in parts]
         taken: list[Taken] = []
         for piece in held:
-            keys = keys_at(epoch_key, piece.n)
+            keys = epoch.keys(piece.n)
             try:
                 taken += self._part(connection, piece, keys, piece.open(keys), arrival)
             except (SealError, FrameError) as error:
@@ -268,7 +216,16 @@ class Intake:
         box = incoming.box_content(key, self._nonce(), content)
         lane = lane_for(request.category, life_threat=request.life_threat)
         case = NewCase(
-            at, request.counter, lane, wrapped, box, round(age_s * 1000), at_least, arrival.now_ms, arrival.link
+            at,
+            request.counter,
+            lane,
+            wrapped,
+            box,
+            round(age_s * 1000),
+            at_least,
+            arrival.now_ms,
+            arrival.link,
+            arrival.doubtful,
         )
         incoming.add_case(connection, case)
         incoming.add_event(connection, at, "received", arrival.now_ms, None)

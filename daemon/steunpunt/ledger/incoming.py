@@ -77,6 +77,12 @@ def add_epoch(connection: sa.Connection, site: int, eid: bytes, e_pub: bytes, ge
     connection.execute(sa.insert(heard_epochs).values(site=site, eid=eid, e_pub=e_pub, generation=generation))
 
 
+def generations_of(connection: sa.Connection, site: int) -> list[int]:
+    """Return the generations of a site's secret that authentic pieces came with."""
+    query = sa.select(heard_epochs.c.generation).where(heard_epochs.c.site == site).distinct()
+    return list(connection.execute(query).scalars())
+
+
 def _at(table: sa.Table, at: Piece) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.site == at.site, table.c.eid == at.eid, table.c.n == at.n)
 
@@ -152,6 +158,7 @@ class NewCase:
     age_at_least: bool
     received_ms: int
     link: LinkName
+    quarantined: bool = False
 
 
 def add_case(connection: sa.Connection, case: NewCase) -> None:
@@ -173,6 +180,7 @@ def add_case(connection: sa.Connection, case: NewCase) -> None:
             presses=0,
             by_mesh=case.link is LinkName.MESH,
             by_broker=case.link is LinkName.BROKER,
+            quarantined=case.quarantined,
         )
     )
 

@@ -177,6 +177,7 @@ cases = sa.Table(
     sa.Column("presses", sa.Integer, nullable=False, default=0),
     sa.Column("by_mesh", sa.Boolean, nullable=False, default=False),
     sa.Column("by_broker", sa.Boolean, nullable=False, default=False),
+    sa.Column("quarantined", sa.Boolean, nullable=False, server_default=sa.false()),  # of a card that is revoked
     sa.UniqueConstraint("site", "eid", "n"),
 )
 

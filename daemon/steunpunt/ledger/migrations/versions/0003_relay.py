@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("messages", sa.Column("receipted_by", sa.Integer(), nullable=True))
     op.add_column("tickets", sa.Column("fallback_ms", sa.BigInteger(), nullable=True))
     op.add_column("tickets", sa.Column("handheld_ms", sa.BigInteger(), nullable=True))
+    op.add_column("cases", sa.Column("quarantined", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_table(
         "airtime",
         sa.Column("id", sa.Integer(), nullable=False),
