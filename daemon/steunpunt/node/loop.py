@@ -4,7 +4,6 @@ import logging
 import os
 import random
 import secrets
-import signal
 import threading
 import time
 from collections import Counter
@@ -49,6 +48,7 @@ from steunpunt.node.inbox import Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
 from steunpunt.node.requests import KioskRequests, Pending, no
+from steunpunt.node.stopping import on_stop_signals
 from steunpunt.panel import NotMockError, Panel, UnknownButtonError
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
@@ -92,8 +92,7 @@ class Node:
 
     def run(self) -> None:
         """Start everything, serve, stop. Raises SteunpuntError when it cannot start."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop())
+        on_stop_signals(self.stop)
         self._open()
         try:
             self._start()
@@ -105,7 +104,7 @@ class Node:
             self._close()
 
     def stop(self) -> None:
-        """Ask the loop to end; safe in a signal handler."""
+        """Ask the loop to end; from any thread."""
         self._stopping.set()
         self._inbox.put(None)
 
