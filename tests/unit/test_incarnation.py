@@ -7,8 +7,8 @@ import pytest
 
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.model import LedgerError
-from steunpunt.node import incarnation
-from steunpunt.node.incarnation import INCARNATION_MAX, Keeper, begin, mark
+from steunpunt.ledger import incarnation
+from steunpunt.ledger.incarnation import INCARNATION_MAX, Keeper, begin, mark
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,7 @@ class Ledger:
         readonly: bool = False,
         follow: bool = False,
         read_boot_ms: Callable[[], int] = boot_time_ms,
+        read_boot_name: Callable[[], bytes] = boot_name,
         engine: sa.Engine | None = None,
     ) -> None:
         """``follow``: take ledger time from the node, which alone begins it after a power cut.
@@ -53,6 +54,7 @@ class Ledger:
         """
         self.path = path
         self._read_boot_ms = read_boot_ms
+        self._read_boot_name = read_boot_name
         self._readonly = readonly
         self._follow = follow or readonly
         self._changes = 0
@@ -67,7 +69,7 @@ class Ledger:
         try:
             self._connection = self._engine.connect()
             record = self.get_meta(self.connection, "clock")
-            self._clock = begin(record, boot_name(), self._read_boot_ms)
+            self._clock = begin(record, self._read_boot_name(), self._read_boot_ms)
         except LedgerError:
             self.close()
             raise

@@ -46,7 +46,7 @@ from steunpunt.model import (
     SteunpuntError,
     SupplementSubmitted,
 )
-from steunpunt.node import incarnation
+from steunpunt.ledger import incarnation
 from steunpunt.node.inbox import Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.requests import KioskRequests, Pending, no
