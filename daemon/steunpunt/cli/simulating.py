@@ -85,9 +85,9 @@ def simulate(  # noqa: PLR0913  the command's options
 def _tell(result: "Report | SeedFailed", *, as_json: bool) -> None:
     from steunpunt.sim.region.simulate import SeedFailed, as_table, in_words
 
-    if isinstance(result, SeedFailed):
-        click.echo(f"steunpunt: {result}", err=True)
-    elif as_json:
+    if as_json:
         click.echo(json.dumps(as_table(result)))
+    elif isinstance(result, SeedFailed):
+        click.echo(f"steunpunt: {result}", err=True)
     else:
         click.echo(in_words(result))

@@ -148,14 +148,21 @@ class Ledger:
     @staticmethod
     def get_meta(connection: sa.Connection, name: str) -> bytes | None:
         """Return a value of the meta table."""
-        return connection.execute(sa.select(tables.meta.c.value).where(tables.meta.c.name == name)).scalar()
+        return connection.execute(_GET_META, {"key": name}).scalar()
 
     @staticmethod
     def set_meta(connection: sa.Connection, name: str, value: bytes) -> None:
         """Set a value of the meta table."""
-        changed = connection.execute(sa.update(tables.meta).where(tables.meta.c.name == name).values(value=value))
+        changed = connection.execute(_CHANGE_META, {"key": name, "value": value})
         if changed.rowcount == 0:
-            connection.execute(sa.insert(tables.meta).values(name=name, value=value))
+            connection.execute(_ADD_META, {"name": name, "value": value})
+
+
+# Made once: to build a statement takes longer than to run it.
+_KEY = sa.bindparam("key")
+_GET_META = sa.select(tables.meta.c.value).where(tables.meta.c.name == _KEY)
+_CHANGE_META = sa.update(tables.meta).where(tables.meta.c.name == _KEY).values(value=sa.bindparam("value"))
+_ADD_META = sa.insert(tables.meta)
 
 
 def engine_for(path: Path, *, readonly: bool = False) -> sa.Engine:

@@ -165,7 +165,8 @@ class DeskPerson:
         """Do one thing, ring the bell, and come back later."""
         machine = self.world.sites[self.coordinator].machine
         if self.active and machine.running and isinstance(machine, CoordinatorMachine):
-            self._do_one_thing(machine)
+            if machine.disk.read("SELECT 1 FROM cases WHERE state < ? LIMIT 1", int(TicketState.CLOSED)):
+                self._do_one_thing(machine)
         self.world.after(self.rng.uniform(*LOOK_MS), self.look)
 
     def _do_one_thing(self, machine: CoordinatorMachine) -> None:

@@ -1,21 +1,25 @@
 """Runs seeds and says what came of them: one in this process, many over all cores."""
 
+import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from steunpunt.model import SteunpuntError
 from steunpunt.sim.region.cases import CASES, Options
 from steunpunt.sim.region.storm import Town
 from steunpunt.sim.region.trace import Trace
 from steunpunt.sim.region.watch import Violation
+from steunpunt.sim.spec import SimulationError
 
+SEEDS_PER_PROCESS = 25
 _MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
 
 
@@ -108,12 +112,32 @@ def run_seeds(options: Options, count: int, jobs: int, file: IO[str] | None = No
     if count == 1:
         yield _safely(options, file)
         return
-    each = [replace(options, seed=seed) for seed in range(options.seed, options.seed + count)]
     if jobs == 1:
-        yield from map(_safely, each)
+        for seed in range(options.seed, options.seed + count):
+            yield _safely(replace(options, seed=seed))
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_safely, each, chunksize=4)
+    firsts = range(options.seed, options.seed + count, SEEDS_PER_PROCESS)
+    parts = [(replace(options, seed=first), min(SEEDS_PER_PROCESS, options.seed + count - first)) for first in firsts]
+    with ThreadPoolExecutor(jobs) as pool:
+        for results in pool.map(_in_another_process, parts):
+            yield from results
+
+
+def _in_another_process(part: tuple[Options, int]) -> list[Report | SeedFailed]:
+    """Run some seeds by the command line, so that many go on at the same time."""
+    options, count = part
+    words = [*command_for(options).split()[1:], "--seeds", str(count), "--json"]
+    ran = subprocess.run(  # noqa: S603  our own interpreter and module
+        [sys.executable, "-m", "steunpunt", *words], capture_output=True, text=True, check=False
+    )
+    results = [_from_table(json.loads(line)) for line in ran.stdout.splitlines()]
+    if len(results) != count:
+        raise SimulationError(f"seeds from {options.seed} on ended early: {ran.stderr.strip()[-500:]}")
+    return results
+
+
+def _from_table(table: dict[str, Any]) -> Report | SeedFailed:
+    return SeedFailed(table["failed"]) if "failed" in table else Report(**table)
 
 
 def _safely(options: Options, file: IO[str] | None = None) -> Report | SeedFailed:
@@ -123,9 +147,9 @@ def _safely(options: Options, file: IO[str] | None = None) -> Report | SeedFaile
         return SeedFailed(str(failure))  # without its cause, which may not go through a pipe
 
 
-def as_table(report: Report) -> dict[str, object]:
-    """Return a report as plain values."""
-    return asdict(report)
+def as_table(result: Report | SeedFailed) -> dict[str, object]:
+    """Return what came of a seed as plain values."""
+    return asdict(result) if isinstance(result, Report) else {"failed": str(result)}
 
 
 def in_words(report: Report) -> str:
