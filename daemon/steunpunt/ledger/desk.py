@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from steunpunt import keyfiles
 from steunpunt.config import Config
 from steunpunt.ledger import incoming
-from steunpunt.ledger.clock import boot_time_ms
+from steunpunt.ledger.clock import boot_name, boot_time_ms
 from steunpunt.ledger.incoming import Content, EventContent, Piece
 from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.store import Ledger, engine_for
@@ -117,10 +117,14 @@ class Desk:
         ledger_key: bytes,
         random_bytes: Callable[[int], bytes] = os.urandom,
         read_boot_ms: Callable[[], int] = boot_time_ms,
+        read_boot_name: Callable[[], bytes] = boot_name,
+        engine: sa.Engine | None = None,
     ) -> None:
+        """``engine``: of a ledger that is open already in this process, such as one in memory."""
         self._path = path
         self._read_boot_ms = read_boot_ms
-        self._engine = engine_for(path)
+        self._read_boot_name = read_boot_name
+        self._engine = engine or engine_for(path)
         self._ledger_key = ledger_key
         self._random = random_bytes
 
@@ -267,7 +271,14 @@ class Desk:
             act.tell(event_id, code)
 
     def _opened(self) -> "_Opened":
-        return _Opened(Ledger(self._path, follow=True, read_boot_ms=self._read_boot_ms, engine=self._engine))
+        ledger = Ledger(
+            self._path,
+            follow=True,
+            read_boot_ms=self._read_boot_ms,
+            read_boot_name=self._read_boot_name,
+            engine=self._engine,
+        )
+        return _Opened(ledger)
 
     @contextmanager
     def _act(self, case_id: int, name: str, token: str) -> Iterator["_Act"]:

@@ -246,19 +246,6 @@ def pending_replies(connection: sa.Connection, up: frozenset[LinkName]) -> list[
 
     Only those with a road among the links that are ``up``: the others must not crowd them out.
     """
-    roads = {
-        LinkName.BROKER: sa.and_(sites.c.broker_ms.is_not(None), sites.c.carrier.is_not(None)),
-        LinkName.MESH: sites.c.mesh_ms.is_not(None),
-    }
-    has_road = sa.or_(sa.false(), *(roads[link] for link in up))
-    query = (
-        sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
-        .join(cases, cases.c.id == replies.c.case_id)
-        .join(sites, sites.c.site == cases.c.site)
-        .where(replies.c.delivered_ms.is_(None), has_road)
-        .order_by(replies.c.next_ms, replies.c.id)
-        .limit(REPLIES_MAX)
-    )
     return [
         Reply(
             r.id,
@@ -269,8 +256,30 @@ def pending_replies(connection: sa.Connection, up: frozenset[LinkName]) -> list[
             r.tries,
             r.next_ms,
         )
-        for r in connection.execute(query)
+        for r in connection.execute(_PENDING[up])
     ]
+
+
+def _pending_with_roads(up: frozenset[LinkName]) -> sa.Select[tuple[object, ...]]:
+    roads = {
+        LinkName.BROKER: sa.and_(sites.c.broker_ms.is_not(None), sites.c.carrier.is_not(None)),
+        LinkName.MESH: sites.c.mesh_ms.is_not(None),
+    }
+    has_road = sa.or_(sa.false(), *(roads[link] for link in LinkName if link in up))
+    return (
+        sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
+        .join(cases, cases.c.id == replies.c.case_id)
+        .join(sites, sites.c.site == cases.c.site)
+        .where(replies.c.delivered_ms.is_(None), has_road)
+        .order_by(replies.c.next_ms, replies.c.id)
+        .limit(REPLIES_MAX)
+    )
+
+
+_PENDING = {
+    up: _pending_with_roads(up)
+    for up in (frozenset[LinkName](), frozenset({LinkName.MESH}), frozenset({LinkName.BROKER}), frozenset(LinkName))
+}
 
 
 def note_reply_try(connection: sa.Connection, reply_id: int, tries: int, next_ms: int) -> None:

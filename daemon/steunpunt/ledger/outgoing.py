@@ -263,18 +263,25 @@ def offer_again(connection: sa.Connection, coordinator: int, incarnation: int, n
 
 def open_messages(connection: sa.Connection, now_ms: int) -> list[OpenMessage]:
     """Return the messages a token may speak of: unreceipted ones and those of tickets not long closed."""
-    alive = sa.or_(tickets.c.state < TicketState.CLOSED, tickets.c.state_ms > now_ms - KEEP_CLOSED_MS)
-    query = (
-        sa.select(messages)
-        .join(tickets, tickets.c.counter == messages.c.counter)
-        .where(sa.or_(messages.c.receipted_ms.is_(None), alive))
-        .order_by(messages.c.id.desc())
-        .limit(OPEN_MAX)
-    )
     return [
         OpenMessage(r.id, r.counter, bool(r.is_request), r.eid, r.n, r.verify, r.receipted_ms is not None)
-        for r in connection.execute(query)
+        for r in connection.execute(_OPEN, {"closed_before_ms": now_ms - KEEP_CLOSED_MS})
     ]
+
+
+_OPEN = (
+    sa.select(messages)
+    .join(tickets, tickets.c.counter == messages.c.counter)
+    .where(
+        sa.or_(
+            messages.c.receipted_ms.is_(None),
+            tickets.c.state < TicketState.CLOSED,
+            tickets.c.state_ms > sa.bindparam("closed_before_ms"),
+        )
+    )
+    .order_by(messages.c.id.desc())
+    .limit(OPEN_MAX)
+)
 
 
 def note_receipt(connection: sa.Connection, message: OpenMessage, now_ms: int, by: int | None = None) -> None:
@@ -342,22 +349,24 @@ def went_by_mesh(connection: sa.Connection, counter: int) -> bool:
 
 def open_calls(connection: sa.Connection) -> list[tuple[Call, TicketState | None]]:
     """Return each button's calls that are pending or whose ticket is not closed, oldest first."""
-    query = (
-        sa.select(calls, tickets.c.state)
-        .outerjoin(tickets, tickets.c.counter == calls.c.counter)
-        .where(
-            sa.not_(calls.c.cancelled),
-            sa.or_(calls.c.counter.is_(None), tickets.c.state < TicketState.CLOSED),
-        )
-        .order_by(calls.c.id)
-    )
     return [
         (
             Call(r.id, r.button, r.pressed_ms, r.presses, r.presses_told, r.told_ms, r.counter),
             None if r.state is None else TicketState(r.state),
         )
-        for r in connection.execute(query)
+        for r in connection.execute(_OPEN_CALLS)
     ]
+
+
+_OPEN_CALLS = (
+    sa.select(calls, tickets.c.state)
+    .outerjoin(tickets, tickets.c.counter == calls.c.counter)
+    .where(
+        sa.not_(calls.c.cancelled),
+        sa.or_(calls.c.counter.is_(None), tickets.c.state < TicketState.CLOSED),
+    )
+    .order_by(calls.c.id)
+)
 
 
 def add_call(connection: sa.Connection, button: str, now_ms: int) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from steunpunt import __version__
+from steunpunt.cli.simulating import simulate
 from steunpunt.config import Config, load
 from steunpunt.control import Body, Client
 from steunpunt.keycommands import keys
@@ -389,6 +390,9 @@ def demo(*, check_it: bool, folder: Path | None, speed: float) -> None:
         from steunpunt.demo.command import demo as run_demo
 
         run_demo(check=check_it, folder=folder, speed=speed)
+
+
+main.add_command(simulate)
 
 
 if __name__ == "__main__":
