@@ -22,7 +22,9 @@ from steunpunt.model import (
     SupplementCode,
     TicketState,
 )
-from steunpunt.protocol.packets import Kind, kind_of, parse_beacon, parse_piece
+from steunpunt.protocol.beacons import parse_beacon
+from steunpunt.protocol.packets import Kind, kind_of
+from steunpunt.protocol.pieces import parse_piece
 from steunpunt.relay.replies import ECHO_MS_MAX, TOKEN_GATHER_MS
 from tests.fakes.sites import (
     BROKER_DOWN,

@@ -22,8 +22,8 @@ from steunpunt.model import (
 )
 from steunpunt.node.loop import KEEP_AGAIN_S, UNKEPT_MAX
 from steunpunt.node.requests import Pending
-from steunpunt.protocol import packets
-from steunpunt.protocol.packets import Head
+from steunpunt.protocol import tokens
+from steunpunt.protocol.tokens import Head
 from tests.fakes.nodes import BoxedNode
 from tests.fakes.sites import MESH_UP, ended, help_form
 
@@ -53,7 +53,7 @@ def states(boxed: BoxedNode) -> list[TicketState]:
 
 def receipt(boxed: BoxedNode) -> bytes:
     (message, *_) = outgoing.open_messages(boxed.node._ledger.connection, 0)
-    return packets.pack_tokens(Head(1, 1, 0, 0), [(message.verify, TokenCode.RECEIVED)])
+    return tokens.pack_tokens(Head(1, 1, 0, 0), [(message.verify, TokenCode.RECEIVED)])
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from steunpunt.model import (
 )
 from steunpunt.protocol import forms, messages, tickets
 from steunpunt.protocol.keys import Chain, MessageKeys, SiteKeys, epoch_id, hkdf
-from steunpunt.protocol.packets import seal
+from steunpunt.protocol.pieces import seal
 from steunpunt.relay.outbox import lane_for
 
 STOCK_MAX = 64

@@ -29,9 +29,10 @@ from steunpunt.model import (
     SupplementSubmitted,
     TokenCode,
 )
-from steunpunt.protocol import packets
+from steunpunt.protocol import beacons, packets, tokens
 from steunpunt.protocol.keys import CoordinatorKeys
-from steunpunt.protocol.packets import NOBODY_YET, Head, Kind
+from steunpunt.protocol.packets import Kind
+from steunpunt.protocol.tokens import NOBODY_YET, Head
 from steunpunt.relay import replies
 
 BEACON_MS = 20_000
@@ -187,9 +188,9 @@ class CoordinatorEngine:
     ) -> list[Effect]:
         effects: list[Effect] = []
         for carrier, owed in over_broker.items():
-            for first in range(0, len(owed), packets.TOKENS_MAX):
-                claims = [(t.verify, t.code) for t in owed[first : first + packets.TOKENS_MAX]]
-                payload = packets.pack_tokens(self._head(connection, now_ms), claims)
+            for first in range(0, len(owed), tokens.TOKENS_MAX):
+                claims = [(t.verify, t.code) for t in owed[first : first + tokens.TOKENS_MAX]]
+                payload = tokens.pack_tokens(self._head(connection, now_ms), claims)
                 attempt_id = self._flights.begin(LinkName.BROKER, "receipts")
                 effects.append(SendFrame(LinkName.BROKER, attempt_id, payload, Lane.URGENT, carrier=carrier))
         return effects
@@ -202,12 +203,12 @@ class CoordinatorEngine:
         if not self.links.mesh.up or not self._receipts:
             self._receipts.clear()
             return []
-        batch = tuple((at, *claim) for at, claim in list(self._receipts.items())[: packets.TOKENS_MAX])
+        batch = tuple((at, *claim) for at, claim in list(self._receipts.items())[: tokens.TOKENS_MAX])
         for at, _, _ in batch:
             del self._receipts[at]
         self._receipts_due_ms = now_ms if self._receipts else None
         claims = [(verify, code) for _, verify, code in batch]
-        payload = packets.pack_tokens(self._head(connection, now_ms), claims)
+        payload = tokens.pack_tokens(self._head(connection, now_ms), claims)
         attempt_id = self._flights.begin(LinkName.MESH, ReceiptFlight(batch))
         return [SendFrame(LinkName.MESH, attempt_id, payload, Lane.URGENT)]
 
@@ -228,7 +229,7 @@ class CoordinatorEngine:
                 self._replies_due_ms = min(reply.next_ms, self._replies_due_ms or reply.next_ms)
                 continue
             tries = self._note_try(connection, reply, link, now_ms)
-            if link is LinkName.MESH and reply.packet is None and len(mesh_tokens) < packets.TOKENS_MAX:
+            if link is LinkName.MESH and reply.packet is None and len(mesh_tokens) < tokens.TOKENS_MAX:
                 mesh_tokens.append((reply, tries))
             else:
                 effects.append(self._send_reply(connection, link, [(reply, tries)], now_ms))
@@ -247,7 +248,7 @@ class CoordinatorEngine:
         self, connection: sa.Connection, link: LinkName, batch: list[tuple[Reply, int]], now_ms: int
     ) -> SendFrame:
         first = batch[0][0]
-        payload = first.packet or packets.pack_tokens(
+        payload = first.packet or tokens.pack_tokens(
             self._head(connection, now_ms), [self._claim(connection, reply) for reply, _ in batch]
         )
         carrier = incoming.roads_of(connection, first.at.site).carrier if link is LinkName.BROKER else None
@@ -291,8 +292,8 @@ class CoordinatorEngine:
         if not self.links.broker.up or now_ms < self._beacon_due_ms:
             return []
         self._beacon_due_ms = now_ms + BEACON_MS
-        body = packets.beacon_body(self._head(connection, now_ms), self._beacon_number(connection))
-        payload = body + self._keys.sign(packets.beacon_signed_part(body))
+        body = beacons.beacon_body(self._head(connection, now_ms), self._beacon_number(connection))
+        payload = body + self._keys.sign(beacons.beacon_signed_part(body))
         attempt_id = self._flights.begin(LinkName.BROKER, "beacon")
         return [SendFrame(LinkName.BROKER, attempt_id, payload, Lane.HOUSEKEEPING, carrier=None)]
 

@@ -12,7 +12,7 @@ from steunpunt.model import FrameError, FrameHeard, LinkName, SealError, Supplem
 from steunpunt.protocol import messages, vault
 from steunpunt.protocol.age import unpack_age
 from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys, epoch_id, keys_at
-from steunpunt.protocol.packets import HeardPiece, SealedPiece, parse_piece
+from steunpunt.protocol.pieces import HeardPiece, SealedPiece, parse_piece
 from steunpunt.relay.outbox import lane_for
 
 _log = logging.getLogger(__name__)

@@ -36,7 +36,7 @@ from steunpunt.model import (
     TicketState,
     TokenCode,
 )
-from steunpunt.protocol import packets
+from steunpunt.protocol import answers, beacons, packets, pieces, tokens
 from steunpunt.protocol.age import pack_age
 from steunpunt.protocol.keys import SiteKeys
 from steunpunt.protocol.packets import Kind
@@ -179,13 +179,13 @@ class KioskEngine:
         return [] if frame.confirm is None else [ConfirmFrame(frame.confirm)]
 
     def _hear_beacon(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
-        if self.region.hear_beacon(connection, packets.parse_beacon(frame.payload), now_ms):
+        if self.region.hear_beacon(connection, beacons.parse_beacon(frame.payload), now_ms):
             if frame.link is LinkName.BROKER:
                 self.links.beacon_ms = now_ms
             self.counts["beacons"] += 1
 
     def _hear_tokens(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
-        heard = packets.parse_tokens(frame.payload)
+        heard = tokens.parse_tokens(frame.payload)
         matched, news = 0, False
         for message in outgoing.open_messages(connection, now_ms):
             for code in heard.claims(message.verify):
@@ -220,9 +220,9 @@ class KioskEngine:
         return news
 
     def _hear_answer(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
-        salt = packets.answer_salt(frame.payload)
+        salt = answers.answer_salt(frame.payload)
         for message in outgoing.open_messages(connection, now_ms):
-            if message.is_request and packets.answer_is_for(frame.payload, message.verify):
+            if message.is_request and answers.answer_is_for(frame.payload, message.verify):
                 break
         else:
             self.counts["answers_of_others"] += 1
@@ -298,7 +298,7 @@ class KioskEngine:
         hello = outbox.says_hello(receipted=message.receipted_epoch, tries=tries)
         at_least = message.created_ms < self._ledger.clock.certain_ms
         age = pack_age((now_ms - message.created_ms) / 1000, at_least=at_least)
-        piece = packets.SealedPiece(self._keys.site, message.eid, message.n, message.piece)
+        piece = pieces.SealedPiece(self._keys.site, message.eid, message.n, message.piece)
         payload = piece.packet(age, message.e_pub if hello else None)
         return SendFrame(choice.link, attempt_id, payload, message.lane, carrier=self._keys.site)
 

@@ -6,8 +6,9 @@ import sqlalchemy as sa
 
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import SealError
+from steunpunt.protocol.beacons import Beacon
 from steunpunt.protocol.keys import SiteKeys
-from steunpunt.protocol.packets import NOBODY_YET, Beacon, Head
+from steunpunt.protocol.tokens import NOBODY_YET, Head
 
 SAVE_EVERY = 30
 """Beacons between two writes of the highest counter: after a restart at most so many could be replayed."""

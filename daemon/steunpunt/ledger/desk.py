@@ -33,7 +33,7 @@ from steunpunt.model import (
     TokenCode,
     ticket_number,
 )
-from steunpunt.protocol import messages, packets, vault
+from steunpunt.protocol import answers, messages, vault
 from steunpunt.protocol.keys import MessageKeys
 
 LAST_ACT = "last_act_ms"
@@ -233,7 +233,7 @@ class Desk:
             salt = self._random(4)
             event_id = act.note("answer", EventContent(by=name, text=text))
             act.state(TicketState.ANSWERED)
-            act.tell(event_id, None, salt, packets.seal_answer(keys, salt, plain))
+            act.tell(event_id, None, salt, answers.seal_answer(keys, salt, plain))
 
     def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:
         """Note that the request was passed on. Only the control room is told to the citizen, in those words."""

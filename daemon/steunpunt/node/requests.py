@@ -24,7 +24,7 @@ from steunpunt.model import (
     parse_ticket_number,
     ticket_number,
 )
-from steunpunt.protocol import forms, messages, packets, tickets
+from steunpunt.protocol import answers, forms, messages, tickets
 from steunpunt.protocol.keys import SiteKeys
 
 WAIT_S_MAX = ANSWER_S_MAX - 1.0
@@ -218,7 +218,7 @@ class KioskRequests:
 
 def _answer(packet: bytes, key: bytes, age_ms: int) -> Body:
     try:
-        function, text = messages.unpack_answer(packets.open_answer(packet, key))
+        function, text = messages.unpack_answer(answers.open_answer(packet, key))
     except (SealError, FrameError):
         return {"text": "", "function": "", "age_s": age_ms // 1000, "unreadable": True}
     return {"text": text, "function": function.name, "age_s": age_ms // 1000}
