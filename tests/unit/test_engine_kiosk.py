@@ -20,8 +20,8 @@ from steunpunt.model import (
     TokenCode,
 )
 from steunpunt.protocol import packets
+from steunpunt.protocol.answerbody import pack_answer
 from steunpunt.protocol.keys import keys_at
-from steunpunt.protocol.messages import pack_answer
 from steunpunt.protocol.packets import Head, Kind, kind_of, parse_piece
 from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
 from tests.fakes.region_keys import COORDINATOR, coordinator_keys

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from steunpunt.engine.accepting import Acceptor, NotAccepted, Sealer, TicketStock
+from steunpunt.engine.accepting import Acceptor, Sealer, TicketStock
 from steunpunt.engine.acknowledging import Acknowledger
 from steunpunt.engine.calls import Calls
+from steunpunt.engine.checking import NotAccepted
 from steunpunt.engine.common import Counts, Entropy, Flights, Links
 from steunpunt.engine.region import RegionWatch
 from steunpunt.ledger import outgoing
