@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from steunpunt import keyfiles
 from steunpunt.control import Client
+from steunpunt.facts import Facts
 from steunpunt.ledger import incoming
 from steunpunt.ledger.desk import CaseEvent
 from steunpunt.ledger.incoming import Content, NewCase, Piece
@@ -46,7 +47,7 @@ def fixture_passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(name="desk")
 def fixture_desk() -> MemoryDesk:
     return MemoryDesk(
-        replace(CASE, id=1, number="47-1", lane=Lane.OTHER, age_s=9000, text="dekens", people=14),
+        replace(CASE, id=1, number="47-1", lane=Lane.OTHER, age_s=9000, text="dekens", facts=Facts(people=14)),
         replace(CASE, id=2, number="52-4", site=52, lane=Lane.LIFE_THREAT, life_threat=True, category=Category.MEDICAL),
         replace(CASE, id=3, number="61-2", site=61, lane=Lane.URGENT, category=Category.BUTTON, presses=3),
     )
@@ -186,7 +187,7 @@ def test_a_closed_case_with_news_is_among_the_open_ones(person: FlaskClient, des
 
 
 def test_what_citizens_write_is_text_and_nothing_else(person: FlaskClient, desk: MemoryDesk) -> None:
-    desk.held[1] = replace(desk.held[1], text="<script>alert(1)</script>", callback='"><img src=x>')
+    desk.held[1] = replace(desk.held[1], text="<script>alert(1)</script>", facts=Facts(callback='"><img src=x>'))
     for path in ("/desk/", "/desk/stand", "/desk/melding/1"):
         page = person.get(path).text
         assert "<script>alert" not in page
@@ -377,9 +378,8 @@ def begin_ledger(path: Path) -> None:
     content = Content(
         category=1,
         life_threat=True,
-        people=2,
         text="zij valt weg",
-        callback="hier",
+        facts=Facts(people=2, callback="hier"),
         language="nl",
         verify=bytes(16),
         answer=bytes(16),

@@ -20,9 +20,9 @@ from steunpunt.model import (
     TokenCode,
 )
 from steunpunt.protocol import beacons, tokens
+from steunpunt.protocol.answerbody import pack_answer
 from steunpunt.protocol.answers import seal_answer
 from steunpunt.protocol.keys import keys_at
-from steunpunt.protocol.messages import pack_answer
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.pieces import parse_piece
 from steunpunt.protocol.tokens import Head

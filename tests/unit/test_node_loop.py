@@ -3,6 +3,7 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_the_form_that_was_refused_for_a_full_disk_is_accepted_when_sent_again(b
         boxed.node._turn([refused])
         assert answer(pending)["error"] == "cannot_keep"
     again, pending = form(boxed)
-    boxed.node._turn([HelpSubmitted(refused.form_token, again.category, False, 1, again.text, "", "nl", pending)])  # noqa: FBT003  no life threat
+    boxed.node._turn([replace(again, form_token=refused.form_token, reply=pending)])
     assert (answer(pending)["ok"], answer(pending)["repeated"]) == (True, False)
 
 

@@ -10,9 +10,10 @@ from steunpunt.engine.epochbook import Epoch, EpochBook
 from steunpunt.engine.fragments import Fragments
 from steunpunt.ledger import halves, incoming
 from steunpunt.ledger.incoming import Content, EventContent, NewCase, Piece
-from steunpunt.model import FrameError, FrameHeard, LinkName, SealError, SupplementCode, TokenCode
+from steunpunt.model import Category, FrameError, FrameHeard, Lane, LinkName, SealError, SupplementCode, TokenCode
 from steunpunt.protocol import messages, vault
 from steunpunt.protocol.age import unpack_age
+from steunpunt.protocol.heartbeat import Heartbeat
 from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys
 from steunpunt.protocol.pieces import HeardPiece, SealedPiece, parse_pieces
 from steunpunt.protocol.wants import WantHello
@@ -178,6 +179,9 @@ class Intake:
                 )
             self._counts["acknowledgements"] += 1
             return []
+        if isinstance(message, Heartbeat):
+            self._counts["heartbeats"] += 1
+            return []
         copy = incoming.piece_opened(connection, at)
         kind = type(message).__name__
         _log.info("action=intake site=%d n=%d link=%s kind=%s copy=%s", at.site, at.n, arrival.link, kind, copy)
@@ -188,6 +192,8 @@ class Intake:
             incoming.add_piece(connection, at, arrival.now_ms)
             if isinstance(message, messages.HelpRequest):
                 self._new_case(connection, at, keys, message, arrival)
+            elif isinstance(message, messages.Offer):
+                self._new_offer(connection, at, keys, message, arrival)
             else:
                 self._new_supplement(connection, at, message, arrival.now_ms)
         return [Taken(at, keys.verify, incoming.state_code(connection, at))]
@@ -200,24 +206,47 @@ class Intake:
         request: messages.HelpRequest,
         arrival: _Arrival,
     ) -> None:
-        key = self._entropy.token(vault.KEY_BYTES)
         content = Content(
             category=request.category,
             life_threat=request.life_threat,
-            people=request.people,
             text=request.text,
-            callback=request.callback,
             language=request.language,
             verify=keys.verify,
             answer=keys.answer,
+            facts=request.facts,
+            newer=request.newer,
         )
+        lane = lane_for(request.category, life_threat=request.life_threat)
+        self._add_case(connection, at, request.counter, lane, content, arrival)
+
+    def _new_offer(
+        self, connection: sa.Connection, at: Piece, keys: MessageKeys, offer: messages.Offer, arrival: _Arrival
+    ) -> None:
+        """An offer of help is a case too: somebody looks at it, and may answer."""
+        content = Content(
+            category=Category.OFFER,
+            life_threat=False,
+            text=offer.text,
+            language=offer.language,
+            verify=keys.verify,
+            answer=keys.answer,
+            facts=offer.facts,
+            newer=offer.newer,
+            skill=offer.skill,
+            hours=offer.hours,
+        )
+        self._add_case(connection, at, offer.counter, Lane.OTHER, content, arrival)
+
+    def _add_case(
+        self, connection: sa.Connection, at: Piece, counter: int, lane: Lane, content: Content, arrival: _Arrival
+    ) -> None:
+        key = self._entropy.token(vault.KEY_BYTES)
         age_s, at_least = unpack_age(arrival.age)
         wrapped = incoming.wrap_case_key(self._ledger_key, key, self._nonce())
         box = incoming.box_content(key, self._nonce(), content)
-        lane = lane_for(request.category, life_threat=request.life_threat)
         case = NewCase(
             at,
-            request.counter,
+            counter,
             lane,
             wrapped,
             box,
@@ -239,7 +268,14 @@ class Intake:
         to = Piece(at.site, supplement.to.eid, supplement.to.n)
         if supplement.code is SupplementCode.PRESSED_AGAIN:
             incoming.note_presses(connection, to, supplement.presses)
-        content = EventContent(text=supplement.text, code=supplement.code, presses=supplement.presses)
+        content = EventContent(
+            text=supplement.text,
+            code=supplement.code,
+            presses=supplement.presses,
+            facts=supplement.facts,
+            reply=supplement.reply,
+            newer=supplement.newer,
+        )
         key = incoming.case_key(connection, self._ledger_key, to)
         box = incoming.box_event(key or self._ledger_key, self._nonce(), content)
         incoming.add_event(connection, to, "supplement" if key else "early", now_ms, box)

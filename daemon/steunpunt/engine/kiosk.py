@@ -4,9 +4,10 @@ import logging
 
 import sqlalchemy as sa
 
-from steunpunt.engine.accepting import Acceptor, NotAccepted, Sealer, TicketStock
+from steunpunt.engine.accepting import Acceptor, Sealer, TicketStock
 from steunpunt.engine.acknowledging import Acknowledger
 from steunpunt.engine.calls import Calls
+from steunpunt.engine.checking import NotAccepted
 from steunpunt.engine.common import Counts, Entropy, Links
 from steunpunt.engine.hearing import Hearer
 from steunpunt.engine.region import RegionWatch

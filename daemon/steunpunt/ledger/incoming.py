@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import msgspec
 import sqlalchemy as sa
 
+from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger.tables import cases, events, heard_epochs, heard_pieces, replies, sites
 from steunpunt.model import FrameHeard, LinkName, TicketState, TokenCode
 from steunpunt.protocol import vault
+from steunpunt.protocol.messages import QuestionReply
 from steunpunt.relay.replies import SiteRoads
 
 REPLIES_MAX = 200
@@ -22,12 +24,15 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
     category: int
     life_threat: bool
-    people: int
     text: str
-    callback: str
     language: str
     verify: bytes
     answer: bytes
+    facts: Facts = NOTHING
+    newer: bool = False
+    skill: int = 0
+    """With what, and ``hours``: how long, of an offer."""
+    hours: int | None = None
 
 
 class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,6 +46,9 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     reference: str = ""
     read_back: bool = False
     presses: int = 0
+    facts: Facts = NOTHING
+    reply: QuestionReply | None = None
+    newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,9 @@ def _decoded(raw: bytes, chars_max: int) -> str:
 
 
 def _deflate(raw: bytes) -> bytes:
-    squeezer = zlib.compressobj(9, zlib.DEFLATED, _RAW_WINDOW, zlib.DEF_MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY, _dictionary())
+    squeezer = zlib.compressobj(
+        9, zlib.DEFLATED, _RAW_WINDOW, zlib.DEF_MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY, _dictionary()
+    )
     return squeezer.compress(raw) + squeezer.flush()
 
 

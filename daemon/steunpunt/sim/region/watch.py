@@ -15,7 +15,8 @@ from steunpunt.ledger import incoming
 from steunpunt.ledger.incoming import Content, EventContent, Piece
 from steunpunt.ledger.tables import cases, events
 from steunpunt.model import Category, FrameError, LinkName, SendFrame, SteunpuntError, TicketState
-from steunpunt.protocol.packets import HeardPiece, Kind, kind_of, parse_piece
+from steunpunt.protocol.packets import Kind, kind_of
+from steunpunt.protocol.pieces import HeardPiece, parse_pieces
 from steunpunt.sim.mesh import DUTY_CYCLE_MAX_PERCENT
 from steunpunt.sim.region.machine import CoordinatorMachine, KioskMachine
 
@@ -63,15 +64,15 @@ class Record:
     """When each case was first seen in a coordinator's ledger."""
     receipted: dict[Piece, float] = field(default_factory=dict)
     acts: dict[TicketState, set[Piece]] = field(default_factory=lambda: defaultdict(set))
-    bodies: dict[Piece, bytes] = field(default_factory=dict)
+    bodies: dict[tuple[Piece, int | None], bytes] = field(default_factory=dict)
 
 
-def piece_in(payload: bytes) -> HeardPiece | None:
-    """Return the piece in a packet, None when there is none."""
+def pieces_in(payload: bytes) -> list[HeardPiece]:
+    """Return the pieces in a packet, none when there are none."""
     try:
-        return parse_piece(payload) if kind_of(payload) is Kind.PIECE else None
+        return parse_pieces(payload) if kind_of(payload) in (Kind.PIECE, Kind.FRAGMENT) else []
     except FrameError:
-        return None
+        return []
 
 
 class Watch:
@@ -91,20 +92,16 @@ class Watch:
 
     def sends(self, site: "SimSite", frame: SendFrame) -> None:
         """Look at a packet that a site hands to a link: a message number seals one thing once."""
-        heard = piece_in(frame.payload)
-        if heard is None:
-            return
-        at = _name(heard)
-        if at.site != site.machine.site:
-            return
-        if self.record.bodies.setdefault(at, heard.piece.body) != heard.piece.body:
-            raise Violation(f"{site.machine.name}: epoch {at.eid.hex()} number {at.n} sealed two things")
+        for heard in pieces_in(frame.payload):
+            at, fragment = _name(heard), heard.piece.fragment
+            if at.site != site.machine.site:
+                continue
+            if self.record.bodies.setdefault((at, fragment), heard.piece.body) != heard.piece.body:
+                raise Violation(f"{site.machine.name}: epoch {at.eid.hex()} number {at.n} sealed two things")
 
     def took(self, frame: SendFrame) -> None:
         """Note that a next hop that leads somewhere took a packet."""
-        heard = piece_in(frame.payload)
-        if heard is not None:
-            self.record.taken.add(_name(heard))
+        self.record.taken.update(_name(heard) for heard in pieces_in(frame.payload))
 
     def transmitted(self, site: "SimSite") -> None:
         """Look at a radio's hour."""
