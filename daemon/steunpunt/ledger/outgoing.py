@@ -311,8 +311,9 @@ def note_passed_on(connection: sa.Connection, counter: int, now_ms: int) -> bool
 
 
 def note_close_code(connection: sa.Connection, counter: int, code: TokenCode) -> None:
-    """Note why a request was closed."""
-    connection.execute(sa.update(tickets).where(tickets.c.counter == counter).values(close_code=int(code)))
+    """Note why a request was closed; of two coordinators that both close it, the first that was heard counts."""
+    where = (tickets.c.counter == counter, tickets.c.close_code.is_(None))
+    connection.execute(sa.update(tickets).where(*where).values(close_code=int(code)))
 
 
 def add_answer(connection: sa.Connection, counter: int, salt: bytes, packet: bytes, now_ms: int) -> bool:
