@@ -20,6 +20,7 @@ from steunpunt.model import (
     TicketState,
     TokenCode,
 )
+from steunpunt.node.links import SiteLinks
 from steunpunt.node.loop import KEEP_AGAIN_S, UNKEPT_MAX
 from steunpunt.node.requests import Pending
 from steunpunt.protocol import packets
@@ -158,7 +159,7 @@ def test_a_link_that_fails_ends_its_attempt(boxed: BoxedNode) -> None:
 
 
 def test_a_link_that_is_not_configured_refuses(boxed: BoxedNode) -> None:
-    del boxed.node._links[LinkName.MESH]
+    boxed.node._links = SiteLinks({}, boxed.broker, boxed.node._inbox.put)
     one, _ = form(boxed)
     boxed.node._turn([MESH_UP, one])
     (event,) = boxed.node._inbox.take(0)

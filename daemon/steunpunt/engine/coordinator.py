@@ -11,6 +11,7 @@ from steunpunt.ledger import incoming
 from steunpunt.ledger.incoming import Piece, Reply
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
+    MAIN_RADIO,
     BridgeChanged,
     ConfirmFrame,
     Effect,
@@ -38,6 +39,8 @@ BEACON_MS = 20_000
 BEACON_BLOCK = 4_096
 """Beacon numbers are reserved in blocks: one write in 22 hours, and no number twice after a crash."""
 ECHOES_MAX = 2_000
+HEARD_MAX = 256
+"""Packets remembered, so that one that several radios here hear is taken in once."""
 RECEIPTS_MAX = 2_000
 REFUSED_WAIT_MS = 5_000
 ACTIVE_MIN_MAX = 254
@@ -56,10 +59,19 @@ class ReplyFlight:
 
 
 @dataclass(frozen=True, slots=True)
+class Owed:
+    """A receipt owed over the mesh, by the radio that heard the message."""
+
+    radio: str
+    verify: bytes
+    code: TokenCode
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptFlight:
     """Receipts under way over the mesh in one packet."""
 
-    claims: tuple[tuple[Piece, bytes, TokenCode], ...]
+    claims: tuple[tuple[Piece, Owed], ...]
 
 
 class CoordinatorEngine:
@@ -77,14 +89,15 @@ class CoordinatorEngine:
         self.links = Links()
         self._intake = Intake(keys, ledger_key, entropy, self.counts)
         self._flights = Flights()
-        self._receipts: dict[Piece, tuple[bytes, TokenCode]] = {}
+        self._receipts: dict[Piece, Owed] = {}
         self._receipts_due_ms: int | None = None
         self._echoes: dict[Piece, int] = {}
+        self._heard: dict[tuple[int | None, bytes], None] = {}
         self._beacon_counter = 0
         self._beacon_reserved = 0
         self._beacon_due_ms = 0
         self._replies_due_ms: int | None = 0
-        self._owed: tuple[dict[Piece, tuple[bytes, TokenCode]], int | None, dict[Piece, int]] | None = None
+        self._owed: tuple[dict[Piece, Owed], int | None, dict[Piece, int]] | None = None
         """What was owed in receipts before the turn under way, once it changed that."""
 
     # --- the step -----------------------------------------------------------------------------------------------
@@ -122,6 +135,7 @@ class CoordinatorEngine:
         if self._owed is not None:
             self._receipts, self._receipts_due_ms, self._echoes = self._owed
             self._owed = None
+        self._heard.clear()
         self._replies_due_ms = 0
         self._beacon_reserved = 0
 
@@ -152,9 +166,12 @@ class CoordinatorEngine:
     ) -> list[Effect]:
         """Take a packet; what does not authenticate is counted and dropped, and confirmed all the same."""
         try:
-            if packets.kind_of(frame.payload) is Kind.PIECE:
+            if frame.link is LinkName.MESH and (frame.packet_id, frame.payload) in self._heard:
+                self.counts["heard_by_another_radio"] += 1
+            elif packets.kind_of(frame.payload) is Kind.PIECE:
                 for taken in self._intake.take(connection, frame, now_ms):
                     self._owe(taken, frame, over_broker, now_ms)
+                self._remember(frame)
             else:
                 self.counts["heard_coordinators"] += 1
         except FrameError:
@@ -162,6 +179,13 @@ class CoordinatorEngine:
         except SealError:
             self.counts["dropped_unauthentic"] += 1
         return [] if frame.confirm is None else [ConfirmFrame(frame.confirm)]
+
+    def _remember(self, frame: FrameHeard) -> None:
+        """Note a transmission that authenticated; a kiosk's next try has another packet id."""
+        if frame.link is LinkName.MESH and frame.packet_id is not None:
+            self._heard[frame.packet_id, frame.payload] = None
+            while len(self._heard) > HEARD_MAX:
+                del self._heard[next(iter(self._heard))]
 
     def _owe(self, taken: Taken, frame: FrameHeard, over_broker: dict[int, list[Taken]], now_ms: int) -> None:
         """Note that this message has earned a receipt on the link it came by."""
@@ -176,7 +200,7 @@ class CoordinatorEngine:
                 del self._echoes[next(iter(self._echoes))]
         elif now_ms - self._echoes.get(taken.at, -replies.ECHO_MS_MAX) >= replies.ECHO_MS_MAX:
             if len(self._receipts) < RECEIPTS_MAX:
-                self._receipts[taken.at] = (taken.verify, taken.code)
+                self._receipts[taken.at] = Owed(frame.radio, taken.verify, taken.code)
             if self._receipts_due_ms is None:
                 self._receipts_due_ms = now_ms + replies.TOKEN_GATHER_MS
 
@@ -202,38 +226,54 @@ class CoordinatorEngine:
         if not self.links.mesh.up or not self._receipts:
             self._receipts.clear()
             return []
-        batch = tuple((at, *claim) for at, claim in list(self._receipts.items())[: packets.TOKENS_MAX])
-        for at, _, _ in batch:
-            del self._receipts[at]
+        effects: list[Effect] = []
+        for radio, batch in self._batches().items():
+            for at, _ in batch:
+                del self._receipts[at]
+            payload = packets.pack_tokens(self._head(connection, now_ms), [(o.verify, o.code) for _, o in batch])
+            attempt_id = self._flights.begin(LinkName.MESH, ReceiptFlight(tuple(batch)))
+            effects.append(SendFrame(LinkName.MESH, attempt_id, payload, Lane.URGENT, radio=radio))
         self._receipts_due_ms = now_ms if self._receipts else None
-        claims = [(verify, code) for _, verify, code in batch]
-        payload = packets.pack_tokens(self._head(connection, now_ms), claims)
-        attempt_id = self._flights.begin(LinkName.MESH, ReceiptFlight(batch))
-        return [SendFrame(LinkName.MESH, attempt_id, payload, Lane.URGENT)]
+        return effects
+
+    def _batches(self) -> dict[str, list[tuple[Piece, Owed]]]:
+        """Return what fits one packet per radio: the one that heard the message, another one while that is down."""
+        up = self.links.radios_up()
+        batches: dict[str, list[tuple[Piece, Owed]]] = {}
+        for at, owed in self._receipts.items():
+            batch = batches.setdefault(owed.radio if owed.radio in up else up[0], [])
+            if len(batch) < packets.TOKENS_MAX:
+                batch.append((at, owed))
+        return batches
 
     # --- replies ------------------------------------------------------------------------------------------------
 
     def _reply(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
-        """Send what kiosks should still be told: tokens for the mesh share a packet, answers go alone."""
+        """Send what kiosks should still be told: tokens for one radio share a packet, answers go alone."""
         up = frozenset(link for link in LinkName if self.links.view(link).up)
         flying = {r for link in LinkName for f in self._flights.flying(link) for r in _reply_ids(f)}
         self._replies_due_ms = None
         effects: list[Effect] = []
-        mesh_tokens: list[tuple[Reply, int]] = []
+        mesh_tokens: dict[str, list[tuple[Reply, int]]] = {}
         for reply in incoming.pending_replies(connection, up):
-            link = replies.reply_link(incoming.roads_of(connection, reply.at.site), reply.tries, up)
+            roads = incoming.roads_of(connection, reply.at.site)
+            link = replies.reply_link(roads, reply.tries, up)
             if link is None or reply.id in flying:
                 continue
             if reply.next_ms > now_ms:
                 self._replies_due_ms = min(reply.next_ms, self._replies_due_ms or reply.next_ms)
                 continue
             tries = self._note_try(connection, reply, link, now_ms)
-            if link is LinkName.MESH and reply.packet is None and len(mesh_tokens) < packets.TOKENS_MAX:
-                mesh_tokens.append((reply, tries))
+            if link is LinkName.BROKER:
+                effects.append(self._send_reply(connection, [(reply, tries)], now_ms, carrier=roads.carrier))
+                continue
+            radio = replies.reply_radio(roads.radio, reply.tries, self.links.radios_up())
+            tokens = mesh_tokens.setdefault(radio, [])
+            if reply.packet is None and len(tokens) < packets.TOKENS_MAX:
+                tokens.append((reply, tries))
             else:
-                effects.append(self._send_reply(connection, link, [(reply, tries)], now_ms))
-        if mesh_tokens:
-            effects.append(self._send_reply(connection, LinkName.MESH, mesh_tokens, now_ms))
+                effects.append(self._send_reply(connection, [(reply, tries)], now_ms, radio=radio))
+        effects += [self._send_reply(connection, t, now_ms, radio=radio) for radio, t in mesh_tokens.items() if t]
         return effects
 
     def _note_try(self, connection: sa.Connection, reply: Reply, link: LinkName, now_ms: int) -> int:
@@ -244,17 +284,24 @@ class CoordinatorEngine:
         return tries
 
     def _send_reply(
-        self, connection: sa.Connection, link: LinkName, batch: list[tuple[Reply, int]], now_ms: int
+        self,
+        connection: sa.Connection,
+        batch: list[tuple[Reply, int]],
+        now_ms: int,
+        *,
+        radio: str = MAIN_RADIO,
+        carrier: int | None = None,
     ) -> SendFrame:
+        """Return the frame with these replies: over the broker when there is a carrier, else by a radio."""
+        link = LinkName.MESH if carrier is None else LinkName.BROKER
         first = batch[0][0]
         payload = first.packet or packets.pack_tokens(
             self._head(connection, now_ms), [self._claim(connection, reply) for reply, _ in batch]
         )
-        carrier = incoming.roads_of(connection, first.at.site).carrier if link is LinkName.BROKER else None
         _log.info("action=send_reply replies=%s site=%d link=%s", [reply.id for reply, _ in batch], first.at.site, link)
         flight = ReplyFlight(tuple((reply.id, tries) for reply, tries in batch))
         attempt_id = self._flights.begin(link, flight)
-        return SendFrame(link, attempt_id, payload, Lane.URGENT, carrier=carrier)
+        return SendFrame(link, attempt_id, payload, Lane.URGENT, carrier=carrier, radio=radio)
 
     def _claim(self, connection: sa.Connection, reply: Reply) -> tuple[bytes, TokenCode]:
         content = incoming.content_at(connection, self._ledger_key, reply.at)
@@ -274,7 +321,7 @@ class CoordinatorEngine:
                 incoming.note_reply_try(connection, reply_id, tries, now_ms + soon_ms)
         elif isinstance(flight, ReceiptFlight) and event.outcome is SendOutcome.REFUSED:
             self._owing()
-            self._receipts.update({at: (verify, code) for at, verify, code in flight.claims})
+            self._receipts.update(flight.claims)
             self._receipts_due_ms = now_ms + REFUSED_WAIT_MS
 
     # --- being there --------------------------------------------------------------------------------------------

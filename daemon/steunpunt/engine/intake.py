@@ -83,7 +83,7 @@ class Intake:
         if now_ms - last_ms >= SILENT_MS_MIN:
             incoming.hurry(connection, site, now_ms, HURRY_TRIES_MIN)
         if frame.link is LinkName.MESH or frame.carrier == site:  # who carries another's piece is not its road
-            incoming.note_road(connection, site, frame.link, frame.carrier, now_ms)
+            incoming.note_road(connection, site, frame, now_ms)
 
     # --- epochs -------------------------------------------------------------------------------------------------
 

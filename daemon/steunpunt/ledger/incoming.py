@@ -6,7 +6,7 @@ import msgspec
 import sqlalchemy as sa
 
 from steunpunt.ledger.tables import cases, events, heard_epochs, heard_pieces, replies, sites
-from steunpunt.model import LinkName, TicketState, TokenCode
+from steunpunt.model import FrameHeard, LinkName, TicketState, TokenCode
 from steunpunt.protocol import vault
 from steunpunt.relay.replies import SiteRoads
 
@@ -120,11 +120,11 @@ def drop_held(connection: sa.Connection, at: Piece) -> None:
     connection.execute(sa.delete(heard_pieces).where(_at(heard_pieces, at), sa.not_(heard_pieces.c.opened)))
 
 
-def note_road(connection: sa.Connection, site: int, link: LinkName, carrier: int | None, now_ms: int) -> None:
-    """Note where a site was heard."""
-    values: dict[str, int | None] = {"mesh_ms": now_ms}
-    if link is LinkName.BROKER:
-        values = {"broker_ms": now_ms, "carrier": carrier}
+def note_road(connection: sa.Connection, site: int, frame: FrameHeard, now_ms: int) -> None:
+    """Note where a site was heard: by which radio, or over whose broker."""
+    values: dict[str, int | str | None] = {"mesh_ms": now_ms, "mesh_radio": frame.radio}
+    if frame.link is LinkName.BROKER:
+        values = {"broker_ms": now_ms, "carrier": frame.carrier}
     changed = connection.execute(sa.update(sites).where(sites.c.site == site).values(**values))
     if changed.rowcount == 0:
         connection.execute(sa.insert(sites).values(site=site, **values))
@@ -133,7 +133,9 @@ def note_road(connection: sa.Connection, site: int, link: LinkName, carrier: int
 def roads_of(connection: sa.Connection, site: int) -> SiteRoads:
     """Return where a site was last heard."""
     row = connection.execute(sa.select(sites).where(sites.c.site == site)).first()
-    return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier) if row else SiteRoads(None, None, None)
+    if row is None:
+        return SiteRoads(None, None, None)
+    return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier, row.mesh_radio)
 
 
 @dataclass(frozen=True, slots=True)

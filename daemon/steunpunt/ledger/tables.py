@@ -110,6 +110,7 @@ sites = sa.Table(
     sa.Column("mesh_ms", sa.BigInteger),
     sa.Column("broker_ms", sa.BigInteger),
     sa.Column("carrier", sa.Integer),
+    sa.Column("mesh_radio", sa.String(31)),  # the radio here that heard it last, by its name in the config
 )
 
 cases = sa.Table(

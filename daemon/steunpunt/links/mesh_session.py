@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from steunpunt.links.mesh_queue import ASK_S, TransmitQueue
 from steunpunt.model import (
+    MAIN_RADIO,
     PACKET_BYTES_MAX,
     Event,
     FrameHeard,
@@ -104,6 +105,8 @@ class Wanted:
     """The command that gives the radio its channel."""
     settings: WantedSettings | None = None
     """What the radio is compared with; ``None`` compares nothing."""
+    radio: str = MAIN_RADIO
+    """The radio's name in the config."""
     not_compared: tuple[str, ...] = ()
     """Why a setting cannot be compared; stands among the drift."""
 
@@ -327,7 +330,8 @@ class Session:
         drift = self._drift()
         self._state = RadioState()  # the comparison is made; it need not stay in memory
         known = tuple(learned.long_names.items())
-        self._events.append(RadioPrepared(node_num, names, learned.preset, learned.firmware, drift, known))
+        prepared = RadioPrepared(node_num, names, learned.preset, learned.firmware, drift, known, self._wanted.radio)
+        self._events.append(prepared)
         self._events += [PacketHeard(packet, node_num) for packet in self._held]
         self._held.clear()
 
@@ -365,8 +369,9 @@ class Session:
         self.counts["frames_heard"] += 1
         # A relayed or locally made packet carries no signal figures; 0 dB with 0 dBm is "not measured".
         snr_db = packet.rx_snr if packet.rx_snr or packet.rx_rssi else None
-        payload = packet.decoded.payload
-        self._events.append(FrameHeard(LinkName.MESH, payload, sender=sender, packet_id=packet.id, snr_db=snr_db))
+        payload, radio = packet.decoded.payload, self._wanted.radio
+        heard = FrameHeard(LinkName.MESH, payload, sender=sender, packet_id=packet.id, snr_db=snr_db, radio=radio)
+        self._events.append(heard)
 
     def _routing(self, data: mesh_pb2.Data) -> None:
         """Count what the mesh says of our own packets; none of it is delivery."""
@@ -467,7 +472,7 @@ class Session:
             self._end(ended)
 
     def _refuse(self, effect: SendFrame, detail: str) -> None:
-        self._end(SendEnded(LinkName.MESH, effect.attempt_id, SendOutcome.REFUSED, detail))
+        self._end(SendEnded(LinkName.MESH, effect.attempt_id, SendOutcome.REFUSED, detail, radio=effect.radio))
 
     def _end(self, ended: SendEnded) -> None:
         self.counts[f"send_{ended.outcome}"] += 1
