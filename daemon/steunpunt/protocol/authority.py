@@ -14,9 +14,9 @@ card from the start has serial 0.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from steunpunt.model import COORDINATOR_ID_MAX, PACKET_BYTES_MAX, SITE_ID_MAX, FrameError
+from steunpunt.model import COORDINATOR_ID_MAX, PACKET_BYTES_MAX, SITE_ID_MAX, FrameError, SealError
 from steunpunt.protocol.keys import KEY_BYTES, verified
-from steunpunt.protocol.packets import SIGNATURE_BYTES, Kind, check, first_byte
+from steunpunt.protocol.packets import SIGNATURE_BYTES, Kind, check, first_byte, kind_of
 
 CARD_BYTES = 3
 CARDS_MAX = (PACKET_BYTES_MAX - 1 - SIGNATURE_BYTES) // CARD_BYTES
@@ -114,3 +114,45 @@ def parse_key_notice(packet: bytes) -> KeyNotice:
     if holder > COORDINATOR_ID_MAX or not serial:
         raise FrameError(f"KEYS packet of holder {holder}, serial {serial}")
     return KeyNotice(holder, serial, packet[4 : 4 + KEY_BYTES], packet[4 + KEY_BYTES :])
+
+
+def parse_notice(packet: bytes, root_public: bytes) -> Revocation | KeyNotice:
+    """Read a word of the offline root of either kind; FrameError when it is none, SealError when another signed it."""
+    revocation = kind_of(packet) is Kind.REVOCATION
+    notice = parse_revocation(packet) if revocation else parse_key_notice(packet)
+    if not notice.genuine(root_public):
+        raise SealError("a notice that the region's offline root did not sign")
+    return notice
+
+
+def _most_first(said: tuple[frozenset[tuple[int, int]], bytes]) -> tuple[int, int, bytes]:
+    cards, packet = said
+    return -len(cards), -sum(generation for _, generation in cards), packet
+
+
+def merged(packets: Iterable[bytes], root_public: bytes) -> tuple[bytes, ...]:
+    """Return the genuine notices that still say something: the newest key of each holder, and what revokes most.
+
+    FrameError and SealError as :func:`parse_notice`.
+    """
+    keys: dict[int, tuple[int, bytes]] = {}
+    lists: list[tuple[frozenset[tuple[int, int]], bytes]] = []
+    for packet in packets:
+        notice = parse_notice(packet, root_public)
+        if isinstance(notice, Revocation):
+            lists.append((frozenset(notice.cards), packet))
+        elif notice.counts(keys.get(notice.holder, (0, b""))[0]):
+            keys[notice.holder] = (notice.serial, packet)
+    kept: list[bytes] = []
+    said: dict[int, int] = {}
+    for cards, packet in sorted(lists, key=_most_first):
+        if revoked_after(said, cards) != said:
+            said = revoked_after(said, cards)
+            kept.append(packet)
+    return (*kept, *(packet for _, (_, packet) in sorted(keys.items())))
+
+
+def revoked_by(packets: Iterable[bytes]) -> dict[int, int]:
+    """Return for each site the highest generation that these notices revoke; they are taken to be genuine."""
+    revocations = (parse_revocation(packet) for packet in packets if kind_of(packet) is Kind.REVOCATION)
+    return revoked_after({}, (card for revocation in revocations for card in revocation.cards))

@@ -6,11 +6,14 @@ The keys do not matter for the length, so none of a site's are needed; nothing m
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from steunpunt.facts import Facts
 from steunpunt.model import Category, SenderFunction
 from steunpunt.protocol.airtime import PRESETS, private_app_lora_bytes, time_on_air_ms
+from steunpunt.protocol.answerbody import pack_answer
 from steunpunt.protocol.answers import seal_answers
 from steunpunt.protocol.keys import MessageKeys
-from steunpunt.protocol.messages import HelpRequest, pack, pack_answer
+from steunpunt.protocol.messages import HelpRequest, pack
+from steunpunt.protocol.phrases import Phrase
 from steunpunt.protocol.pieces import seal_message
 from steunpunt.protocol.text import compress
 
@@ -26,7 +29,8 @@ def example_request(text: str) -> HelpRequest:
 
     Medical, life threat, three people, call-back by phone 0612345678, at this point.
     """
-    return HelpRequest(_COUNTER, Category.MEDICAL, life_threat=True, people=3, text=text, callback="0612345678")
+    facts = Facts(people=3, callback="0612345678")
+    return HelpRequest(_COUNTER, Category.MEDICAL, life_threat=True, text=text, facts=facts)
 
 
 def frames_of_request(request: HelpRequest, hello: bytes | None = None) -> list[bytes]:
@@ -35,9 +39,9 @@ def frames_of_request(request: HelpRequest, hello: bytes | None = None) -> list[
     return [piece.packet(0, hello) for piece in pieces]
 
 
-def frames_of_answer(function: SenderFunction, text: str) -> list[bytes]:
-    """Return the packets of an answer as a radio is handed them; ValueError for none or too long a text."""
-    return list(seal_answers(_KEYS, _SALT, pack_answer(function, text)))
+def frames_of_answer(function: SenderFunction, text: str, phrases: Iterable[Phrase] = ()) -> list[bytes]:
+    """Return the packets of an answer as a radio is handed them; ValueError for one that cannot be sent."""
+    return list(seal_answers(_KEYS, _SALT, pack_answer(function, text, phrases)))
 
 
 def airtime_ms(frames: Iterable[bytes], preset: str) -> float:
@@ -45,9 +49,9 @@ def airtime_ms(frames: Iterable[bytes], preset: str) -> float:
     return sum(time_on_air_ms(preset, private_app_lora_bytes(len(frame))) for frame in frames)
 
 
-def airtime_of_answer_ms(function: SenderFunction, text: str, preset: str) -> float:
+def airtime_of_answer_ms(preset: str, function: SenderFunction, text: str, phrases: Iterable[Phrase] = ()) -> float:
     """Return what an answer will take of the air, for the desk to show before it is sent; ValueError as above."""
-    return airtime_ms(frames_of_answer(function, text), preset)
+    return airtime_ms(frames_of_answer(function, text, phrases), preset)
 
 
 @dataclass(frozen=True, slots=True)

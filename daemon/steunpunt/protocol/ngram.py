@@ -264,7 +264,7 @@ def count_state(followers: Followers, mask: int) -> int:
             ones += count
     zeros = total - ones
     top = COUNT_STEPS[-1]
-    return _QUANT[zeros if zeros < top else top] << 4 | _QUANT[ones if ones < top else top]
+    return _QUANT[min(top, zeros)] << 4 | _QUANT[min(top, ones)]
 
 
 def known_set(known: list[Followers]) -> int:

@@ -82,7 +82,9 @@ def _encode(text: str) -> bytes:
 
 
 def _deflate(text: str) -> bytes:
-    squeezer = zlib.compressobj(9, zlib.DEFLATED, _RAW_WINDOW, zlib.DEF_MEM_LEVEL, 0, _dictionary())
+    squeezer = zlib.compressobj(
+        9, zlib.DEFLATED, _RAW_WINDOW, zlib.DEF_MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY, _dictionary()
+    )
     return squeezer.compress(text.encode()) + squeezer.flush()
 
 
