@@ -27,7 +27,7 @@ BLOCK_LINES = 25
 CHARACTER_COUNT_MIN = 6
 ENTRIES_PER_BUCKET = 8
 BUCKET_ENTRIES_MAX = 255
-KEPT_FROM = (1, 1, 1, 1, 2, 2, 1, 2)
+KEPT_FROM = (1, 1, 1, 1, 2, 3, 1, 3)
 """How often something must have followed in a slot to be kept."""
 PASSES = ((0.004, 0.01), (0.002, 0.01), (0.001, 0.005), (0.0005, 0.002))
 """Rates of learning, for weights and for logits."""

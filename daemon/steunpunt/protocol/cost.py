@@ -14,7 +14,7 @@ from steunpunt.protocol.answers import seal_answers
 from steunpunt.protocol.keys import MessageKeys
 from steunpunt.protocol.messages import HelpRequest, pack
 from steunpunt.protocol.phrases import Phrase
-from steunpunt.protocol.pieces import seal_message
+from steunpunt.protocol.pieces import SealedPiece, seal_message
 from steunpunt.protocol.text import compress
 
 _SITE, _EID, _N = 47, bytes(3), 12
@@ -33,10 +33,14 @@ def example_request(text: str) -> HelpRequest:
     return HelpRequest(_COUNTER, Category.MEDICAL, life_threat=True, text=text, facts=facts)
 
 
+def pieces_of_request(request: HelpRequest) -> tuple[SealedPiece, ...]:
+    """Return a help request as sealed pieces; ValueError when it is too long to be sent."""
+    return seal_message(_SITE, _EID, _N, _KEYS, pack(request, _EID))
+
+
 def frames_of_request(request: HelpRequest, hello: bytes | None = None) -> list[bytes]:
-    """Return the packets of a help request as a radio is handed them, without e_pub unless given; ValueError if too long."""
-    pieces = seal_message(_SITE, _EID, _N, _KEYS, pack(request, _EID))
-    return [piece.packet(0, hello) for piece in pieces]
+    """Return a help request's packets as a radio is handed them, without e_pub unless given; ValueError as above."""
+    return [piece.packet(0, hello) for piece in pieces_of_request(request)]
 
 
 def frames_of_answer(function: SenderFunction, text: str, phrases: Iterable[Phrase] = ()) -> list[bytes]:
