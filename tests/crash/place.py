@@ -22,7 +22,7 @@ STOP_S_MAX = 20.0
 ANSWER_S_MAX = 20.0
 NOBODY_PORT = 9
 """Where a kiosk without a radio looks for one: nothing listens there."""
-TRIES_MAX = 40
+TRIES_MAX = 10
 """How often one form is sent to a disk that refuses, before the citizen gives up."""
 
 _TOML = """\
