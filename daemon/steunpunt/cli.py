@@ -300,7 +300,7 @@ def radio_show(config: Path) -> None:
 @radio.command("plan")
 @CONFIG
 def radio_plan(config: Path) -> None:
-    """Print what `apply` would change; nothing when the radio is as CONFIG says."""
+    """Print what `apply` would change. That is nothing when the radio is as CONFIG says."""
     with one_line_errors():
         from steunpunt.fleet import command
 
