@@ -12,7 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from steunpunt.model import TokenCode
-from steunpunt.protocol.airtime import DATA_BYTES_MAX, LORA_HEADER_BYTES, PRESETS, private_app_lora_bytes, time_on_air_ms
+from steunpunt.protocol.airtime import (
+    DATA_BYTES_MAX,
+    LORA_HEADER_BYTES,
+    PRESETS,
+    private_app_lora_bytes,
+    time_on_air_ms,
+)
 from steunpunt.protocol.cost import example_request, frames_of_request, pieces_of_request
 from steunpunt.protocol.pieces import E_PUB_BYTES, batch
 from steunpunt.protocol.text import compress
@@ -134,8 +140,12 @@ def air_figures(air: Air, texts: list[str], *, signs: bool) -> list[Figure]:
     figures = [
         Figure("request / typed as plain text", ours, plain, "ms", at_most=0.58),
         Figure("request / typed without the point's name", ours, bare, "ms"),
-        Figure("with hello / plain", mean(lambda t: air.broadcast(as_request_with_hello(t))), plain, "ms", at_most=0.80),
-        Figure("request / compact JSON with a tag", ours, mean(lambda t: air.broadcast(as_json(t))), "ms", at_most=0.24),
+        Figure(
+            "with hello / plain", mean(lambda t: air.broadcast(as_request_with_hello(t))), plain, "ms", at_most=0.80
+        ),
+        Figure(
+            "request / compact JSON with a tag", ours, mean(lambda t: air.broadcast(as_json(t))), "ms", at_most=0.24
+        ),
         Figure("one of a batch of four / request alone", each, ours, "ms", at_most=0.61),
         Figure("one of eight tokens / routing ack", token, [air.unicast(as_routing_ack())], "ms", at_most=0.25),
     ]

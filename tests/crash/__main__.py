@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tests.crash import kiosk_kills
 from tests.crash.place import Region
-from tests.crash.report import Outcome, tell
 
 
 def _options() -> argparse.Namespace:
@@ -26,7 +25,8 @@ def main() -> int:
         outcomes = kiosk_kills.measure(region, folder / "k", options.points)
     for o in outcomes:
         print(o.line())
-        for f in o.faults: print("   ",f)
+        for f in o.faults:
+            print("   ", f)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,15 @@ from tests.fakes.sites import new_ledger
 
 REQUESTS, RECEIPTED = 12, 4
 SECTOR_BYTES = 512
-STOPS = (SteunpuntError, sa.exc.SQLAlchemyError, msgspec.MsgspecError, ValueError, LookupError, TypeError, OverflowError)
+STOPS = (
+    SteunpuntError,
+    sa.exc.SQLAlchemyError,
+    msgspec.MsgspecError,
+    ValueError,
+    LookupError,
+    TypeError,
+    OverflowError,
+)
 """What a damaged row may raise: the process says so, or counts it as an event that failed, and shows nothing of it."""
 
 
@@ -239,5 +247,3 @@ def measure(region: Region, folder: Path, flips: int, rng: random.Random) -> lis
         Outcome("bit flips, a coordinator's ledger.db", f"{flips} flips: {desks.line()}", desks.faults),
         Outcome("torn writes", told, torn_logs + torn_checkpoints),
     ]
-
-

@@ -168,7 +168,7 @@ def compare(found: Words, wanted: Words) -> list[str]:
 
 
 def census_of(made: Scene, stage: str) -> Census:
-    run = make_run(made, stage, f"census-{stage.split()[0]}")
+    run = make_run(made, stage, f"census-{stage.split(maxsplit=1)[0]}")
     watched(made, run, stage)
     faults = judge(run, made.prefilled if stage == RUNNING else Words())
     if faults or run.exit_code:
@@ -226,4 +226,3 @@ def measure(region: Region, folder: Path, points_max: int) -> list[Outcome]:
             )
             outcomes.append(Outcome(f"SIGKILL, kiosk, {stage}", figures, tally.faults))
     return outcomes
-

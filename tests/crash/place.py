@@ -222,7 +222,9 @@ class Citizens:
                 if (shown["number"], again["number"], again["secret"]) != (number, number, secret):
                     found.append(f"twice: the form of {number} now gives {again['number']}")
         numbers = Counter(number for number, _ in self.tickets.values())
-        return found + [f"twice: number {number} given to {count} people" for number, count in numbers.items() if count > 1]
+        return found + [
+            f"twice: number {number} given to {count} people" for number, count in numbers.items() if count > 1
+        ]
 
     def words(self) -> Counter[tuple[str, str]]:
         """What must be at the desk, once each."""

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from steunpunt.ledger.store import prepare
 from tests.conftest import wait_until
-from tests.crash.ends import check_integrity, coordinator_end, cases, deliver, fresh_coordinator, kiosk_end
+from tests.crash.ends import cases, check_integrity, coordinator_end, deliver, fresh_coordinator, kiosk_end
 from tests.crash.kiosk_kills import compare
 from tests.crash.place import Citizens, Region, Site
 from tests.crash.report import Outcome, tell
@@ -103,7 +103,7 @@ def cut_often(region: Region, folder: Path, cuts: int, module: str, draw: Callab
     return tally
 
 
-def _on_one_disk(  # noqa: PLR0913  one run's facts
+def _on_one_disk(
     region: Region, disk: Disk, cuts: int, module: str, draw: Callable[[int, int], int], tally: Tally
 ) -> None:
     kept, citizens = Citizens("all"), Citizens("")

@@ -68,7 +68,9 @@ def test_any_bytes_are_a_text_of_bounded_size_or_a_frame_error(method: int, data
 
 @given(PLAIN.filter(bool), st.sampled_from(sorted(METHOD_NAMES)), st.data())
 @DAMAGED
-def test_flipped_and_missing_bits_are_another_text_or_a_frame_error(words: str, method: int, data: st.DataObject) -> None:
+def test_flipped_and_missing_bits_are_another_text_or_a_frame_error(
+    words: str, method: int, data: st.DataObject
+) -> None:
     good = bytearray(text.by_method(method, words))
     place = data.draw(st.integers(0, max(0, len(good) - 1)))
     if good and data.draw(st.booleans()):

@@ -35,7 +35,9 @@ def report(path: Path, *, as_json: bool) -> None:
             continue
         costs.append(cost)
         sizes = "+".join(str(size) for size in cost.frame_bytes)
-        click.echo(_row(str(number), METHOD_NAMES[cost.method], sizes, (f"{ms:.0f}" for ms in cost.airtime_ms.values())))
+        click.echo(
+            _row(str(number), METHOD_NAMES[cost.method], sizes, (f"{ms:.0f}" for ms in cost.airtime_ms.values()))
+        )
     if costs:
         size = statistics.fmean(sum(cost.frame_bytes) for cost in costs)
         means = (f"{statistics.fmean(cost.airtime_ms[preset] for cost in costs):.0f}" for preset in PRESETS)
