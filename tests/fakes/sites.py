@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from steunpunt.engine.accepting import form_key
-from steunpunt.engine.common import Entropy
+from steunpunt.engine.common import Entropy, Neighbours
 from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.facts import Facts
@@ -64,6 +64,12 @@ class Clock:
 
     def advance_s(self, seconds: float) -> None:
         self.boot_ms += round(seconds * 1000)
+
+
+def noise(characters: int, seed: int = 1) -> str:
+    """Return a text that no method makes shorter, for tests of long packets."""
+    rng = random.Random(seed)
+    return "".join(chr(rng.randrange(0x2200, 0x2300)) for _ in range(characters))
 
 
 def seeded(seed: int) -> random.Random:
@@ -180,9 +186,13 @@ class CoordinatorSite(_Site):
     """A coordinator, with its desk; after another key file was put in place, ``restart`` begins with it."""
 
     keys = coordinator_keys()
+    incarnation = 1
+    neighbours: Neighbours | None = None
 
     def _start(self) -> None:
-        self.engine = CoordinatorEngine(self.ledger, self.keys, LEDGER_KEY, 1, self.entropy)
+        self.engine = CoordinatorEngine(
+            self.ledger, self.keys, LEDGER_KEY, self.incarnation, self.entropy, self.neighbours
+        )
         self.desk = Desk(self.path, LEDGER_KEY, self.rng.randbytes, self.clock.read)
 
     @property

@@ -117,6 +117,8 @@ class Case:
     skill: Skill = Skill.OTHER
     hours: int | None = None
     """Of an offer: with what, and for how many hours."""
+    quarantined: bool = False
+    """Sealed with a card that was revoked or replaced: it may be a thief's, or the last word before the theft."""
     coordinator: int | None = None
     """The other coordinator that its site addresses."""
     stand: Stand = Stand.OWN
@@ -225,6 +227,7 @@ class Desk:
             hours=content.hours,
             coordinator=coordinator,
             stand=stand,
+            quarantined=bool(row.quarantined),
         )
 
     def _history(
