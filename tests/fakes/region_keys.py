@@ -24,15 +24,17 @@ def identity(coordinator: int = COORDINATOR) -> CoordinatorIdentity:
     return CoordinatorIdentity(coordinator, public, OFFLINE.sign(unsigned.signed_part()))
 
 
-BOTH = (identity(), identity(SECOND))
-
-
 def coordinator_keys(coordinator: int = COORDINATOR) -> CoordinatorKeys:
     root_public = OFFLINE.public_key().public_bytes_raw()
     return CoordinatorKeys(coordinator, ROOT, REGION_PRIVATE, NEWS_PRIVATE, root_public, identity(coordinator))
 
 
-def site_keys(site: int = SITE, generation: int = GENERATION) -> SiteKeys:
+ONE, BOTH = (identity(),), (identity(), identity(SECOND))
+
+
+def site_keys(
+    site: int = SITE, generation: int = GENERATION, coordinators: tuple[CoordinatorIdentity, ...] = ONE
+) -> SiteKeys:
     coordinator = coordinator_keys()
     secret = site_secret(ROOT, site, generation)
-    return SiteKeys(site, generation, secret, coordinator.region_public(), coordinator.root_public, BOTH)
+    return SiteKeys(site, generation, secret, coordinator.region_public(), coordinator.root_public, coordinators)

@@ -42,7 +42,7 @@ from steunpunt.model import (
     parse_ticket_number,
 )
 from steunpunt.protocol import forms
-from tests.fakes.region_keys import COORDINATOR, coordinator_keys, site_keys
+from tests.fakes.region_keys import COORDINATOR, ONE, coordinator_keys, site_keys
 
 LEDGER_KEY = bytes(range(160, 192))
 MESH_UP = LinkChanged(LinkName.MESH, up=True, reason="")
@@ -153,6 +153,8 @@ class _Site:
 class KioskSite(_Site):
     """A kiosk, with the forms that its screen would send."""
 
+    coordinators = ONE
+
     def __init__(
         self, folder: Path, clock: Clock, rng: random.Random, site: int = 47, buttons: dict[str, int] | None = None
     ) -> None:
@@ -161,7 +163,7 @@ class KioskSite(_Site):
         super().__init__(folder, clock, rng)
 
     def _start(self) -> None:
-        self.keys = site_keys(self.site)
+        self.keys = site_keys(self.site, coordinators=self.coordinators)
         self.form_key = form_key(self.ledger, self.entropy)
         self.engine = KioskEngine(self.ledger, self.keys, COORDINATOR, self.buttons, self.form_key, self.entropy)
 

@@ -66,8 +66,9 @@ class CoordinatorEngine:
         self.links = Links()
         self._out = Transmitter(ledger, self.links, self.counts)
         self._intake = Intake(keys, ledger_key, entropy, self.counts)
-        self._receipts = Receipts(self._out)
-        self._standby = Standby(neighbours or Neighbours(keys.coordinator), ledger_key, entropy, self.counts)
+        neighbours = neighbours or Neighbours(keys.coordinator)
+        self._receipts = Receipts(self._out, overheard=bool(neighbours.others))
+        self._standby = Standby(neighbours, ledger_key, entropy, self.counts)
         self._replier = Replier(self._out, ledger_key, entropy)
         self._heard: dict[tuple[int | None, bytes], None] = {}
         self._beacon_counter = 0
