@@ -80,7 +80,6 @@ class Hearer:
         if self._region.raised_incarnation(connection, head):
             due_ms = {link: now_ms + round(self._unit() * most) for link, most in OFFER_MS_MAX.items()}
             again = outgoing.offer_again(connection, head.coordinator, head.incarnation, now_ms, due_ms)
-            self._sender.next_ms = 0
             self._counts["offered_again"] += again
             _log.warning(
                 "action=offer_again coordinator=%d incarnation=%d messages=%d",
