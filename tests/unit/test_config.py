@@ -117,6 +117,15 @@ place = "Kerkplein 1"
 id = 48
 name = "Sporthal"
 place = "Kerkplein 2"
+coordinator = 2
+
+[[other_coordinator]]
+id = 2
+name = "Kazerne West"
+
+[[other_coordinator]]
+id = 3
+name = "Kazerne Oost"
 
 [[extra_radio]]
 name = "tower"
@@ -401,6 +410,13 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
         (kiosk(("broker.region_listener.port", "1883")), "broker.region_listener.port", "and broker.port are both"),
         (kiosk(("broker.host", '"localhost"'), ("web.port", "1883")), "web.port", "give one of them another port"),
         (kiosk(("point.id", "15")), "point.id", "id 15 is a coordinator's; write the kiosk's site.id, 16 or higher"),
+        (changed(FULL, ("point[1].coordinator", "4")), "point[1].coordinator", "4 with its name in a section"),
+        (
+            changed(FULL, ("other_coordinator[1].id", "1")),
+            "other_coordinator[1].id",
+            "is this region.coordinator itself",
+        ),
+        (changed(FULL, ("other_coordinator[1].id", "2")), "other_coordinator[1].id", "id 2 is listed twice"),
         (changed(FULL, ("site.role", '"kiosk"'), ("site.id", "47")), FIRST_NAME, "a kiosk has one radio"),
         (changed(FULL, ("radio.kind", '"none"')), "radio.kind", "write that one under [radio]"),
         (changed(FULL, ("extra_radio[1].kind", '"none"')), "extra_radio[1].kind", "write what radio it is"),

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def ether(
     return world
 
 
-def ask(world: Ether, site: KioskSite, text: str = "Wij hebben water nodig", **fields: object) -> str:
+def ask(world: Ether, site: KioskSite, text: str = "Wij hebben water nodig", **fields: Any) -> str:
     world.put(site.site, help_form(site.token(), text, **fields))
     world.run(0)
     rows = site.ledger.connection.exec_driver_sql("SELECT max(counter) FROM tickets").scalar()

@@ -42,7 +42,8 @@ class Region:
 
     def states(self, least: TicketState) -> list[bool]:
         sql = "SELECT coalesce(min(state), 0) FROM tickets"
-        return [kiosk.ledger.connection.exec_driver_sql(sql).scalar() >= least for kiosk in self.kiosks.values()]
+        lowest = [kiosk.ledger.connection.exec_driver_sql(sql).scalar_one() for kiosk in self.kiosks.values()]
+        return [state >= least for state in lowest]
 
     def restore(self) -> None:
         self.world.off(COORDINATOR)

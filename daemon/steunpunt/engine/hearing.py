@@ -4,7 +4,6 @@ Nothing counts before it authenticates; what does not is counted and dropped.
 """
 
 import logging
-from collections.abc import Callable
 
 import sqlalchemy as sa
 
@@ -36,11 +35,9 @@ class Hearer:
         acknowledger: Acknowledger,
         links: Links,
         counts: Counts,
-        unit: Callable[[], float],
     ) -> None:
-        """``unit``: a random number in 0 … 1."""
         self._site, self._region, self._sender = site, region, sender
-        self._acknowledger, self._links, self._counts, self._unit = acknowledger, links, counts, unit
+        self._acknowledger, self._links, self._counts = acknowledger, links, counts
 
     def hear(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         """Take a packet from a link; returns whether others may be concerned by it, besides or instead of this site."""
@@ -78,7 +75,7 @@ class Hearer:
     def _known_head(self, connection: sa.Connection, head: Head, now_ms: int) -> None:
         """Of an authentic packet: after a restore of the coordinator's ledger offer it again what may be lost."""
         if self._region.raised_incarnation(connection, head):
-            due_ms = {link: now_ms + round(self._unit() * most) for link, most in OFFER_MS_MAX.items()}
+            due_ms = {link: now_ms + self._sender.jitter_ms(most) for link, most in OFFER_MS_MAX.items()}
             again = outgoing.offer_again(connection, head.coordinator, head.incarnation, now_ms, due_ms)
             self._counts["offered_again"] += again
             _log.warning(

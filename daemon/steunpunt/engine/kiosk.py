@@ -61,7 +61,7 @@ class KioskEngine:
         self._sender = Sender(ledger, keys.site, self.links, entropy, self._acknowledger, self.counts)
         self._sender.unicasts = len(keys.coordinators) == 1
         self._gateway = Gateway(ledger, keys.site, self.links, entropy, self._sender, self.counts)
-        self._hearer = Hearer(keys.site, self.region, self._sender, self._acknowledger, self.links, self.counts, entropy.unit)
+        self._hearer = Hearer(keys.site, self.region, self._sender, self._acknowledger, self.links, self.counts)
 
     # --- the step -----------------------------------------------------------------------------------------------
 
