@@ -17,6 +17,7 @@ from steunpunt.engine.accepting import form_key
 from steunpunt.engine.common import Entropy
 from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.facts import Facts
 from steunpunt.ledger import tables
 from steunpunt.ledger.desk import Case, Desk
 from steunpunt.ledger.migrate import migrate
@@ -194,8 +195,12 @@ class CoordinatorSite(_Site):
 
 
 def help_form(token: str, text: str = "Wij hebben water nodig", **fields: Any) -> HelpSubmitted:
-    form = HelpSubmitted(token, Category.SUPPLIES, False, 3, text, "", "nl", object())  # noqa: FBT003  no life threat
-    return dataclasses.replace(form, **fields)
+    """A form as the page sends it; ``fields`` are the form's own or those of its facts."""
+    own = {field.name for field in dataclasses.fields(HelpSubmitted)}
+    facts = Facts(**{"people": 3} | {name: value for name, value in fields.items() if name not in own})
+    form = HelpSubmitted(token, Category.SUPPLIES, life_threat=False, text=text, language="nl", facts=facts)
+    own_fields: dict[str, Any] = {"reply": object()} | {name: fields[name] for name in fields if name in own}
+    return dataclasses.replace(form, **own_fields)
 
 
 def more_form(

@@ -20,9 +20,9 @@ from steunpunt.model import (
     TokenCode,
 )
 from steunpunt.protocol import beacons, tokens
+from steunpunt.protocol.answerbody import pack_answer
 from steunpunt.protocol.answers import seal_answer
 from steunpunt.protocol.keys import keys_at
-from steunpunt.protocol.messages import pack_answer
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.pieces import parse_piece
 from steunpunt.protocol.tokens import Head
@@ -250,7 +250,7 @@ def test_a_life_threat_goes_over_both_links_and_first(kiosk: KioskSite) -> None:
 
 def test_one_frame_at_a_time_goes_to_the_radio_and_its_end_brings_the_next(kiosk: KioskSite) -> None:
     for category in (Category.SUPPLIES, Category.MEDICAL, Category.SUPPLIES):
-        kiosk.turn(help_form(kiosk.token(), category=category))
+        kiosk.turn(help_form(kiosk.token(), category=category, text="a" * 120))
     (first,) = frames(kiosk.turn(MESH_UP))
     assert first.lane is Lane.URGENT
     assert frames(kiosk.turn()) == []

@@ -129,5 +129,13 @@ def open_answers(packets: Sequence[bytes], answer_key: bytes) -> bytes:
     return b"".join(open_answer(packet, answer_key) for _, packet in parts)
 
 
+def whole_answers(packets: Sequence[bytes]) -> list[list[bytes]]:
+    """Return the packets of each answer of which all parts are there, in the order of their first ones."""
+    groups: dict[bytes, list[bytes]] = {}
+    for packet in packets:
+        groups.setdefault(answer_part(packet).group, []).append(packet)
+    return [group for group in groups.values() if len(group) == answer_part(group[0]).last + 1]
+
+
 def _answer_key(answer: bytes, salt: bytes) -> bytes:
     return hmac.digest(answer, salt, "sha256")[:16]

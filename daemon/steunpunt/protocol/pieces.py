@@ -45,10 +45,10 @@ MESSAGE_BYTES_MAX = FRAGMENTS_MAX * CIPHERTEXT_BYTES_MAX
 PIECE_OVERHEAD_BYTES = 16
 FRAGMENT_OVERHEAD_BYTES = 17
 E_PUB_BYTES = 32
-_TAG = 8
+TAG_BYTES = 8
 _EID = 3
-_BATCH_HEAD = 6
-_BATCH_ITEM_HEAD = 3
+BATCH_HEAD_BYTES = 6
+BATCH_ITEM_HEAD_BYTES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class SealedPiece:
     def open(self, keys: MessageKeys) -> bytes:
         """Return the plain bytes; SealError when the piece is not what was sealed."""
         try:
-            return AESCCM(keys.enc, tag_length=_TAG).decrypt(nonce(self.fragment), self.body, self.associated())
+            return AESCCM(keys.enc, tag_length=TAG_BYTES).decrypt(nonce(self.fragment), self.body, self.associated())
         except InvalidTag as error:
             raise SealError(f"piece of site {self.site} does not authenticate") from error
 
@@ -119,7 +119,7 @@ def seal_message(site: int, eid: bytes, n: int, keys: MessageKeys, plain: bytes)
 
 
 def _seal(bare: SealedPiece, keys: MessageKeys, plain: bytes) -> SealedPiece:
-    cipher = AESCCM(keys.enc, tag_length=_TAG)
+    cipher = AESCCM(keys.enc, tag_length=TAG_BYTES)
     body = cipher.encrypt(nonce(bare.fragment), plain, bare.associated())
     return SealedPiece(bare.site, bare.eid, bare.n, body, bare.fragment)
 
@@ -150,8 +150,8 @@ def batch_bytes(pieces: Sequence[SealedPiece], *, hello: bool) -> int:
     """Return how long the packet of :func:`batch` would be, in bytes; more than PACKET_BYTES_MAX do not go."""
     if len(pieces) == 1:
         around = FRAGMENT_OVERHEAD_BYTES if pieces[0].fragment is not None else PIECE_OVERHEAD_BYTES
-        return around - _TAG + len(pieces[0].body) + (E_PUB_BYTES if hello else 0)
-    return _BATCH_HEAD + sum(_BATCH_ITEM_HEAD + len(p.body) for p in pieces) + (E_PUB_BYTES if hello else 0)
+        return around - TAG_BYTES + len(pieces[0].body) + (E_PUB_BYTES if hello else 0)
+    return BATCH_HEAD_BYTES + sum(BATCH_ITEM_HEAD_BYTES + len(p.body) for p in pieces) + (E_PUB_BYTES if hello else 0)
 
 
 def batch(site: int, eid: bytes, pieces: Sequence[tuple[int, SealedPiece]], hello: bytes | None) -> bytes:
@@ -172,7 +172,7 @@ def batch(site: int, eid: bytes, pieces: Sequence[tuple[int, SealedPiece]], hell
     if any(piece.fragment is not None for piece in sealed):
         raise ValueError("fragments do not go in batches; send each in a packet of its own")
     head = bytes([first_byte(Kind.PIECE, BATCH | (HELLO if hello else 0))]) + site.to_bytes(2, "big") + eid
-    items = [bytes([age, piece.n, len(piece.body) - _TAG]) + piece.body for age, piece in pieces]
+    items = [bytes([age, piece.n, len(piece.body) - TAG_BYTES]) + piece.body for age, piece in pieces]
     return head + b"".join(items) + (hello or b"")
 
 
@@ -182,7 +182,7 @@ def parse_piece(packet: bytes) -> HeardPiece:
     check(packet, kind if kind is Kind.FRAGMENT else Kind.PIECE, HELLO)
     hello, start = bool(packet[0] & HELLO), 9 if kind is Kind.FRAGMENT else 8
     end = len(packet) - (E_PUB_BYTES if hello else 0)
-    if not _TAG < end - start <= CIPHERTEXT_BYTES_MAX + _TAG:
+    if not TAG_BYTES < end - start <= CIPHERTEXT_BYTES_MAX + TAG_BYTES:
         raise FrameError(f"piece of {len(packet)} bytes: too short or too long")
     fragment = _several(packet[8]) if kind is Kind.FRAGMENT else None
     piece = SealedPiece(int.from_bytes(packet[2:4], "big"), packet[4:7], packet[7], packet[start:end], fragment)
@@ -207,13 +207,13 @@ def parse_pieces(packet: bytes) -> list[HeardPiece]:
     hello = bool(packet[0] & HELLO)
     end = len(packet) - (E_PUB_BYTES if hello else 0)
     e_pub = packet[end:] if hello else None
-    site, eid, at = int.from_bytes(packet[1:3], "big"), packet[3:_BATCH_HEAD], _BATCH_HEAD
+    site, eid, at = int.from_bytes(packet[1:3], "big"), packet[3:BATCH_HEAD_BYTES], BATCH_HEAD_BYTES
     heard = []
     while at < end:
-        start = at + _BATCH_ITEM_HEAD
+        start = at + BATCH_ITEM_HEAD_BYTES
         if start >= end or not 0 < packet[at + 2] <= CIPHERTEXT_BYTES_MAX:
             raise FrameError("batch with a piece that makes no sense")
-        stop = start + packet[at + 2] + _TAG
+        stop = start + packet[at + 2] + TAG_BYTES
         if stop > end:
             raise FrameError("batch that ends in the middle of a piece")
         heard.append(HeardPiece(SealedPiece(site, eid, packet[at + 1], packet[start:stop]), packet[at], e_pub))
