@@ -261,7 +261,7 @@ def test_when_a_colleague_was_first_one_is_told(person: FlaskClient, desk: Memor
 @pytest.mark.parametrize(
     ("name", "fields", "told"),
     [
-        ("antwoord", {"function": "FIRE_CREW", "text": " "}, "Schrijf eerst het antwoord."),
+        ("antwoord", {"function": "FIRE_CREW", "text": " "}, "Kies een zin, of schrijf eerst het antwoord."),
         ("antwoord", {"function": "KONING", "text": "hallo"}, "Kies wie antwoordt."),
         ("antwoord", {"function": "MEDICAL", "text": "é" * 86}, "Het antwoord is 1 teken te lang."),
         ("doorgeven", {"to": "", "how": "c2000"}, "Schrijf aan wie u dit doorgaf."),

@@ -20,6 +20,7 @@ from steunpunt.model import (
     TicketState,
     TokenCode,
 )
+from steunpunt.protocol.phrases import Clock, Phrase
 from tests.fakes.sites import (
     LEDGER_KEY,
     MESH_DOWN,
@@ -311,3 +312,22 @@ def test_a_desk_whose_node_has_not_run_says_what_to_do(tmp_path: Path, clock: Cl
     with pytest.raises(LedgerError, match="start the node once"):
         missing.cases()
     assert not (tmp_path / "absent.db").exists()
+
+
+def test_phrases_go_to_the_citizen_and_into_the_log(kiosk: KioskSite, center: CoordinatorSite) -> None:
+    case_id = a_case(kiosk, center)
+    center.desk.take_up(case_id, "Anna", token="t1")
+    said = (Phrase(3, (SenderFunction.CONTROL_ROOM, Clock(870))), Phrase(18))
+    center.desk.answer(case_id, "Anna", SenderFunction.MEDICAL, "", token="t2", phrases=said)
+    assert center.desk.case(case_id).events[-1].phrases == said
+    assert center.desk.case(case_id).answered
+
+
+def test_nobody_promises_what_only_others_can_keep(kiosk: KioskSite, center: CoordinatorSite) -> None:
+    case_id = a_case(kiosk, center)
+    center.desk.take_up(case_id, "Anna", token="t1")
+    before = center.dump()
+    ambulance = Phrase(3, (SenderFunction.CONTROL_ROOM, Clock(870)))
+    with pytest.raises(NotAllowed, match="may not promise"):
+        center.desk.answer(case_id, "Anna", CREW, "", token="t2", phrases=(ambulance,))
+    assert center.dump() == before
