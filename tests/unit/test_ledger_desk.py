@@ -20,7 +20,8 @@ from steunpunt.model import (
     TicketState,
     TokenCode,
 )
-from steunpunt.protocol.phrases import Clock, Phrase
+from steunpunt.protocol import phrases
+from steunpunt.protocol.phrases import Phrase
 from tests.fakes.sites import (
     LEDGER_KEY,
     MESH_DOWN,
@@ -317,7 +318,7 @@ def test_a_desk_whose_node_has_not_run_says_what_to_do(tmp_path: Path, clock: Cl
 def test_phrases_go_to_the_citizen_and_into_the_log(kiosk: KioskSite, center: CoordinatorSite) -> None:
     case_id = a_case(kiosk, center)
     center.desk.take_up(case_id, "Anna", token="t1")
-    said = (Phrase(3, (SenderFunction.CONTROL_ROOM, Clock(870))), Phrase(18))
+    said = (Phrase(3, (SenderFunction.CONTROL_ROOM, phrases.Clock(870))), Phrase(18))
     center.desk.answer(case_id, "Anna", SenderFunction.MEDICAL, "", token="t2", phrases=said)
     assert center.desk.case(case_id).events[-1].phrases == said
     assert center.desk.case(case_id).answered
@@ -327,7 +328,7 @@ def test_nobody_promises_what_only_others_can_keep(kiosk: KioskSite, center: Coo
     case_id = a_case(kiosk, center)
     center.desk.take_up(case_id, "Anna", token="t1")
     before = center.dump()
-    ambulance = Phrase(3, (SenderFunction.CONTROL_ROOM, Clock(870)))
+    ambulance = Phrase(3, (SenderFunction.CONTROL_ROOM, phrases.Clock(870)))
     with pytest.raises(NotAllowed, match="may not promise"):
         center.desk.answer(case_id, "Anna", CREW, "", token="t2", phrases=(ambulance,))
     assert center.dump() == before

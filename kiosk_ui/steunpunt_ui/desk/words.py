@@ -57,7 +57,7 @@ def lane_words(lane: Lane) -> str:
 def state_words(case: Case) -> str:
     """Return where a case stands, from the desk's side."""
     if case.state is TicketState.CLOSED:
-        return f"{gettext('Closed')}: {close_words()[case.close_code]}" if case.close_code else gettext("Closed")
+        return gettext("Closed") + (f": {close_words()[case.close_code]}" if case.close_code else "")
     if case.state is TicketState.ANSWERED:
         return gettext("Answered")
     if case.seen_by:
