@@ -15,10 +15,12 @@ from steunpunt.facts import NOTHING, Facts
 SITE_ID_MAX = 0xFFFF
 COORDINATOR_ID_MAX = 15
 """Ids 1 to 15 are coordinators, those above are kiosks: no number means two devices."""
-TEXT_BYTES_MAX = 130
-"""Longest free text of one help request, in UTF-8 bytes: what fits one sealed piece on the air."""
+TEXT_BYTES_MAX = 2_600
+"""Longest free text of one help request, in UTF-8 bytes: what fits sixteen fragments on the air."""
 ANSWER_BYTES_MAX = 170
 """Longest free text of one answer, in UTF-8 bytes."""
+MAIN_RADIO = "main"
+"""Name of the radio in ``[radio]``; each ``[[extra_radio]]`` has a name of its own."""
 PACKET_BYTES_MAX = 217
 """Longest payload handed to a radio: PKI unicast with wantResponse, the tightest of the firmware's limits."""
 
@@ -220,12 +222,16 @@ def parse_ticket_number(text: str) -> tuple[int, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class LinkChanged:
-    """A link came up or went down. ``reason`` is one line for a technician: what, where, the mend."""
+    """A link came up or went down. ``reason`` is one line for a technician: what, where, the mend.
+
+    On the mesh it speaks of one radio: the link serves while any of the site's radios does.
+    """
 
     link: LinkName
     up: bool
     reason: str
     node_num: int | None = None
+    radio: str = MAIN_RADIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +257,8 @@ class FrameHeard:
     packet_id: int | None = None
     snr_db: float | None = None
     confirm: int | None = None
+    radio: str = MAIN_RADIO
+    """Name of the radio that heard it; says nothing on the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +270,8 @@ class SendEnded:
     outcome: SendOutcome
     detail: str = ""
     packet_id: int | None = None
+    radio: str = MAIN_RADIO
+    """Name of the radio that it was given to; says nothing on the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +304,16 @@ class RadioPrepared:
     drift: tuple[str, ...] = ()
     long_names: tuple[tuple[int, str], ...] = ()
     """Names of the nodes that the radio knows, by number."""
+    radio: str = MAIN_RADIO
+    """The radio's name in the config."""
+
+
+@dataclass(frozen=True, slots=True)
+class RadioUsed:
+    """The radio's own word on its airtime: ``air_util_tx`` as a share of the last hour, relayed packets included."""
+
+    share: float
+    radio: str = MAIN_RADIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,8 +378,12 @@ class SendFrame:
     destination: int | None = None
     want_ack: bool = False
     carrier: int | None = None
+    answers: int | None = None
+    """On the mesh: id of the packet that this one answers. Radios on the way learn the next hop from it."""
     packet: bytes = b""
     """A whole MeshPacket that the bridge made for an integrator, sent instead of ``payload`` under an id of our own."""
+    radio: str = MAIN_RADIO
+    """Name of the radio that sends it; says nothing on the broker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,6 +425,7 @@ Event = (
     | PacketHeard
     | DownlinkHeard
     | RadioPrepared
+    | RadioUsed
     | ButtonPressed
     | CallCancelled
     | BellRung

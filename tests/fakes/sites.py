@@ -177,10 +177,12 @@ class KioskSite(_Site):
 
 
 class CoordinatorSite(_Site):
-    """A coordinator, with its desk."""
+    """A coordinator, with its desk; after another key file was put in place, ``restart`` begins with it."""
+
+    keys = coordinator_keys()
 
     def _start(self) -> None:
-        self.engine = CoordinatorEngine(self.ledger, coordinator_keys(), LEDGER_KEY, 1, self.entropy)
+        self.engine = CoordinatorEngine(self.ledger, self.keys, LEDGER_KEY, 1, self.entropy)
         self.desk = Desk(self.path, LEDGER_KEY, self.rng.randbytes, self.clock.read)
 
     @property

@@ -339,6 +339,18 @@ def test_the_desk_says_which_link_of_its_own_node_is_down(
         assert told in page
 
 
+def test_the_desk_says_that_one_of_several_radios_is_down(tmp_path: Path, person: FlaskClient) -> None:
+    node = FakeNode(tmp_path / "no-node.sock")
+    node.status["radios"] = {"main": {"up": True}, "hill": {"up": False}}
+    told = [person.get(path).text for path in DESK_PAGES]
+    node.status["links"] = {"mesh": {"up": False}, "broker": {"up": True}}
+    all_down = person.get("/desk/").text
+    node.close()
+    assert [page.count("Een van de radio&#39;s werkt niet. Waarschuw de technicus.") for page in told] == [1, 1, 1]
+    assert "De radio werkt niet." in all_down
+    assert "Een van de radio" not in all_down, "one word on the mesh is enough"
+
+
 def test_the_desk_says_that_its_node_does_not_answer(person: FlaskClient) -> None:
     for path in DESK_PAGES:
         assert "Deze computer ontvangt en verstuurt nu niets. Waarschuw de technicus." in person.get(path).text

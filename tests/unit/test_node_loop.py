@@ -21,10 +21,11 @@ from steunpunt.model import (
     TicketState,
     TokenCode,
 )
+from steunpunt.node.links import SiteLinks
 from steunpunt.node.loop import KEEP_AGAIN_S, UNKEPT_MAX
 from steunpunt.node.requests import Pending
-from steunpunt.protocol import packets
-from steunpunt.protocol.packets import Head
+from steunpunt.protocol import tokens
+from steunpunt.protocol.tokens import Head
 from tests.fakes.nodes import BoxedNode
 from tests.fakes.sites import MESH_UP, ended, help_form
 
@@ -54,7 +55,7 @@ def states(boxed: BoxedNode) -> list[TicketState]:
 
 def receipt(boxed: BoxedNode) -> bytes:
     (message, *_) = outgoing.open_messages(boxed.node._ledger.connection, 0)
-    return packets.pack_tokens(Head(1, 1, 0, 0), [(message.verify, TokenCode.RECEIVED)])
+    return tokens.pack_tokens(Head(1, 1, 0, 0), [(message.verify, TokenCode.RECEIVED)])
 
 
 @contextmanager
@@ -159,7 +160,7 @@ def test_a_link_that_fails_ends_its_attempt(boxed: BoxedNode) -> None:
 
 
 def test_a_link_that_is_not_configured_refuses(boxed: BoxedNode) -> None:
-    del boxed.node._links[LinkName.MESH]
+    boxed.node._links = SiteLinks({}, boxed.broker, boxed.node._inbox.put)
     one, _ = form(boxed)
     boxed.node._turn([MESH_UP, one])
     (event,) = boxed.node._inbox.take(0)

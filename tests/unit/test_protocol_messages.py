@@ -43,8 +43,9 @@ from steunpunt.protocol.messages import (
     pack,
     unpack,
 )
-from steunpunt.protocol.packets import CIPHERTEXT_BYTES_MAX, PIECE_OVERHEAD_BYTES, TOKENS_MAX, pack_tokens, seal
-from steunpunt.protocol.packets import Head as PacketHead
+from steunpunt.protocol.pieces import CIPHERTEXT_BYTES_MAX, PIECE_OVERHEAD_BYTES, seal
+from steunpunt.protocol.tokens import TOKENS_MAX, pack_tokens
+from steunpunt.protocol.tokens import Head as PacketHead
 
 EID = b"\x01\x02\x03"
 PHONE = "0612345678"

@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from steunpunt.facts import Facts
 from steunpunt.model import Category, SenderFunction, SupplementCode, TokenCode
-from steunpunt.protocol import messages, packets
+from steunpunt.protocol import answers, beacons, messages, tokens
 from steunpunt.protocol.age import pack_age
 from steunpunt.protocol.answerbody import pack_answer
 from steunpunt.protocol.keys import epoch_id, keys_at
-from steunpunt.protocol.packets import Head
+from steunpunt.protocol.pieces import seal
+from steunpunt.protocol.tokens import Head
 from tests.fakes import region_keys as fixed
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "protocol.json"
@@ -65,13 +66,13 @@ def made_by_our_code() -> dict[str, Any]:
     for name, message in contents(eid):
         n, keys = chain.take()
         plain = messages.pack(message, eid)
-        piece = packets.seal(fixed.SITE, eid, n, keys, plain)
+        piece = seal(fixed.SITE, eid, n, keys, plain)
         row = {"n": n, "holds": name, "enc": keys.enc, "verify": keys.verify, "answer": keys.answer, "plain": plain}
         pieces.append(row | {"packet": piece.packet(age, None), "packet_with_hello": piece.packet(age, e_pub)})
     first = keys_at(epoch_key, 0)
     claims = [(first.verify, TokenCode.SEEN), (keys_at(epoch_key, 1).verify, TokenCode.RECEIVED)]
     answer = pack_answer(SenderFunction.MEDICAL, "Ambulance komt")
-    body = packets.beacon_body(HEAD, BEACON_COUNTER)
+    body = beacons.beacon_body(HEAD, BEACON_COUNTER)
     return {
         "inputs": {
             "root": fixed.ROOT,
@@ -95,9 +96,9 @@ def made_by_our_code() -> dict[str, Any]:
         "identity_signature": fixed.identity().signature,
         "epoch": {"e_pub": e_pub, "eid": eid, "epoch_key": epoch_key},
         "pieces": pieces,
-        "tokens": {"says": ["n 0 SEEN", "n 1 RECEIVED"], "packet": packets.pack_tokens(HEAD, claims)},
-        "answer": {"to_n": 0, "plain": answer, "packet": packets.seal_answer(first, SALT, answer)},
-        "beacon": {"packet": body + coordinator.sign(packets.beacon_signed_part(body))},
+        "tokens": {"says": ["n 0 SEEN", "n 1 RECEIVED"], "packet": tokens.pack_tokens(HEAD, claims)},
+        "answer": {"to_n": 0, "plain": answer, "packet": answers.seal_answer(first, SALT, answer)},
+        "beacon": {"packet": body + coordinator.sign(beacons.beacon_signed_part(body))},
     }
 
 

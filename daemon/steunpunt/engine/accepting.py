@@ -26,7 +26,7 @@ from steunpunt.model import (
 )
 from steunpunt.protocol import forms, messages, tickets
 from steunpunt.protocol.keys import Chain, MessageKeys, SiteKeys, epoch_id, hkdf
-from steunpunt.protocol.packets import CIPHERTEXT_BYTES_MAX, seal
+from steunpunt.protocol.pieces import MESSAGE_BYTES_MAX, seal_message
 from steunpunt.relay.outbox import lane_for
 
 STOCK_MAX = 64
@@ -106,16 +106,16 @@ class Sealer:
     def seal(self, connection: sa.Connection, message: messages.Message) -> "Sealed":
         """Spend a message number and seal; the number is gone even if the transaction fails.
 
-        NotAccepted for a message that does not fit one piece.
+        NotAccepted for a message that does not fit sixteen fragments.
         """
         epoch = self.current(connection)
         plain = messages.pack(message, epoch.eid)
-        if len(plain) > CIPHERTEXT_BYTES_MAX:
-            limits = {"bytes": len(plain), "bytes_max": CIPHERTEXT_BYTES_MAX}
-            raise NotAccepted("text_too_long", "this does not fit one piece; shorten the text", **limits)
+        if len(plain) > MESSAGE_BYTES_MAX:
+            limits = {"bytes": len(plain), "bytes_max": MESSAGE_BYTES_MAX}
+            raise NotAccepted("text_too_long", "this does not fit sixteen fragments; shorten the text", **limits)
         n, keys = epoch.chain.take()
-        piece = seal(self._keys.site, epoch.eid, n, keys, plain)
-        return Sealed(epoch.eid, epoch.e_pub, n, keys, piece.body)
+        parts = seal_message(self._keys.site, epoch.eid, n, keys, plain)
+        return Sealed(epoch.eid, epoch.e_pub, n, keys, b"".join(part.body for part in parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,7 @@ class Sealed:
     n: int
     keys: MessageKeys
     body: bytes
+    """The bodies of all its fragments, one after the other: :func:`steunpunt.relay.outbox.body_parts` cuts them."""
 
 
 def open_ticket_key(keys: SiteKeys, eid: bytes, n: int) -> bytes:

@@ -19,13 +19,12 @@ from steunpunt import keyfiles
 from steunpunt.config import Config
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger import incoming
-from steunpunt.ledger.clock import boot_time_ms
+from steunpunt.ledger.clock import boot_name, boot_time_ms
 from steunpunt.ledger.incoming import Content, EventContent, Piece
 from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.store import Ledger, engine_for
 from steunpunt.ledger.tables import cases, events, replies
 from steunpunt.model import (
-    ANSWER_BYTES_MAX,
     CLOSE_CODES,
     Category,
     Lane,
@@ -37,7 +36,7 @@ from steunpunt.model import (
     TokenCode,
     ticket_number,
 )
-from steunpunt.protocol import packets, vault
+from steunpunt.protocol import answers, vault
 from steunpunt.protocol.answerbody import pack_answer, pack_phrases, unpack_phrases
 from steunpunt.protocol.keys import MessageKeys
 from steunpunt.protocol.messages import QuestionReply
@@ -48,7 +47,7 @@ LAST_ACT = "last_act_ms"
 CASES_MAX = 1_000
 NAME_CHARS_MAX = 80
 FIELD_CHARS_MAX = 200
-ANSWER_PLAIN_BYTES_MAX = ANSWER_BYTES_MAX + 2
+ANSWER_PLAIN_BYTES_MAX = answers.ANSWER_PART_BYTES_MAX
 """Most bytes of an answer inside its seal: what one packet holds."""
 _BY_PERSON = ("seen", "answer", "passed_on", "closed")
 
@@ -136,10 +135,14 @@ class Desk:
         ledger_key: bytes,
         random_bytes: Callable[[int], bytes] = os.urandom,
         read_boot_ms: Callable[[], int] = boot_time_ms,
+        read_boot_name: Callable[[], bytes] = boot_name,
+        engine: sa.Engine | None = None,
     ) -> None:
+        """``engine``: of a ledger that is open already in this process, such as one in memory."""
         self._path = path
         self._read_boot_ms = read_boot_ms
-        self._engine = engine_for(path)
+        self._read_boot_name = read_boot_name
+        self._engine = engine or engine_for(path)
         self._ledger_key = ledger_key
         self._random = random_bytes
 
@@ -270,7 +273,7 @@ class Desk:
             salt = self._random(4)
             event_id = act.note("answer", EventContent(by=name, text=text, phrases=pack_phrases(phrases, "")))
             act.state(TicketState.ANSWERED)
-            act.tell(event_id, None, salt, packets.seal_answer(keys, salt, plain))
+            act.tell(event_id, None, salt, answers.seal_answer(keys, salt, plain))
 
     def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:
         """Note that the request was passed on. Only the control room is told to the citizen, in those words."""
@@ -304,7 +307,14 @@ class Desk:
             act.tell(event_id, code)
 
     def _opened(self) -> "_Opened":
-        return _Opened(Ledger(self._path, follow=True, read_boot_ms=self._read_boot_ms, engine=self._engine))
+        ledger = Ledger(
+            self._path,
+            follow=True,
+            read_boot_ms=self._read_boot_ms,
+            read_boot_name=self._read_boot_name,
+            engine=self._engine,
+        )
+        return _Opened(ledger)
 
     @contextmanager
     def _act(self, case_id: int, name: str, token: str) -> Iterator["_Act"]:

@@ -27,7 +27,7 @@ from steunpunt.model import (
     parse_ticket_number,
     ticket_number,
 )
-from steunpunt.protocol import forms, messages, packets, tickets
+from steunpunt.protocol import answers, forms, messages, tickets
 from steunpunt.protocol.answerbody import pack_phrases, unpack_answer
 from steunpunt.protocol.keys import SiteKeys
 
@@ -186,14 +186,16 @@ class KioskRequests:
             on_mesh = outgoing.went_by_mesh(self.reader.connection, row.counter)
             added, waiting = outgoing.supplements_of(self.reader.connection, row.counter)
         now_ms = self.reader.clock.now_ms()
+        received_ms = dict(sealed)
+        whole = answers.whole_answers(list(received_ms))
         body = self._state(row, now_ms) | {
             "on_mesh": on_mesh,
-            "answers_count": len(sealed),
+            "answers_count": len(whole),
             "supplements": added,
             "supplements_waiting": waiting,
         }
         if key is not None:
-            body["answers"] = [_answer(packet, key, now_ms - received_ms) for packet, received_ms in sealed]
+            body["answers"] = [_answer(group, key, now_ms - max(received_ms[p] for p in group)) for group in whole]
         return body
 
     def _state(self, row: outgoing.Ticket, now_ms: int) -> Body:
@@ -227,9 +229,9 @@ class KioskRequests:
             return None
 
 
-def _answer(packet: bytes, key: bytes, age_ms: int) -> Body:
+def _answer(parts: list[bytes], key: bytes, age_ms: int) -> Body:
     try:
-        answer = unpack_answer(packets.open_answer(packet, key))
+        answer = unpack_answer(answers.open_answers(parts, key))
     except (SealError, FrameError):
         return {"text": "", "function": "", "age_s": age_ms // 1000, "unreadable": True}
     return {

@@ -164,6 +164,11 @@ def unpack(plain: bytes, eid: bytes) -> Message:
 # --- help requests and offers -------------------------------------------------------------------------------------
 
 
+def life_threat_in_head(plain: bytes) -> bool:
+    """Return whether the beginning of a message (a byte is enough) says that it is a request for a life threat."""
+    return bool(plain) and plain[0] >> 6 == 0b11  # noqa: PLR2004  the bit of a request, and that of a life threat
+
+
 def _pack_request(writer: BitWriter, request: HelpRequest) -> bytes:
     writer.put(1, 1 + _REQUEST)
     writer.flag(request.life_threat)
