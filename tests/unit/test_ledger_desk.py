@@ -12,7 +12,6 @@ from steunpunt.ledger.desk import CaseGone, Desk, NotAllowed, PassedOn
 from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.tables import cases, events, replies
 from steunpunt.model import (
-    ANSWER_BYTES_MAX,
     Category,
     LedgerError,
     SenderFunction,
@@ -39,6 +38,8 @@ from tests.fakes.sites import (
 )
 
 CREW = SenderFunction.FIRE_CREW
+UNSHORTENED = "".join(chr(0x4E00 + 97 * i) for i in range(90))
+"""No method makes this fit one packet."""
 TOLD = PassedOn("Meldkamer", "C2000", "2024-117", read_back=True, control_room=True)
 
 
@@ -178,7 +179,7 @@ def test_an_act_needs_a_name(kiosk: KioskSite, center: CoordinatorSite, name: st
         center.desk.present(name)
 
 
-@pytest.mark.parametrize("text", ["", "x" * (ANSWER_BYTES_MAX + 1), "€" * 57, "half \ud83d"])
+@pytest.mark.parametrize("text", ["", UNSHORTENED, "x" * 2_001, "half \ud83d"])
 def test_an_answer_that_cannot_be_sent_is_refused_and_leaves_nothing(
     kiosk: KioskSite, center: CoordinatorSite, text: str
 ) -> None:
