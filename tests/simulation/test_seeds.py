@@ -45,11 +45,6 @@ def test_a_region_in_a_storm() -> None:
     assert report.requests == report.cases >= 10
 
 
-def test_when_all_is_too_much_life_threats_come_first() -> None:
-    report = simulate(Options("overload", 1, sites=10, hours=0.5))
-    assert report.life_p95_s < report.p95_s
-
-
 def test_the_command_line_offers_what_there_is() -> None:
     assert set(CASE_NAMES) == set(CASES)
 

@@ -13,7 +13,7 @@ from steunpunt.terminal import one_line_errors
 if TYPE_CHECKING:
     from steunpunt.sim.region.simulate import Report, SeedFailed
 
-CASE_NAMES = ("region", "small", "clones", "killed", "hostile", "thief", "overload")
+CASE_NAMES = ("region", "small", "clones", "killed", "hostile", "thief")
 SITES_MAX = 1_000
 HOURS_MAX = 24 * 14
 PER_HOUR_MAX = 10_000
@@ -24,8 +24,12 @@ JOBS_MAX = 256
 @click.command()
 @click.option("--case", type=click.Choice(CASE_NAMES), default="region", show_default=True, help="What is simulated.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Makes all chance repeatable.")
-@click.option("--seeds", type=click.IntRange(1, SEEDS_MAX), default=1, show_default=True, help="How many, from --seed on.")
-@click.option("--jobs", type=click.IntRange(1, JOBS_MAX), default=1, show_default=True, help="Processes for many seeds.")
+@click.option(
+    "--seeds", type=click.IntRange(1, SEEDS_MAX), default=1, show_default=True, help="How many, from --seed on."
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, JOBS_MAX), default=1, show_default=True, help="Processes for many seeds."
+)
 @click.option("--sites", type=click.IntRange(2, SITES_MAX), default=30, show_default=True, help="Sites of a region.")
 @click.option(
     "--hours", type=click.FloatRange(0.1, HOURS_MAX), default=6.0, show_default=True, help="How long people come."

@@ -111,7 +111,7 @@ class PassedOn:
 class Desk:
     """The desk's door to the ledger: one per process, one connection per use."""
 
-    def __init__(  # noqa: PLR0913  all but the first two have defaults and names
+    def __init__(
         self,
         path: Path,
         ledger_key: bytes,

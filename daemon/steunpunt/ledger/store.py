@@ -159,7 +159,7 @@ class Ledger:
 
 
 # Made once: to build a statement takes longer than to run it.
-_KEY = sa.bindparam("key")
+_KEY: sa.BindParameter[str] = sa.bindparam("key")
 _GET_META = sa.select(tables.meta.c.value).where(tables.meta.c.name == _KEY)
 _CHANGE_META = sa.update(tables.meta).where(tables.meta.c.name == _KEY).values(value=sa.bindparam("value"))
 _ADD_META = sa.insert(tables.meta)

@@ -18,6 +18,7 @@ from steunpunt.engine.accepting import TicketStock, form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy
 from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.links.broker import BrokerLink
@@ -46,7 +47,6 @@ from steunpunt.model import (
     SteunpuntError,
     SupplementSubmitted,
 )
-from steunpunt.ledger import incarnation
 from steunpunt.node.inbox import Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.requests import KioskRequests, Pending, no

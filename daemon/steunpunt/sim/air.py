@@ -173,7 +173,9 @@ class Air:
     def _hearers(self, sender: int) -> list[tuple[int, Listener, Link]]:
         found = self._in_earshot.get(sender)
         if found is None:
-            others = ((num, listener, self.link(sender, num)) for num, listener in self._listeners.items() if num != sender)
+            others = (
+                (num, listener, self.link(sender, num)) for num, listener in self._listeners.items() if num != sender
+            )
             found = self._in_earshot[sender] = [other for other in others if other[2].audible]
         return found
 

@@ -1,8 +1,8 @@
 """The sites' brokers and the bridges between them: they keep, repeat, delay and sometimes lose packets.
 
-A site publishes to its own broker, which confirms at once. A bridge carries it on while both ends have internet and are
-on the same side of a partition; until then the broker keeps it. What arrives is kept until the node confirms it. Beacons
-and other packets with no carrier are QoS 0: now or never.
+A site publishes to its own broker, which confirms at once. A bridge carries it on while both ends have internet and
+are on the same side of a partition; until then the broker keeps it. What arrives is kept until the node confirms it.
+Beacons and other packets with no carrier are QoS 0: now or never.
 """
 
 import itertools

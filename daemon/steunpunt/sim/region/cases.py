@@ -207,29 +207,6 @@ def thief(options: Options, folder: Path, trace: Trace) -> Town:
     return _finish(town)
 
 
-def overload(options: Options, folder: Path, trace: Trace) -> Town:
-    """Case 10: twice what the channel carries, relays at their 10 %, reboots: life threats first, no false state."""
-    heavy = Options(options.case, options.seed, max(options.sites, 10), min(options.hours, 2.0), 500.0, storm=False)
-    town = map_town(heavy, folder, trace)
-    for name in list(town.world.sites):
-        town.world.set_internet(name, up=False)
-    people(town, heavy)
-    rng = town.world.chance("reboots")
-    for name in list(town.world.sites):
-        town.world.after(rng.uniform(0, heavy.hours * _HOUR_MS), partial(town.world.power_cut, name, 20_000.0))
-    town.world.run(heavy.hours * 3600)
-    DeskPerson(town.world, "coordinator 1", town.world.chance("desk"), "Anna").look()
-    waits = town.waits_s()
-    if waits.life and waits.other and _middle(waits.life) > _middle(waits.other):
-        raise Violation(f"life threats waited {_middle(waits.life):.0f} s, others {_middle(waits.other):.0f} s")
-    storm.judge_disks(town)
-    return town
-
-
-def _middle(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
-
-
 CASES: dict[str, Case] = {
     "small": small,
     "region": region,
@@ -237,5 +214,4 @@ CASES: dict[str, Case] = {
     "killed": killed,
     "hostile": hostile,
     "thief": thief,
-    "overload": overload,
 }

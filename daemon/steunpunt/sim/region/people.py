@@ -40,7 +40,9 @@ CATEGORIES = (Category.MEDICAL, Category.SUPPLIES, Category.MISSING, Category.FI
 class Citizen:
     """Sends one form until the screen shows a number; sends the same form again when it did not."""
 
-    def __init__(self, world: World, kiosk: str, rng: random.Random, *, life_threat: bool = False, text: str = "") -> None:
+    def __init__(
+        self, world: World, kiosk: str, rng: random.Random, *, life_threat: bool = False, text: str = ""
+    ) -> None:
         """``text``: what is asked; words of somebody's own when empty. It must be no other citizen's."""
         self.world = world
         self.kiosk = kiosk

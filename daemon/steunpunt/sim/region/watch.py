@@ -7,20 +7,17 @@ ledger, what a person did at the desk. A ledger that was put back does not undo 
 import sqlite3
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from steunpunt.ledger import incoming
-from steunpunt.ledger.incoming import Content, EventContent, Piece
+from steunpunt.ledger.incoming import Content, Piece
 from steunpunt.ledger.tables import cases, events
-from steunpunt.model import Category, FrameError, LinkName, SendFrame, SteunpuntError, TicketState
+from steunpunt.model import Category, FrameError, SendFrame, SteunpuntError, TicketState
 from steunpunt.protocol.packets import HeardPiece, Kind, kind_of, parse_piece
-from steunpunt.sim.region.machine import CoordinatorMachine, KioskMachine
 from steunpunt.sim.mesh import DUTY_CYCLE_MAX_PERCENT
-
-if TYPE_CHECKING:
-    from steunpunt.sim.region.world import SimSite
+from steunpunt.sim.region.machine import CoordinatorMachine, KioskMachine, Machine
 
 CANARY_BYTES_MIN = 6
 """Shorter words turn up in random bytes by chance."""
@@ -89,16 +86,16 @@ class Watch:
 
     # --- what goes out
 
-    def sends(self, site: "SimSite", frame: SendFrame) -> None:
+    def sends(self, machine: Machine, frame: SendFrame) -> None:
         """Look at a packet that a site hands to a link: a message number seals one thing once."""
         heard = piece_in(frame.payload)
         if heard is None:
             return
         at = _name(heard)
-        if at.site != site.machine.site:
+        if at.site != machine.site:
             return
         if self.record.bodies.setdefault(at, heard.piece.body) != heard.piece.body:
-            raise Violation(f"{site.machine.name}: epoch {at.eid.hex()} number {at.n} sealed two things")
+            raise Violation(f"{machine.name}: epoch {at.eid.hex()} number {at.n} sealed two things")
 
     def took(self, frame: SendFrame) -> None:
         """Note that a next hop that leads somewhere took a packet."""
@@ -106,18 +103,16 @@ class Watch:
         if heard is not None:
             self.record.taken.add(_name(heard))
 
-    def transmitted(self, site: "SimSite") -> None:
+    def transmitted(self, name: str, percent: float) -> None:
         """Look at a radio's hour."""
-        percent = site.mesh.radio.mesh.sent_percent()
         self.duty_percent_max = max(self.duty_percent_max, percent)
         if percent > DUTY_CYCLE_MAX_PERCENT + DUTY_SLACK_PERCENT:
-            raise Violation(f"{site.machine.name}: its radio sent {percent:.2f} % of the last hour")
+            raise Violation(f"{name}: its radio sent {percent:.2f} % of the last hour")
 
     # --- what is kept
 
-    def turned(self, site: "SimSite", now_ms: float) -> None:
+    def turned(self, machine: Machine, now_ms: float) -> None:
         """Look at what a turn has changed on the disk."""
-        machine = site.machine
         changes = machine.ledger.changes()
         if self._changes.get(machine.name) == changes:
             return
@@ -164,7 +159,7 @@ class Watch:
         query = sa.select(cases).where(cases.c.id > self._last_case.get(machine.name, 0)).order_by(cases.c.id)
         for row in machine.ledger.connection.execute(query).all():
             self._last_case[machine.name] = row.id
-            at = Piece(row.site, row.eid, row.n)
+            at = _at(row)
             key = incoming.unwrap_case_key(machine.ledger_key, row.content_key)
             self._check_case(machine.name, at, incoming.unbox_content(key, row.content))
             self.record.cases.setdefault(at, now_ms)
@@ -183,9 +178,8 @@ class Watch:
         connection = machine.ledger.connection
         for row in connection.execute(query).all():
             self._last_event[machine.name] = row.id
-            key = incoming.case_key(connection, machine.ledger_key, Piece(row.site, row.eid, row.n))
-            early = row.kind == "early" or key is None
-            content: EventContent = incoming.unbox_event(machine.ledger_key if early or key is None else key, row.content)
+            key = None if row.kind == "early" else incoming.case_key(connection, machine.ledger_key, _at(row))
+            content = incoming.unbox_event(key or machine.ledger_key, row.content)
             if content.text and content.text not in self.record.more_texts:
                 raise Violation(f"{machine.name}: a supplement of site {row.site} says what nobody added")
 
@@ -194,6 +188,10 @@ def tickets_of(machine: KioskMachine) -> list[Asked]:
     """Return each request in a kiosk's ledger."""
     rows = machine.ledger.connection.exec_driver_sql(_TICKETS).all()
     return [Asked(r.counter, TicketState(r.state), Piece(machine.site, r.eid, r.n), r.lane) for r in rows]
+
+
+def _at(row: sa.Row[tuple[object, ...]]) -> Piece:
+    return Piece(row.site, row.eid, row.n)
 
 
 def _name(heard: HeardPiece) -> Piece:
@@ -241,9 +239,14 @@ def _supplements(kiosks: list[KioskMachine]) -> Counter[Piece]:
 
 
 def check_unreadable(watch: Watch, name: str, image: bytes, keys: tuple[bytes, ...] = ()) -> None:
-    """Look for people's words, tickets' secrets and sealing keys in the pages of a ledger; Violation when one is there."""
+    """Look for people's words, tickets' secrets and sealing keys in a ledger's pages; Violation when one is there."""
     record = watch.record
-    words = [*record.texts, *record.more_texts, *record.secrets, *(a for given in record.answers.values() for a in given)]
+    words = [
+        *record.texts,
+        *record.more_texts,
+        *record.secrets,
+        *(a for given in record.answers.values() for a in given),
+    ]
     for word in words:
         canary = word.encode()
         if len(canary) >= CANARY_BYTES_MIN and canary in image:
@@ -274,8 +277,3 @@ def check_nonces(name: str, image: bytes) -> None:
     nonces = [box[:12] for box in boxes]
     if len(set(nonces)) != len(nonces) or len(set(salts)) != len(salts):
         raise Violation(f"{name}: a nonce was used twice")
-
-
-def uses_mesh(frame: SendFrame) -> bool:
-    """Return whether a packet goes on the air."""
-    return frame.link is LinkName.MESH

@@ -168,7 +168,7 @@ class World:
         has_radio = machine.site not in self.plan.without_radio
         has_broker = machine.site not in self.plan.without_broker
         site = SimSite(machine, road, post, has_radio, has_broker)
-        radio.on_transmit = lambda: self.watch.transmitted(site)
+        radio.on_transmit = lambda: self.watch.transmitted(name, radio.mesh.sent_percent())
         self.sites[name] = site
         post.runs = has_broker
         self.brokers.add(post)
@@ -184,7 +184,7 @@ class World:
         return [site.machine for site in self.sites.values() if isinstance(site.machine, CoordinatorMachine)]
 
     def sealing_keys(self, site: int) -> list[bytes]:
-        """Return what may never reach a disk: the start of each epoch of a site, its chain and the keys that it seals with."""
+        """Return what may never reach a disk: the start of each of a site's epochs, and the keys that seal in it."""
         coordinator = self.keys.of_coordinator(self.plan.coordinators[0])
         known = {
             (machine.keys.generation, row.e_pub)
@@ -360,7 +360,7 @@ class World:
             self._not_kept(site, events)
             return
         else:
-            self.watch.turned(site, self.now_ms)
+            self.watch.turned(machine, self.now_ms)
         for effect in self._done_of(effects, strike):
             self._perform(site, effect)
         if strike is None:
@@ -414,7 +414,7 @@ class World:
                 self.counts["panel"] += 1
 
     def _send(self, site: SimSite, frame: SendFrame) -> None:
-        self.watch.sends(site, frame)
+        self.watch.sends(site.machine, frame)
         self.on_send(site, frame)
         site.flights[frame.link, frame.attempt_id] = frame
         self.counts[f"sent over {frame.link}"] += 1
@@ -444,4 +444,3 @@ def _fill_disk() -> None:
 
 def _let_be() -> None:
     """Nothing goes wrong."""
-
