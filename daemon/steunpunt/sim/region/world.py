@@ -246,7 +246,7 @@ class World:
         self.trace.note(self.now_ms, name, "loses power" if whole else "is killed")
         site.machine.power_off()
         site.mesh.leave()
-        site.post.present = False
+        self.brokers.leave(site.post)
         site.beacon_ms = None
         site.inbox.clear()
         site.flights.clear()
