@@ -29,6 +29,7 @@ COMMANDS = [
     "node", "web", "check", "status", "virtual-radio", "broker-config", "panel", "demo",
     "radio", "radio show", "radio plan", "radio apply",
     "keys", "keys region", "keys coordinator", "keys site", "keys desk-password",
+    "keys revoke", "keys rotate", "keys import",
 ]  # fmt: skip
 RUN_AS = "root" if os.geteuid() == 0 else "mosquitto"
 FreePort = Callable[[], int]

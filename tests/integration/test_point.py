@@ -323,7 +323,7 @@ def test_a_citizens_words_are_on_no_topic(point: Point) -> None:
         sent = point.ask(words, callback=callback, life_threat=True)
         case = point.only_case()
         point.wait_until(lambda: set(point.desk.case(case.id).links) == {"mesh", "broker"}, SOON_S, "it came over both")
-        assert (case.text, case.callback) == (words, callback)
+        assert (case.text, case.facts.callback) == (words, callback)
         point.arrives(sent["number"], SOON_S)
         point.act(point.desk.take_up, case.id, "Jan")
         point.wait_until(lambda: point.ticket(sent["number"])["state"] == "SEEN", SOON_S, "the citizen sees it")

@@ -8,25 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steunpunt.model import ANSWER_BYTES_MAX, PACKET_BYTES_MAX, FrameError, SealError, TokenCode
-from steunpunt.protocol import packets
+from steunpunt.protocol import beacons, tokens
+from steunpunt.protocol.answers import answer_is_for, answer_salt, open_answer, seal_answer
+from steunpunt.protocol.beacons import parse_beacon
 from steunpunt.protocol.keys import Chain, MessageKeys, epoch_id, keys_at, verified
-from steunpunt.protocol.packets import (
-    CIPHERTEXT_BYTES_MAX,
-    PIECE_OVERHEAD_BYTES,
-    Head,
-    Kind,
-    SealedPiece,
-    answer_is_for,
-    answer_salt,
-    kind_of,
-    open_answer,
-    pack_tokens,
-    parse_beacon,
-    parse_piece,
-    parse_tokens,
-    seal,
-    seal_answer,
-)
+from steunpunt.protocol.packets import Kind, kind_of
+from steunpunt.protocol.pieces import CIPHERTEXT_BYTES_MAX, PIECE_OVERHEAD_BYTES, SealedPiece, parse_piece, seal
+from steunpunt.protocol.tokens import Head, pack_tokens, parse_tokens
 from tests.fakes.region_keys import NEWS, coordinator_keys, identity
 
 SITE, EID, N = 47, b"\x0a\x0b\x0c", 5
@@ -118,7 +106,7 @@ def test_a_hello_without_a_whole_key_is_refused(length: int) -> None:
         parse_piece(whole[:length])
 
 
-def test_batches_are_reserved() -> None:
+def test_a_batch_is_not_one_piece() -> None:
     with pytest.raises(FrameError, match="flag"):
         parse_piece(bytes([sealed().packet(0, None)[0] | 1]) + sealed().packet(0, None)[1:])
 
@@ -180,7 +168,7 @@ def test_each_parser_takes_its_own_kind_only() -> None:
 
 
 @given(
-    count=st.integers(1, packets.TOKENS_MAX),
+    count=st.integers(1, tokens.TOKENS_MAX),
     code=st.sampled_from(TokenCode),
     head=st.builds(Head, st.integers(1, 15), st.integers(1, 255), st.integers(0, 65_535), st.integers(0, 255)),
 )
@@ -206,7 +194,7 @@ def test_one_packet_may_say_two_things_of_one_message() -> None:
     assert parse_tokens(pack_tokens(HEAD, [(KEYS.verify, code) for code in said])).claims(KEYS.verify) == said
 
 
-@pytest.mark.parametrize("count", [0, packets.TOKENS_MAX + 1])
+@pytest.mark.parametrize("count", [0, tokens.TOKENS_MAX + 1])
 def test_a_tokens_packet_has_a_size(count: int) -> None:
     with pytest.raises(ValueError, match="holds 1 to 35"):
         pack_tokens(HEAD, [(KEYS.verify, TokenCode.RECEIVED)] * count)
@@ -254,8 +242,8 @@ def test_two_answers_of_one_ticket_look_nothing_alike() -> None:
 
 
 def beacon(counter: int, head: Head = HEAD) -> bytes:
-    body = packets.beacon_body(head, counter)
-    return body + coordinator_keys().sign(packets.beacon_signed_part(body))
+    body = beacons.beacon_body(head, counter)
+    return body + coordinator_keys().sign(beacons.beacon_signed_part(body))
 
 
 @given(counter=st.integers(0, 2**32 - 1))
@@ -274,7 +262,7 @@ def test_every_bit_of_a_beacon_counts() -> None:
 
 
 def test_a_beacon_needs_the_label_and_the_right_key() -> None:
-    body = packets.beacon_body(HEAD, 9)
+    body = beacons.beacon_body(HEAD, 9)
     unlabelled = body + NEWS.sign(body)
     assert verified(identity().news_public, unlabelled[10:], body), "a good signature, of something else"
     assert not parse_beacon(unlabelled).genuine(identity().news_public)

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from steunpunt.facts import Facts
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.desk import Case, CaseGone, NotAllowed, PassedOn
 from steunpunt.ledger.incoming import Piece
@@ -19,7 +20,8 @@ from steunpunt.model import (
     TokenCode,
     parse_ticket_number,
 )
-from steunpunt.protocol import messages, packets, tickets
+from steunpunt.protocol import answers, tickets
+from steunpunt.protocol.answerbody import unpack_answer
 from steunpunt.sim.region.machine import CoordinatorMachine, KioskMachine
 from steunpunt.sim.region.watch import Violation
 from steunpunt.sim.region.world import World
@@ -78,7 +80,8 @@ class Citizen:
         self.world.watch.record.texts[self.text] = self.category
         people = self.rng.randrange(1, 9)
         token = self.machine.form_token()
-        return HelpSubmitted(token, self.category, self.life_threat, people, self.text, "0612345678", "nl")
+        facts = Facts(people=people, callback="0612345678")
+        return HelpSubmitted(token, self.category, self.life_threat, self.text, "nl", facts)
 
     def _look(self) -> None:
         if not self.has_ticket:
@@ -140,7 +143,8 @@ class Citizen:
             raise Violation(f"{holder.name}: ticket {self.number} is gone")
         key = tickets.unlock(tickets.stretch(self.ticket[1], ticket.secret_salt).key, ticket.answer_locked)
         sealed = outgoing.answers_of(connection, counter)
-        return [messages.unpack_answer(packets.open_answer(packet, key))[1] for packet, _ in sealed]
+        whole = answers.whole_answers([packet for packet, _ in sealed])
+        return [unpack_answer(answers.open_answers(parts, key)).text for parts in whole]
 
 
 class Presser:

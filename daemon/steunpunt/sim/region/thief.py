@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from steunpunt.model import SealError
 from steunpunt.protocol.keys import MessageKeys, SiteKeys, keys_at
-from steunpunt.protocol.packets import SealedPiece
+from steunpunt.protocol.pieces import SealedPiece
 from steunpunt.sim.region.disk import Disk
-from steunpunt.sim.region.watch import piece_in
+from steunpunt.sim.region.watch import pieces_in
 
 PIECES_TRIED_MAX = 4
 KEY_BYTES = 16
@@ -15,7 +15,7 @@ CHAIN_BYTES = 32
 
 def rob(keys: SiteKeys, disk: Disk, recorded: Iterable[bytes]) -> int:
     """Try each run of bytes on the card as a sealing key, and as an epoch's key; return how many pieces opened."""
-    heard = {found.piece for payload in recorded if (found := piece_in(payload)) and found.piece.site == keys.site}
+    heard = {one.piece for payload in recorded for one in pieces_in(payload) if one.piece.site == keys.site}
     pieces = sorted(heard, key=lambda piece: (piece.eid, piece.n))[:PIECES_TRIED_MAX]
     material = b"".join(_cells(disk)) + keys.secret + keys.region_public + keys.root_public
     sealing = {material[i : i + KEY_BYTES] for i in range(len(material) - KEY_BYTES + 1)}

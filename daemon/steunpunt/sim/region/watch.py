@@ -15,7 +15,8 @@ from steunpunt.ledger import incoming
 from steunpunt.ledger.incoming import Content, Piece
 from steunpunt.ledger.tables import cases, events
 from steunpunt.model import Category, FrameError, SendFrame, SteunpuntError, TicketState
-from steunpunt.protocol.packets import HeardPiece, Kind, kind_of, parse_piece
+from steunpunt.protocol.packets import Kind, kind_of
+from steunpunt.protocol.pieces import HeardPiece, parse_pieces
 from steunpunt.sim.mesh import DUTY_CYCLE_MAX_PERCENT
 from steunpunt.sim.region.machine import CoordinatorMachine, KioskMachine, Machine
 
@@ -56,19 +57,22 @@ class Record:
     """When each request was first seen in a kiosk's ledger, in simulated ms."""
     lanes: dict[Piece, int] = field(default_factory=dict)
     taken: set[Piece] = field(default_factory=set)
+    """Of which messages every piece was taken."""
+    taken_parts: dict[Piece, int] = field(default_factory=dict)
+    """Of which fragments, as a bitmap."""
     cases: dict[Piece, float] = field(default_factory=dict)
     """When each case was first seen in a coordinator's ledger."""
     receipted: dict[Piece, float] = field(default_factory=dict)
     acts: dict[TicketState, set[Piece]] = field(default_factory=lambda: defaultdict(set))
-    bodies: dict[Piece, bytes] = field(default_factory=dict)
+    bodies: dict[tuple[Piece, int | None], bytes] = field(default_factory=dict)
 
 
-def piece_in(payload: bytes) -> HeardPiece | None:
-    """Return the piece in a packet, None when there is none."""
+def pieces_in(payload: bytes) -> list[HeardPiece]:
+    """Return the pieces in a packet, none when there are none."""
     try:
-        return parse_piece(payload) if kind_of(payload) is Kind.PIECE else None
+        return parse_pieces(payload) if kind_of(payload) in (Kind.PIECE, Kind.FRAGMENT) else []
     except FrameError:
-        return None
+        return []
 
 
 class Watch:
@@ -88,20 +92,21 @@ class Watch:
 
     def sends(self, machine: Machine, frame: SendFrame) -> None:
         """Look at a packet that a site hands to a link: a message number seals one thing once."""
-        heard = piece_in(frame.payload)
-        if heard is None:
-            return
-        at = _name(heard)
-        if at.site != machine.site:
-            return
-        if self.record.bodies.setdefault(at, heard.piece.body) != heard.piece.body:
-            raise Violation(f"{machine.name}: epoch {at.eid.hex()} number {at.n} sealed two things")
+        for heard in pieces_in(frame.payload):
+            at, fragment = _name(heard), heard.piece.fragment
+            if at.site != machine.site:
+                continue
+            if self.record.bodies.setdefault((at, fragment), heard.piece.body) != heard.piece.body:
+                raise Violation(f"{machine.name}: epoch {at.eid.hex()} number {at.n} sealed two things")
 
     def took(self, frame: SendFrame) -> None:
         """Note that a next hop that leads somewhere took a packet."""
-        heard = piece_in(frame.payload)
-        if heard is not None:
-            self.record.taken.add(_name(heard))
+        record = self.record
+        for heard in pieces_in(frame.payload):
+            at, piece = _name(heard), heard.piece
+            parts = record.taken_parts[at] = record.taken_parts.get(at, 0) | 1 << piece.index
+            if parts == (2 << piece.last) - 1:
+                record.taken.add(at)
 
     def transmitted(self, name: str, percent: float) -> None:
         """Look at a radio's hour."""

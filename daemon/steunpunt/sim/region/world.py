@@ -23,6 +23,8 @@ from steunpunt.model import (
     LedgerError,
     LinkChanged,
     LinkName,
+    RadioPrepared,
+    RadioUsed,
     ReplyTo,
     SendEnded,
     SendFrame,
@@ -45,6 +47,8 @@ EVENTS_PER_TURN_MAX = 64
 """As the node's inbox gives them."""
 KEEP_AGAIN_MS = 2_000.0
 """As the node: how long it waits before it tries a ledger that refused once more."""
+AIR_TOLD_MS = 60_000.0
+"""How often a radio tells its node what it has sent (air_util_tx)."""
 BEACON_TRUTH_MS = 60_000.0
 SEALED_LOOKED_AT = 8
 """Message keys of each epoch that are looked for on a stolen disk."""
@@ -173,7 +177,15 @@ class World:
         post.runs = has_broker
         self.brokers.add(post)
         self.power_on(name, booted=True)
+        self.after(self.rng.uniform(0, AIR_TOLD_MS), lambda: self._tell_air(site))
         return site
+
+    def _tell_air(self, site: SimSite) -> None:
+        """Let a radio tell what it has sent; one that has sent nothing says nothing."""
+        share = site.mesh.radio.mesh.sent_percent() / 100
+        if share and site.mesh.up:
+            self._arrive(site, RadioUsed(share))
+        self.after(AIR_TOLD_MS, lambda: self._tell_air(site))
 
     def kiosks(self) -> list[KioskMachine]:
         """Return the kiosks' machines."""
@@ -234,6 +246,7 @@ class World:
         site.inbox.clear()
         self._arrive(site, LinkChanged(LinkName.BROKER, up=site.post.runs, reason=""))
         self._arrive(site, LinkChanged(LinkName.MESH, up=site.mesh.up, reason=""))
+        self._arrive(site, RadioPrepared(site.mesh.radio.num, (), self.plan.preset, ""))
         self._arrive(site, BridgeChanged(site.post.bridge_up))
         self.brokers.arrive(site.post)
         site.mesh.arrive()
