@@ -14,7 +14,7 @@ from steunpunt.sim.region.simulate import Report, SeedFailed, run_seeds, simulat
 
 SEEDS = 200
 JOBS = min(os.cpu_count() or 1, 2)
-HARD = ("clones", "killed", "hostile", "thief")
+HARD = ("clones", "restored", "killed", "hostile", "thief")
 
 
 def reports(options: Options, count: int) -> list[Report]:

@@ -154,6 +154,28 @@ def come(town: Town, kiosks: list[str], count: int, within_s: float) -> None:
         world.after(rng.uniform(0, within_s * 1000), citizen.ask)
 
 
+def restored(options: Options, folder: Path, trace: Trace) -> Town:
+    """Case 2: a coordinator is put back to yesterday after it receipted; half of the kiosks rebooted meanwhile."""
+    town = storm.small_town(options.seed, folder, trace, kiosks=3)
+    world, name = town.world, "coordinator 1"
+    kiosks = [kiosk.name for kiosk in world.kiosks()]
+    come(town, kiosks, 1, CASE_S / 6)
+    world.run(CASE_S / 3)
+    yesterday = world.sites[name].machine.disk.image()
+    world.run(120)  # a copy younger than a minute is not told from the ledger itself
+    come(town, kiosks, 5, CASE_S / 3)
+    world.run(CASE_S)
+    if not world.watch.record.receipted:
+        raise Violation("nothing was receipted in time, so there is nothing to lose")
+    world.power_off(name, whole=True)
+    for kiosk in kiosks:
+        if town.rng.random() < 0.5:  # noqa: PLR2004  half of them
+            world.power_cut(kiosk, 30_000.0)
+    world.run(60)
+    world.swap_disk(name, yesterday)
+    return _finish(town)
+
+
 def killed(options: Options, folder: Path, trace: Trace) -> Town:
     """Case 5: a kiosk dies between sealing, commit and sending; three epochs nobody heard arrive in reverse."""
     town = storm.small_town(options.seed, folder, trace, kiosks=2)
@@ -211,6 +233,7 @@ CASES: dict[str, Case] = {
     "small": small,
     "region": region,
     "clones": clones,
+    "restored": restored,
     "killed": killed,
     "hostile": hostile,
     "thief": thief,

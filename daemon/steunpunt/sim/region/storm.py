@@ -74,6 +74,9 @@ class Town:
         tickets = {asked.at: asked.state for kiosk in world.kiosks() for asked in tickets_of(kiosk)}
         if any(state is not TicketState.CLOSED for state in tickets.values()) or not _all_receipted(world):
             return False
+        cases = {Piece(*at) for m in world.coordinators() for at in m.disk.read("SELECT site, eid, n FROM cases")}
+        if tickets.keys() - cases:
+            return False
         return all(_replies_held(machine, tickets) for machine in world.coordinators())
 
 
