@@ -53,7 +53,7 @@ class Report:
 def command_for(options: Options) -> str:
     """Return the command that repeats a run."""
     parts = [f"steunpunt simulate --case {options.case} --seed {options.seed}"]
-    if options.case in ("region", "overload"):
+    if options.case == "region":
         parts.append(f"--sites {options.sites} --hours {options.hours:g} --per-hour {options.per_hour:g}")
         parts += [] if options.storm else ["--no-storm"]
     return " ".join(parts)
