@@ -181,10 +181,10 @@ class CoordinatorEngine:
     ) -> list[Effect]:
         """Send where a site was last heard, in turn by each road; nothing while none is there or the air is full."""
         roads = incoming.roads_of(connection, site)
-        link = replies.reply_link(roads, tries, self._out.up())
-        if link is LinkName.BROKER:
-            return [self._out.by_broker(roads.carrier, lane, payload, "to site")]
-        if link is LinkName.MESH:
+        road = replies.reply_road(roads, tries, self._out.up())
+        if road is not None and road.link is LinkName.BROKER:
+            return [self._out.by_broker(road.carrier, lane, payload, "to site")]
+        if road is not None:
             radio = replies.reply_radio(roads.radio, tries, self.links.radios_up())
             if self._out.fits(connection, radio, lane, len(payload), now_ms):
                 return [self._out.by_radio(connection, radio, lane, payload, "to site", now_ms)]
