@@ -15,7 +15,8 @@ TELL_EVERY = 500
 
 
 @pytest.mark.parametrize(
-    ("case", "share"), [("small", 1.0), ("clones", 0.02), ("restored", 0.02), ("killed", 0.05), ("hostile", 0.02), ("thief", 0.02)]
+    ("case", "share"),
+    [("small", 1.0), ("clones", 0.02), ("restored", 0.02), ("killed", 0.05), ("hostile", 0.02), ("thief", 0.02)],
 )
 def test_storms_by_the_thousand(case: str, share: float) -> None:
     count = max(int(SEEDS * share), 1)
