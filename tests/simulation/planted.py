@@ -1,6 +1,7 @@
-"""Twenty bugs to plant: each is one function changed in memory, as a slip of the hand might have it.
+"""Twenty bugs and more to plant: each is one function changed in memory, as a slip of the hand might have it.
 
-A simulation that cannot see these is worth nothing. What a bug does is said by its name; where it must show, by its case.
+A simulation that cannot see these is worth nothing. What a bug does is said by its name; where it must show, by its
+case.
 """
 
 from collections.abc import Callable, Iterator
@@ -84,7 +85,7 @@ def _hello_once(_says_hello: Function) -> Function:
 
 
 def _taken_is_received(_note_taken: Function) -> Function:
-    def wrong(self: Any, connection: Any, part: Any, now_ms: int) -> None:
+    def wrong(_self: Any, connection: Any, part: Any, now_ms: int) -> None:
         counter = outgoing.counter_of_request(connection, part.message_id)
         if counter is not None:
             outgoing.raise_state(connection, counter, TicketState.RECEIVED, now_ms)
