@@ -19,7 +19,7 @@ from steunpunt.sim.region.watch import Violation, check_all_arrived, check_nonce
 from steunpunt.sim.region.world import Plan, World
 
 STORM_S = 600.0
-CALM_S = 8 * 3600.0
+CALM_S = 4 * 3600.0
 CALM_LOSS = 0.03
 SOME = 0.3
 """A share of what may be or happen, here and there."""

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from steunpunt.ledger import incoming
 from steunpunt.ledger.incoming import Content, Piece
 from steunpunt.ledger.tables import cases, events
-from steunpunt.model import Category, FrameError, SendFrame, SteunpuntError, TicketState
+from steunpunt.model import Category, FrameError, SendFrame, SteunpuntError, TicketState, parse_ticket_number
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.pieces import HeardPiece, parse_pieces
 from steunpunt.sim.mesh import DUTY_CYCLE_MAX_PERCENT
@@ -98,6 +98,12 @@ class Watch:
                 continue
             if self.record.bodies.setdefault((at, fragment), heard.piece.body) != heard.piece.body:
                 raise Violation(f"{machine.name}: epoch {at.eid.hex()} number {at.n} sealed two things")
+
+    def shown(self, machine: Machine, body: dict[str, object]) -> None:
+        """Look at what a screen shows: a ticket is shown after its commit."""
+        parsed = parse_ticket_number(str(body.get("number", "")))
+        if parsed is not None and not machine.disk.read("SELECT 1 FROM tickets WHERE counter = ?", parsed[1]):
+            raise Violation(f"{machine.name}: a ticket was shown that the ledger does not hold")
 
     def took(self, frame: SendFrame) -> None:
         """Note that a next hop that leads somewhere took a packet."""

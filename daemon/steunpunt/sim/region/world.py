@@ -422,6 +422,7 @@ class World:
             case ConfirmFrame(handle):
                 self.brokers.confirm(site.post, handle)
             case ReplyTo(reply, body):
+                self.watch.shown(site.machine, body)
                 self.answers[reply] = body
             case _:  # lamps and buzzers
                 self.counts["panel"] += 1
