@@ -208,6 +208,8 @@ def _keeping_lines(body: Body) -> Iterator[tuple[bool | None, str]]:
         yield False, body["panel_reason"]
     if not body["can_keep"]:
         yield False, "ledger: cannot keep anything; free the disk or replace the card"
+    if body["damaged_log"]:
+        yield False, f"ledger: was damaged, requests may be missing; keep {body['damaged_log']}, replace the card"
 
 
 @main.command("virtual-radio")

@@ -1,7 +1,8 @@
 """Clocks that jump: the wall clock of a running node by libfaketime, and the machine's own between starts.
 
-Nothing is decided by wall time, so a node under a date that leaps by decades accepts, answers and ages as before. Boot time
-never goes back while a machine runs, but each boot begins it anew: what was kept stays in order, and no age is negative.
+Nothing is decided by wall time, so a node under a date that leaps by decades accepts, answers and ages as before. Boot
+time never goes back while a machine runs, but each boot begins it anew: what was kept stays in order, and no age is
+negative.
 """
 
 import itertools
@@ -18,7 +19,11 @@ from tests.crash.place import Citizens, Region, Site
 from tests.crash.report import Outcome
 from tests.fakes.sites import Clock, answer_in, help_form, new_ledger
 
-LIBRARIES = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib*/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1")
+LIBRARIES = (
+    "/usr/lib/*/faketime/libfaketime.so.1",
+    "/usr/lib*/faketime/libfaketime.so.1",
+    "/usr/lib/faketime/libfaketime.so.1",
+)
 WALL_S_MAX = 40 * 365 * 86_400
 BOOT_MS_MAX = 90 * 86_400_000
 JUMPS_PER_TICKET = 4
@@ -72,11 +77,13 @@ def jump_walls(region: Region, folder: Path, jumps: int, rng: random.Random) -> 
     environment = faked(faketime, date)
     if not follows(environment, date):
         return Outcome(name, skipped="libfaketime moves no dates here")
-    with kiosk.node(**environment) as process:
+    with kiosk.node(environment=environment) as process:
         if not kiosk.await_ready(process):
             return Outcome(name, faults=[f"the node does not start: {kiosk.log[-300:]}"])
         tickets, faults = _live_through(kiosk, date, jumps, rng)
-    return Outcome(name, f"{jumps} jumps of up to 40 years, {tickets} tickets, each age true to {AGE_S_OFF_MAX} s", faults)
+    return Outcome(
+        name, f"{jumps} jumps of up to 40 years, {tickets} tickets, each age true to {AGE_S_OFF_MAX} s", faults
+    )
 
 
 def _live_through(kiosk: Site, date: Path, jumps: int, rng: random.Random) -> tuple[int, list[str]]:

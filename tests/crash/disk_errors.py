@@ -14,7 +14,13 @@ from tests.crash.kiosk_kills import RUNNING, RUNNING_EACH, Run, Scene, judge, ma
 from tests.crash.place import Region
 from tests.crash.report import Outcome, tell
 
-FAULTS = (("pwrite64", "EIO"), ("pwrite64", "ENOSPC"), ("pwrite64", "EROFS"), ("fdatasync", "EIO"), ("fdatasync", "ENOSPC"))
+FAULTS = (
+    ("pwrite64", "EIO"),
+    ("pwrite64", "ENOSPC"),
+    ("pwrite64", "EROFS"),
+    ("fdatasync", "EIO"),
+    ("fdatasync", "ENOSPC"),
+)
 WIDTHS = (1, 6, None)
 """How many calls in a row fail; None: all from then on."""
 CALLS = {"pwrite64": 290, "fdatasync": 40}
@@ -93,5 +99,3 @@ def measure(region: Region, folder: Path, runs: int) -> list[Outcome]:
         f"{tally.refusals['cannot_keep']} forms refused with `cannot_keep`, {tally.not_started} starts refused"
     )
     return [Outcome("EIO, ENOSPC, EROFS by strace", figures, tally.faults)]
-
-
