@@ -14,8 +14,8 @@ from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
 
-from steunpunt.configwords import EXAMPLES, FORMS
-from steunpunt.model import COORDINATOR_ID_MAX, ConfigError, Role
+from steunpunt.configwords import EXAMPLES, FORMS, line_of, plain
+from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 SiteId = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -33,6 +33,8 @@ READER_USER = "reader"
 """The broker's user for integrators, who may write nothing."""
 INTEGRATOR_USER = "integrator"
 """The broker's user who may also publish for the mesh; exists only where ``[broker.downlink]`` is on."""
+RADIOS_MAX = 8
+"""Radios of one coordinator."""
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
 SectionT = TypeVar("SectionT", bound="Section")
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
@@ -103,6 +105,13 @@ class Radio(Section, frozen=True, kw_only=True):
     channel_key_file: FileName | None = None
     """The private channel's key (``steunpunt keys``); ``None`` leaves the radio's key as it is."""
     position: Position | None = None
+
+
+class ExtraRadio(Radio, frozen=True, kw_only=True):
+    """One more radio of a coordinator, such as on another hill; with all the keys of ``[radio]``."""
+
+    name: SlugName
+    """What status, metrics and ledger call it."""
 
 
 class Bridge(Section, frozen=True, kw_only=True):
@@ -216,6 +225,13 @@ class Config(Section, frozen=True, kw_only=True):
     panel: Panel | None = None
     point: tuple[Point, ...] = ()
     """The region's points by name, for the desk; a case of a point that is not listed shows its number."""
+    extra_radio: tuple[ExtraRadio, ...] = ()
+
+    @property
+    def radios(self) -> dict[str, Radio]:
+        """The site's radios by name, the one in ``[radio]`` first; empty when it has none."""
+        main = {} if self.radio.kind == "none" else {MAIN_RADIO: self.radio}
+        return main | {extra.name: extra for extra in self.extra_radio}
 
 
 def load(path: Path) -> Config:
@@ -223,7 +239,7 @@ def load(path: Path) -> Config:
     text = _read(path)
     config = _decode(path, text)
     for key, problem in _contradictions(config):
-        raise ConfigError(f"{path}:{_line_of(text, key)}: {problem}")
+        raise ConfigError(f"{path}:{line_of(text, key)}: {problem}")
     return _absolute(config, path.resolve().parent)
 
 
@@ -270,7 +286,7 @@ def _explain(path: Path, text: str, message: str) -> str:
     missing = re.search(r"missing required field `([^`]*)`", what)
     found = unknown or missing
     key = f"{section}.{found[1]}".strip(".") if found else section
-    at = f"{path}:{_line_of(text, section if missing else key)}"
+    at = f"{path}:{line_of(text, section if missing else key)}"
     if unknown:
         return f"{at}: unknown key `{key}`; known here: {', '.join(_known(section))}; correct or delete it"
     if missing:
@@ -285,23 +301,18 @@ def _expectation(what: str, key: str) -> str:
         choices = list(Role) if annotation is Role else get_args(annotation)
         return f"expected one of {', '.join(choices)}, got {what.rpartition(' value ')[2]}"
     if "matching regex" in what:
-        return f"expected {FORMS[_plain(key)]}"
+        return f"expected {FORMS[plain(key)]}"
     return what[:1].lower() + what[1:]
 
 
 def _example(key: str) -> str:
-    return EXAMPLES[_plain(key)]
-
-
-def _plain(key: str) -> str:
-    """Drop the number of a repeated section: ``panel.button[1].name`` is ``panel.button.name``."""
-    return re.sub(r"\[\d+\]", "", key)
+    return EXAMPLES[plain(key)]
 
 
 def _type_of(key: str) -> object:
     """Return the annotation of a dotted key; of the whole file for the empty key."""
     annotation: object = Config
-    for part in _plain(key).split(".") if key else []:
+    for part in plain(key).split(".") if key else []:
         annotation = next(f.type for f in msgspec.structs.fields(_struct_of(annotation)) if f.name == part)
     return annotation
 
@@ -318,29 +329,10 @@ def _struct_of(annotation: object) -> type[msgspec.Struct]:
     raise TypeError(f"{annotation!r} holds no section")
 
 
-def _line_of(text: str, key: str) -> int:
-    """Return the best line number for a dotted key: the key inside its section, else the section, else 1."""
-    index = re.search(r"\[(\d+)\]", key)
-    passed_over = int(index[1]) if index else 0
-    *sections, leaf = _plain(key).split(".")
-    wanted = ".".join(sections)
-    current, best = "", 1
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*(\[\[?)\s*([\w.\-]+)\s*\]", line)
-        if header:
-            current = header[2]
-            if current in (wanted, _plain(key)) and header[1] == "[[" and passed_over:
-                passed_over, current = passed_over - 1, "an earlier one"
-            elif current in (wanted, _plain(key)):
-                best = number
-        elif current == wanted and re.match(rf"\s*{re.escape(leaf)}\s*=", line):
-            return number
-    return best
-
-
 def _contradictions(config: Config) -> list[tuple[str, str]]:
     """Return what is wrong between keys that are each well-formed, each with the key it is about."""
-    return [*_site_problems(config), *_point_problems(config), *_link_problems(config), *_panel_problems(config)]
+    problems = (_site_problems, _point_problems, _radio_problems, _link_problems, _panel_problems)
+    return [found for about in problems for found in about(config)]
 
 
 def _site_problems(config: Config) -> Iterator[tuple[str, str]]:
@@ -379,13 +371,47 @@ def _point_problems(config: Config) -> Iterator[tuple[str, str]]:
             yield f"point[{index}].id", f"point: id {number} is listed twice; each point has its own"
 
 
+def _radio_problems(config: Config) -> Iterator[tuple[str, str]]:
+    extra = {f"extra_radio[{index}]": radio for index, radio in enumerate(config.extra_radio)}
+    for section, radio in {"radio": config.radio, **extra}.items():
+        for key, most in (("channel", 11), ("long_name", 39), ("short_name", 4)):  # the firmware counts bytes
+            size = len((getattr(radio, key) or "").encode())
+            if size > most:
+                mend = f"a radio takes {most}; write less, é counts as two"
+                yield f"{section}.{key}", f"{plain(section)}.{key} has {size} bytes and {mend}"
+        if radio.kind == "serial" and not radio.path:
+            missing = f'{plain(section)}.path is missing for kind = "serial"; add {_example("radio.path")}'
+            yield f"{section}.path", missing
+    if extra:
+        yield from _extra_radio_problems(config)
+
+
+def _extra_radio_problems(config: Config) -> Iterator[tuple[str, str]]:
+    if config.site.role is not Role.COORDINATOR:
+        yield "extra_radio[0].name", "extra_radio: a kiosk has one radio; delete these sections"
+    if config.radio.kind == "none":
+        yield "radio.kind", "radio.kind is none, but there is an extra_radio; write that one under [radio]"
+    names, places = [MAIN_RADIO], [_place_of(config.radio)]
+    for index, radio in enumerate(config.extra_radio):
+        section, place = f"extra_radio[{index}]", _place_of(radio)
+        if index >= RADIOS_MAX - 1:
+            yield f"{section}.name", f"extra_radio: a coordinator has at most {RADIOS_MAX} radios in all; delete one"
+        if radio.kind == "none":
+            yield f"{section}.kind", "extra_radio.kind is none; write what radio it is, or delete the section"
+        if radio.name in names:
+            yield f"{section}.name", f"extra_radio: the name {radio.name} is taken; choose another one"
+        if place in places:
+            yield f"{section}.kind", f"extra_radio: two radios are at {place}; each section has a radio of its own"
+        names.append(radio.name)
+        places.append(place)
+
+
+def _place_of(radio: Radio) -> str:
+    host = "127.0.0.1" if radio.host == "localhost" else radio.host
+    return radio.path if radio.kind == "serial" else f"{host}:{radio.port}"
+
+
 def _link_problems(config: Config) -> Iterator[tuple[str, str]]:
-    for key, most in (("channel", 11), ("long_name", 39), ("short_name", 4)):  # the firmware counts bytes
-        size = len((getattr(config.radio, key) or "").encode())
-        if size > most:
-            yield f"radio.{key}", f"radio.{key} has {size} bytes and a radio takes {most}; write less, é counts as two"
-    if config.radio.kind == "serial" and not config.radio.path:
-        yield "radio.path", f'radio.path is missing for kind = "serial"; add {_example("radio.path")}'
     if config.radio.kind == "none" and not config.broker.enabled:
         yield (
             "radio.kind",
@@ -443,6 +469,8 @@ def _absolute(section: SectionT, folder: Path) -> SectionT:
         value = getattr(section, field.name)
         if isinstance(value, Section):
             changes[field.name] = _absolute(value, folder)
+        elif isinstance(value, tuple):
+            changes[field.name] = tuple(_absolute(each, folder) for each in value)
         elif isinstance(value, str) and value and _is_path(section, field.name):
             changes[field.name] = str(folder / value)
     return msgspec.structs.replace(section, **changes)

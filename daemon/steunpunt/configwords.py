@@ -1,9 +1,14 @@
-"""Words of the config's errors: what form a key has, and an example to write. Tests hold each against the structs."""
+"""Words of the config's errors: what form a key has, an example to write, and where it stands.
 
+Tests hold each word against the structs.
+"""
+
+import re
 from typing import Final
 
+_SLUG = "1 to 31 of a-z, 0-9 and -"
 _FORM_OF_NAME = "1 to 80 characters on one line, without spaces around them"
-FORMS: Final = {
+_FORMS = {
     "site.name": _FORM_OF_NAME,
     "site.place": _FORM_OF_NAME,
     "point.name": _FORM_OF_NAME,
@@ -16,9 +21,9 @@ FORMS: Final = {
     "radio.short_name": "1 to 4 characters without spaces",
     "broker.mesh_root": "1 to 60 characters without #, + or spaces",
     "broker.homeassistant.discovery_prefix": "1 to 60 characters without #, + or spaces",
-    "panel.button.name": "1 to 31 of a-z, 0-9 and -",
+    "panel.button.name": _SLUG,
 }
-EXAMPLES: Final = {
+_EXAMPLES = {
     "site": "a section [site]",
     "site.role": 'role = "kiosk"',
     "site.id": "id = 47",
@@ -94,3 +99,44 @@ EXAMPLES: Final = {
     "panel.button.lamp_pin": "lamp_pin = 27",
     "panel.button.cancel_s": "cancel_s = 30",
 }
+
+
+def _of_extra_radio(words: dict[str, str]) -> dict[str, str]:
+    """Say of an ``[[extra_radio]]`` what is said of ``[radio]``: it has the same keys."""
+    return {f"extra_{key}": text for key, text in words.items() if key.startswith("radio.")}
+
+
+FORMS: Final = _FORMS | _of_extra_radio(_FORMS) | {"extra_radio.name": _SLUG}
+EXAMPLES: Final = (
+    _EXAMPLES
+    | _of_extra_radio(_EXAMPLES)
+    | {
+        "extra_radio": "a section [[extra_radio]]",
+        "extra_radio.name": 'name = "north"',
+        "extra_radio.position": "a section [extra_radio.position]",
+    }
+)
+
+
+def plain(key: str) -> str:
+    """Drop the number of a repeated section: ``panel.button[1].name`` is ``panel.button.name``."""
+    return re.sub(r"\[\d+\]", "", key)
+
+
+def line_of(text: str, key: str) -> int:
+    """Return the best line number for a dotted key: the key inside its section, else the section, else 1."""
+    repeated = re.match(r"([\w.\-]+)\[(\d+)\]", key)
+    array, passed_over = (repeated[1], int(repeated[2])) if repeated else ("", 0)
+    *sections, leaf = plain(key).split(".")
+    wanted = ".".join(sections)
+    current, best, headers = "", 1, 0
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*(\[\[?)\s*([\w.\-]+)\s*\]", line)
+        if header:
+            headers += header[1] == "[[" and header[2] == array
+            current = header[2] if not array or headers == passed_over + 1 else "another one"
+            if current in (wanted, plain(key)):
+                best = number
+        elif current == wanted and re.match(rf"\s*{re.escape(leaf)}\s*=", line):
+            return number
+    return best

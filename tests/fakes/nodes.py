@@ -6,7 +6,8 @@ from pathlib import Path
 from steunpunt import config, keymaking
 from steunpunt.links.broker import BrokerLink
 from steunpunt.links.mesh import MeshLink
-from steunpunt.model import LinkName, Role, SendFrame, SteunpuntError
+from steunpunt.model import MAIN_RADIO, Role, SendFrame, SteunpuntError
+from steunpunt.node.links import SiteLinks
 from steunpunt.node.loop import Node
 from tests.fakes.sites import new_ledger
 
@@ -70,7 +71,7 @@ class BoxedNode:
         self.node = Node(kiosk_config(folder))
         self.node._open()
         self.mesh, self.broker = MeshBox(), BrokerBox()
-        self.node._links = {LinkName.MESH: self.mesh, LinkName.BROKER: self.broker}
+        self.node._links = SiteLinks({MAIN_RADIO: self.mesh}, self.broker, self.node._inbox.put)
         self.node._panel = None
 
     def turn_inbox(self) -> None:

@@ -17,6 +17,7 @@ from steunpunt.engine.accepting import form_key
 from steunpunt.engine.common import Entropy
 from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.facts import Facts
 from steunpunt.ledger import tables
 from steunpunt.ledger.desk import Case, Desk
 from steunpunt.ledger.migrate import migrate
@@ -63,6 +64,12 @@ class Clock:
 
     def advance_s(self, seconds: float) -> None:
         self.boot_ms += round(seconds * 1000)
+
+
+def noise(characters: int, seed: int = 1) -> str:
+    """Return a text that no method makes shorter, for tests of long packets."""
+    rng = random.Random(seed)
+    return "".join(chr(rng.randrange(0x2200, 0x2300)) for _ in range(characters))
 
 
 def seeded(seed: int) -> random.Random:
@@ -176,10 +183,12 @@ class KioskSite(_Site):
 
 
 class CoordinatorSite(_Site):
-    """A coordinator, with its desk."""
+    """A coordinator, with its desk; after another key file was put in place, ``restart`` begins with it."""
+
+    keys = coordinator_keys()
 
     def _start(self) -> None:
-        self.engine = CoordinatorEngine(self.ledger, coordinator_keys(), LEDGER_KEY, 1, self.entropy)
+        self.engine = CoordinatorEngine(self.ledger, self.keys, LEDGER_KEY, 1, self.entropy)
         self.desk = Desk(self.path, LEDGER_KEY, self.rng.randbytes, self.clock.read)
 
     @property
@@ -192,8 +201,12 @@ class CoordinatorSite(_Site):
 
 
 def help_form(token: str, text: str = "Wij hebben water nodig", **fields: Any) -> HelpSubmitted:
-    form = HelpSubmitted(token, Category.SUPPLIES, False, 3, text, "", "nl", object())  # noqa: FBT003  no life threat
-    return dataclasses.replace(form, **fields)
+    """A form as the page sends it; ``fields`` are the form's own or those of its facts."""
+    own = {field.name for field in dataclasses.fields(HelpSubmitted)}
+    facts = Facts(**{"people": 3} | {name: value for name, value in fields.items() if name not in own})
+    form = HelpSubmitted(token, Category.SUPPLIES, life_threat=False, text=text, language="nl", facts=facts)
+    own_fields: dict[str, Any] = {"reply": object()} | {name: fields[name] for name in fields if name in own}
+    return dataclasses.replace(form, **own_fields)
 
 
 def more_form(

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from steunpunt import keyfiles
 from steunpunt.control import Client
+from steunpunt.facts import Facts
 from steunpunt.ledger import incoming
 from steunpunt.ledger.desk import CaseEvent
 from steunpunt.ledger.incoming import Content, NewCase, Piece
@@ -46,7 +47,7 @@ def fixture_passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(name="desk")
 def fixture_desk() -> MemoryDesk:
     return MemoryDesk(
-        replace(CASE, id=1, number="47-1", lane=Lane.OTHER, age_s=9000, text="dekens", people=14),
+        replace(CASE, id=1, number="47-1", lane=Lane.OTHER, age_s=9000, text="dekens", facts=Facts(people=14)),
         replace(CASE, id=2, number="52-4", site=52, lane=Lane.LIFE_THREAT, life_threat=True, category=Category.MEDICAL),
         replace(CASE, id=3, number="61-2", site=61, lane=Lane.URGENT, category=Category.BUTTON, presses=3),
     )
@@ -186,7 +187,7 @@ def test_a_closed_case_with_news_is_among_the_open_ones(person: FlaskClient, des
 
 
 def test_what_citizens_write_is_text_and_nothing_else(person: FlaskClient, desk: MemoryDesk) -> None:
-    desk.held[1] = replace(desk.held[1], text="<script>alert(1)</script>", callback='"><img src=x>')
+    desk.held[1] = replace(desk.held[1], text="<script>alert(1)</script>", facts=Facts(callback='"><img src=x>'))
     for path in ("/desk/", "/desk/stand", "/desk/melding/1"):
         page = person.get(path).text
         assert "<script>alert" not in page
@@ -338,6 +339,18 @@ def test_the_desk_says_which_link_of_its_own_node_is_down(
         assert told in page
 
 
+def test_the_desk_says_that_one_of_several_radios_is_down(tmp_path: Path, person: FlaskClient) -> None:
+    node = FakeNode(tmp_path / "no-node.sock")
+    node.status["radios"] = {"main": {"up": True}, "hill": {"up": False}}
+    told = [person.get(path).text for path in DESK_PAGES]
+    node.status["links"] = {"mesh": {"up": False}, "broker": {"up": True}}
+    all_down = person.get("/desk/").text
+    node.close()
+    assert [page.count("Een van de radio&#39;s werkt niet. Waarschuw de technicus.") for page in told] == [1, 1, 1]
+    assert "De radio werkt niet." in all_down
+    assert "Een van de radio" not in all_down, "one word on the mesh is enough"
+
+
 def test_the_desk_says_that_its_node_does_not_answer(person: FlaskClient) -> None:
     for path in DESK_PAGES:
         assert "Deze computer ontvangt en verstuurt nu niets. Waarschuw de technicus." in person.get(path).text
@@ -365,9 +378,8 @@ def begin_ledger(path: Path) -> None:
     content = Content(
         category=1,
         life_threat=True,
-        people=2,
         text="zij valt weg",
-        callback="hier",
+        facts=Facts(people=2, callback="hier"),
         language="nl",
         verify=bytes(16),
         answer=bytes(16),

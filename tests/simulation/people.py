@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.desk import Case
 from steunpunt.model import Category, HelpSubmitted, SenderFunction, SupplementCode, TicketState, TokenCode
-from steunpunt.protocol import messages, packets, tickets
+from steunpunt.protocol import answers, tickets
+from steunpunt.protocol.answerbody import unpack_answer
 from tests.fakes.sites import counter_of, help_form, more_form
 from tests.simulation.region import Region
 
@@ -65,7 +66,7 @@ class Citizen:
         assert salt is not None
         key = tickets.unlock(tickets.stretch(self.secret, salt).key, kiosk.ticket(self.number).answer_locked)
         sealed = outgoing.answers_of(kiosk.ledger.connection, counter_of(self.number))
-        return [messages.unpack_answer(packets.open_answer(packet, key))[1] for packet, _ in sealed]
+        return [unpack_answer(answers.open_answer(packet, key)).text for packet, _ in sealed]
 
 
 @dataclass

@@ -26,7 +26,8 @@ from steunpunt.model import (
     SendOutcome,
     TicketState,
 )
-from steunpunt.protocol.packets import Kind, kind_of, parse_piece
+from steunpunt.protocol.packets import Kind, kind_of
+from steunpunt.protocol.pieces import parse_piece
 from tests.fakes.region_keys import COORDINATOR
 from tests.fakes.sites import (
     BRIDGE_DOWN,

@@ -18,8 +18,8 @@ EXAMPLES = Path(__file__).parents[2] / "config"
 
 FULL = """\
 [site]
-role = "kiosk"
-id = 47
+role = "coordinator"
+id = 1
 name = "Buurthuis"
 place = "Kerkplein 1"
 
@@ -117,6 +117,48 @@ place = "Kerkplein 1"
 id = 48
 name = "Sporthal"
 place = "Kerkplein 2"
+
+[[extra_radio]]
+name = "tower"
+kind = "tcp"
+host = "192.0.2.7"
+port = 4403
+path = "radio"
+node = "!a1b2c3d5"
+channel = "serial"
+hop_limit = 3
+region = "EU_868"
+preset = "LONG_FAST"
+role = "CLIENT"
+long_name = "Toren"
+short_name = "TRN"
+channel_key_file = "channel.key"
+
+[extra_radio.position]
+latitude = 50.8514
+longitude = 5.691
+altitude_m = 49
+
+[[extra_radio]]
+name = "hill"
+kind = "tcp"
+host = "192.0.2.8"
+port = 4403
+path = "radio"
+node = "!a1b2c3d5"
+channel = "serial"
+hop_limit = 3
+region = "EU_868"
+preset = "LONG_FAST"
+role = "CLIENT"
+long_name = "Toren"
+short_name = "TRN"
+channel_key_file = "channel.key"
+
+[extra_radio.position]
+latitude = 50.8514
+longitude = 5.691
+altitude_m = 49
 """
 
 
@@ -146,10 +188,10 @@ REQUIRED = [key for key, field in KEYS.items() if field.required]
 def line_in(text: str, key: str) -> int:
     """Find a key's line in FULL by a road of its own: the Nth header, then the first such key below it."""
     section, _, leaf = key.rpartition(".")
-    plain = section.removesuffix("[1]")
+    plain = re.sub(r"\[\d\]", "", section)
     lines = text.splitlines()
     headers = [number for number, line in enumerate(lines) if line.strip("[]") == plain and line.startswith("[")]
-    start = headers[-1]
+    start = headers[0 if "[0]" in section else -1]
     return next(n for n, line in enumerate(lines[start:], start + 1) if line.startswith(f"{leaf} ="))
 
 
@@ -178,7 +220,7 @@ def refusal(folder: Path, text: str) -> str:
 
 
 def test_the_full_file_is_right_and_holds_every_key(tmp_path: Path) -> None:
-    assert config.load(written(tmp_path, FULL)).site.id == 47
+    assert config.load(written(tmp_path, FULL)).site.id == 1
     for key in KEYS:
         line_in(FULL, key)
 
@@ -218,7 +260,7 @@ def test_only_these_keys_take_any_value() -> None:
 @pytest.mark.parametrize("key", REQUIRED)
 def test_a_key_left_out(key: str, tmp_path: Path) -> None:
     message = refusal(tmp_path, replaced(key, None))
-    section = key.rpartition(".")[0].removesuffix("[1]")
+    section = key.rpartition(".")[0].replace("[1]", "")
     header = max(n for n, line in enumerate(FULL.splitlines(), 1) if line.strip("[]") == section)
     assert re.match(rf"{header}: key `{re.escape(key)}` is missing; add {key.rpartition('.')[2]} = ", message), message
 
@@ -231,7 +273,7 @@ def test_a_key_misspelt(key: str, tmp_path: Path) -> None:
     lines[line - 1] = lines[line - 1].replace(leaf, f"{leaf}x", 1)
     message = refusal(tmp_path, "\n".join(lines))
     if KEYS[key].required:  # msgspec may name the missing one first; both name the section
-        assert f"{section}." in message
+        assert f"{section}." in message or f"{section.partition('[')[0]}[" in message
     else:
         assert message.startswith(f"{line}: unknown key `{section}.{leaf}x`; known here: ")
         assert re.search(rf"known here: .*\b{leaf}\b", message)
@@ -318,11 +360,10 @@ def test_a_folder_is_no_config(tmp_path: Path) -> None:
 def test_a_byte_order_mark_from_windows_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "site.toml"
     path.write_bytes(b"\xef\xbb\xbf" + FULL.replace("\n", "\r\n").encode())
-    assert config.load(path).site.id == 47
+    assert config.load(path).site.id == 1
 
 
-def kiosk(*changes: tuple[str, str | None]) -> str:
-    text = FULL
+def changed(text: str, *changes: tuple[str, str | None]) -> str:
     for key, value in changes:
         lines = text.splitlines()
         lines[line_in(FULL, key) - 1] = "" if value is None else f"{key.rpartition('.')[2]} = {value}"
@@ -330,6 +371,13 @@ def kiosk(*changes: tuple[str, str | None]) -> str:
     return text
 
 
+def kiosk(*changes: tuple[str, str | None]) -> str:
+    """Give the full file as a kiosk's, which has one radio."""
+    alone = FULL[: FULL.index("\n[[extra_radio]]")]
+    return changed(alone, ("site.role", '"kiosk"'), ("site.id", "47"), *changes)
+
+
+FIRST_NAME = "extra_radio[0].name"
 COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
 
 
@@ -353,6 +401,18 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
         (kiosk(("broker.region_listener.port", "1883")), "broker.region_listener.port", "and broker.port are both"),
         (kiosk(("broker.host", '"localhost"'), ("web.port", "1883")), "web.port", "give one of them another port"),
         (kiosk(("point.id", "15")), "point.id", "id 15 is a coordinator's; write the kiosk's site.id, 16 or higher"),
+        (changed(FULL, ("site.role", '"kiosk"'), ("site.id", "47")), FIRST_NAME, "a kiosk has one radio"),
+        (changed(FULL, ("radio.kind", '"none"')), "radio.kind", "write that one under [radio]"),
+        (changed(FULL, ("extra_radio[1].kind", '"none"')), "extra_radio[1].kind", "write what radio it is"),
+        (changed(FULL, ("extra_radio[1].name", '"main"')), "extra_radio[1].name", "the name main is taken"),
+        (changed(FULL, ("extra_radio[1].name", '"tower"')), "extra_radio[1].name", "the name tower is taken"),
+        (
+            changed(FULL, ("extra_radio[1].host", '"localhost"')),
+            "extra_radio[1].kind",
+            "two radios are at 127.0.0.1:4403",
+        ),
+        (changed(FULL, ("extra_radio[1].channel", '"ééééééé"')), "extra_radio[1].channel", "a radio takes 11"),
+        (changed(FULL, ("extra_radio[1].kind", '"serial"'), ("extra_radio[1].path", None)), None, "path is missing"),
     ],
 )
 def test_keys_that_contradict_each_other(text: str, line_of: str | None, says: str, tmp_path: Path) -> None:
@@ -363,6 +423,23 @@ def test_keys_that_contradict_each_other(text: str, line_of: str | None, says: s
         assert line == line_in(FULL, line_of)
     else:
         assert text.splitlines()[line - 1].startswith("["), "the section where it has to be added or changed"
+
+
+def test_a_coordinator_has_its_radios_by_name_and_not_too_many(tmp_path: Path) -> None:
+    loaded = config.load(written(tmp_path, FULL))
+    assert list(loaded.radios) == ["main", "tower", "hill"]
+    assert [radio.host for radio in loaded.radios.values()] == ["127.0.0.1", "192.0.2.7", "192.0.2.8"]
+    assert loaded.radios["hill"].channel_key_file == str(tmp_path / "channel.key")
+    one = '\n[[extra_radio]]\nname = "{0}"\nkind = "tcp"\nport = {0}\n'
+    most = FULL + "".join(one.format(number) for number in range(1, config.RADIOS_MAX - 2))
+    assert len(config.load(written(tmp_path, most)).radios) == config.RADIOS_MAX
+    message = refusal(tmp_path, most + one.format(99))
+    assert f"at most {config.RADIOS_MAX} radios" in message
+    assert int(message.partition(":")[0]) == most.count("\n") + 3
+
+
+def test_a_site_without_a_radio_has_none_by_name(tmp_path: Path) -> None:
+    assert config.load(written(tmp_path, kiosk(("radio.kind", '"none"')))).radios == {}
 
 
 def test_a_coordinator_needs_no_more_than_it_has(tmp_path: Path) -> None:

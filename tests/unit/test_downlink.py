@@ -1,6 +1,7 @@
 """What integrators may send into the mesh: the firmware's forms and pauses, so much air, never ours or before ours."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,6 +95,16 @@ def test_our_own_uplink_is_no_request(downlink: Downlink) -> None:
     assert downlink.read(JSON_TOPIC, text(sender=node_name(GATEWAY))) is None
     assert downlink.read(ENVELOPE_TOPIC, envelope(gateway_id=node_name(GATEWAY))) is None
     assert downlink.counts["echoes"] == 2
+
+
+def test_what_another_radio_of_the_site_published_is_no_request(downlink: Downlink) -> None:
+    siblings: set[str] = set()
+    first, second = (Downlink("msh/EU_868", "serial", 3, 36, siblings) for _ in range(2))
+    first.prepared(RADIO)
+    second.prepared(replace(RADIO, node_num=0x55, radio="hill"))
+    for payload, topic in ((text(sender="!00000055"), JSON_TOPIC), (envelope(gateway_id="!00000055"), ENVELOPE_TOPIC)):
+        assert first.read(topic, payload) is None
+        assert downlink.read(topic, payload) is not None, "to a radio of another site it is one"
 
 
 @pytest.mark.parametrize(

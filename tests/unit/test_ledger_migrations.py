@@ -50,9 +50,27 @@ def revision(path):
     finally:
         connection.close()
 
+first = sys.argv[2] if len(sys.argv) > 2 else None
+
+def rows(path):
+    connection = real(path)
+    try:
+        return connection.execute("SELECT site, mesh_ms, broker_ms, carrier FROM sites").fetchall()
+    finally:
+        connection.close()
+
+def begun(path):  # a ledger of older software, with a site in it
+    migrate(path, first)
+    connection = real(path)
+    connection.execute("INSERT INTO sites (site, mesh_ms, broker_ms, carrier) VALUES (47, 10, 20, 47)")
+    connection.commit()
+    connection.close()
+
 number, whole = 0, False
 while not whole:
     path = folder / f"{number}.db"
+    if first is not None:
+        begun(path)
     child = os.fork()
     if child == 0:
         killed_at(number)
@@ -60,9 +78,10 @@ while not whole:
         os._exit(0)
     whole = os.waitpid(child, 0)[1] == 0
     before = revision(path)
-    assert before in (None, [(HEAD_REVISION,)]), (number, before)
+    assert before in (None if first is None else [(first,)], [(HEAD_REVISION,)]), (number, before)
     migrate(path)
     assert revision(path) == [(HEAD_REVISION,)], number
+    assert first is None or rows(path) == [(47, 10, 20, 47)], number
     number += 1
 print(number)
 """
@@ -81,16 +100,22 @@ def test_the_revision_known_to_the_program_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD_REVISION
 
 
-def test_a_migration_killed_at_any_statement_is_done_whole_by_the_next(tmp_path: Path) -> None:
+REVISIONS = [None, *sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))[:-1]]
+"""Where a migration may begin: with no ledger, or with one of any older software."""
+
+
+@pytest.mark.parametrize("first", REVISIONS)
+def test_a_migration_killed_at_any_statement_is_done_whole_by_the_next(first: str | None, tmp_path: Path) -> None:
+    begin = [] if first is None else [first]
     result = subprocess.run(
-        [sys.executable, "-c", KILL_AT_EACH_STATEMENT, str(tmp_path)],
+        [sys.executable, "-c", KILL_AT_EACH_STATEMENT, str(tmp_path), *begin],
         capture_output=True,
         text=True,
         check=False,
         timeout=100,
     )
     assert result.returncode == 0, result.stderr
-    assert int(result.stdout) > 15
+    assert int(result.stdout) > (15 if first is None else 5)
 
 
 def test_preparing_makes_the_folder_and_the_ledger_and_then_does_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import msgspec
 import pytest
 
 from steunpunt.bridge.report import GAP_MS
-from steunpunt.config import Broker, Downlink, HomeAssistant
+from steunpunt.config import Broker, Downlink, ExtraRadio, HomeAssistant, Radio
 from steunpunt.model import (
+    MAIN_RADIO,
     DownlinkHeard,
     Lane,
     LinkChanged,
@@ -26,7 +28,7 @@ from steunpunt.node.loop import DESK_POLL_S
 from steunpunt.wire import mesh_pb2, portnums_pb2, set_sender
 from tests.fakes.nodes import BoxedNode, kiosk_config
 
-RADIO = RadioPrepared(0xA1B2C3D4, ("", "serial"), "LONG_FAST", "2.7.26", ((0x11223344, "Kerkplein"),))
+RADIO = RadioPrepared(0xA1B2C3D4, ("", "serial"), "LONG_FAST", "2.7.26", long_names=((0x11223344, "Kerkplein"),))
 SEND, ERROR = "msh/EU_868/2/json/mqtt/", "steunpunt/v1/47/error"
 ON = Broker(downlink=Downlink(), homeassistant=HomeAssistant())
 
@@ -130,6 +132,52 @@ def test_error_messages_are_limited_and_counted(integrators: Integrators, told: 
     assert integrators.counters()["downlink_errors_held_back"] == 5
     ask(integrators, ERRORS_MS, payload=b"{}")
     assert len(told.errors()) == ERRORS_MAX + 1
+
+
+def test_each_radio_sends_what_is_asked_of_it_from_an_hour_of_its_own(tmp_path: Path, told: Told) -> None:
+    extra = ExtraRadio(name="hill", kind="tcp", port=4404)
+    config = msgspec.structs.replace(kiosk_config(tmp_path), broker=ON, radio=Radio(kind="tcp"), extra_radio=(extra,))
+    made = Integrators(config, told, lambda: 0.0)
+    other = replace(RADIO, node_num=0x55, radio="hill")
+    of_other = json.dumps({"from": other.node_num, "type": "sendtext", "payload": "hallo"}).encode()
+    assert ask(made) is None
+    assert told_codes(made, told) == ["no_radio"]
+    made.prepared(other)
+    frame = ask(made, payload=of_other)
+    assert frame is not None
+    assert frame.radio == "hill"
+    assert ask(made) is None, "that radio has not been reached yet"
+    made.prepared(RADIO)
+    first = ask(made)
+    assert first is not None
+    assert first.radio == MAIN_RADIO, "the other's text a moment ago is not its"
+    air_ms = made.air_ms(0, "hill")
+    assert air_ms > 0
+    assert made.air_ms(0) == 2 * air_ms
+    assert made.ended(SendEnded(LinkName.MESH, frame.attempt_id, SendOutcome.REFUSED, "", radio="hill"), 0)
+    assert (made.air_ms(0, "hill"), made.air_ms(0, MAIN_RADIO)) == (0, air_ms)
+    assert ask(made, payload=of_other.replace(b"85", b"86")) is None
+    assert told_codes(made, told)[-1] == "wrong_from"
+
+
+def told_codes(made: Integrators, told: Told) -> list[str]:
+    made.broker_up()
+    return [error["error"] for error in told.errors()]
+
+
+def test_channels_are_called_by_the_radio_that_heard_them(tmp_path: Path, told: Told) -> None:
+    config = msgspec.structs.replace(kiosk_config(tmp_path), broker=ON)
+    made = Integrators(config, told, lambda: 0.0)
+    made.broker_up()
+    told.messages.clear()
+    for number, title in ((1, "Dorp"), (2, "Stad")):
+        made.prepared(replace(RADIO, node_num=number, channel_names=(title,), radio=title.lower()))
+    for number in (1, 2):
+        made.packet(replace(heard(number), gateway=number))
+    assert [topic.split("/")[-2:] for topic, _, _ in told.messages if "/2/e/" in topic] == [
+        ["Dorp", "!00000001"],
+        ["Stad", "!00000002"],
+    ]
 
 
 def test_with_downlink_off_nothing_is_read(tmp_path: Path, told: Told) -> None:

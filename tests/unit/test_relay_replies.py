@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steunpunt.model import LinkName
-from steunpunt.relay.replies import FIRST_WAIT_MS, WAIT_MS_MAX, SiteRoads, reply_link, wait_ms
+from steunpunt.relay.replies import FIRST_WAIT_MS, WAIT_MS_MAX, SiteRoads, reply_link, reply_radio, wait_ms
 
 MESH, BROKER = LinkName.MESH, LinkName.BROKER
 ALL_UP = frozenset(LinkName)
@@ -39,6 +39,15 @@ def test_a_reply_takes_a_road_that_is_up_and_on_which_the_site_was_heard(
 
 def test_a_site_that_was_never_heard_cannot_be_told() -> None:
     assert reply_link(SiteRoads(None, None, None), 0, ALL_UP) is None
+
+
+def test_two_tries_by_the_radio_that_heard_it_last_then_by_each_other_one() -> None:
+    up = ("main", "hill", "tower")
+    assert [reply_radio("hill", tries, up) for tries in range(7)] == [
+        "hill", "hill", "main", "main", "tower", "tower", "hill",
+    ]  # fmt: skip
+    assert [reply_radio("hill", tries, ("main", "tower")) for tries in range(3)] == ["main", "main", "tower"]
+    assert [reply_radio(last, 0, up) for last in (None, "sold")] == ["main", "main"]
 
 
 @given(st.sampled_from(LinkName), st.integers(1, 100_000), st.floats(0, 1))

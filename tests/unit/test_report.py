@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from steunpunt.bridge.homeassistant import PAYLOAD_BYTES_MAX, discovery, discovery_topic
 from steunpunt.bridge.report import GAP_MS, LOOK_MS, Reporter, coarse_minutes, prometheus, public
-from steunpunt.config import Broker, Button, Config, Control, Keys, Ledger, Panel, Radio, Region, Site
+from steunpunt.config import Broker, Button, Config, Control, ExtraRadio, Keys, Ledger, Panel, Radio, Region, Site
 from steunpunt.model import Role
 
 AVAILABILITY, STATUS = "steunpunt/v1/47/availability", "steunpunt/v1/47/status"
@@ -56,6 +56,22 @@ def test_the_status_is_made_of_named_things_and_no_ticket() -> None:
     }
     desk = {key: value for key, value in status().items() if key not in ("queue", "oldest_s", "buttons")}
     assert "queue" not in public(desk, "1.2")
+
+
+HILL = {"up": False, "reason": "unplugged", "since_s": 3, "downlink_air_ms": 500, "radio": None}
+
+
+def test_several_radios_are_told_of_one_by_one() -> None:
+    several = status(radios={"main": HILL | {"up": True}, "hill": HILL})
+    assert public(several, "1.2")["radios"]["hill"] == {"up": False, "reason": "unplugged", "radio": None}
+    lines = prometheus(several, "1").splitlines()
+    for line in (
+        'steunpunt_radio_up{radio="main"} 1',
+        'steunpunt_radio_up{radio="hill"} 0',
+        'steunpunt_radio_downlink_airtime_seconds{radio="hill"} 0.5',
+    ):
+        assert line in lines
+    assert "steunpunt_radio" not in prometheus(status(), "1"), "one radio is its link"
 
 
 @pytest.mark.parametrize(
@@ -201,6 +217,14 @@ def test_every_template_finds_its_value_in_the_status() -> None:
             value = value[dotted or quoted]
         if "options" in entity:
             assert value in entity["options"]
+
+
+def test_each_of_several_radios_is_an_entity() -> None:
+    extra = (ExtraRadio(name="hill", kind="tcp"), ExtraRadio(name="tower-2", kind="tcp", port=4404))
+    site = msgspec.structs.replace(config(Role.COORDINATOR), extra_radio=extra)
+    found = discovered(site)["components"]
+    assert {name for name in found if "radio" in name} == {"radio", "radio-main", "radio-hill", "radio-tower-2"}
+    assert "value_json.radios['tower-2'].up" in found["radio-tower-2"]["value_template"]
 
 
 def test_a_site_shows_what_it_has() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from steunpunt.bridge.requests import Gateway, NotSent, Wanted, read_envelope, read_json
 from steunpunt.model import RadioPrepared
 from steunpunt.protocol.airtime import DATA_BYTES_MAX, LORA_HEADER_BYTES, PKI_BYTES, PRESETS, time_on_air_ms
-from steunpunt.wire import BROADCAST, mesh_pb2
+from steunpunt.wire import BROADCAST, mesh_pb2, node_name
 
 HOUR_MS = 3_600_000
 BITFIELD_BYTES = 2
@@ -32,9 +32,18 @@ class Charge:
 
 
 class Downlink:
-    """Judges what integrators publish. ``counts`` tells what became of it; nothing of its content is kept."""
+    """Judges what integrators publish for one radio. ``counts`` tells what became of it; no content is kept."""
 
-    def __init__(self, mesh_root: str, own_channel: str, hop_limit: int, airtime_s_per_hour_max: int) -> None:
+    def __init__(
+        self,
+        mesh_root: str,
+        own_channel: str,
+        hop_limit: int,
+        airtime_s_per_hour_max: int,
+        siblings: set[str] | None = None,
+    ) -> None:
+        """``siblings``: names of the site's radios that were reached, shared by their downlinks."""
+        self._siblings = set() if siblings is None else siblings
         self._json_topic = f"{mesh_root}/2/json/"
         self._own_channel, self._hop_limit = own_channel, hop_limit
         self._air_ms_max = airtime_s_per_hour_max * 1000
@@ -45,7 +54,8 @@ class Downlink:
 
     def prepared(self, radio: RadioPrepared) -> None:
         """Learn the radio that would send."""
-        self._gateway = Gateway(radio, self._own_channel, self._hop_limit)
+        self._siblings.add(node_name(radio.node_num))
+        self._gateway = Gateway(radio, self._own_channel, self._hop_limit, self._siblings)
 
     def read(self, topic: str, payload: bytes) -> Wanted | None:
         """Return what is asked for; None when it is our own uplink. Raises NotSent."""

@@ -46,8 +46,10 @@ def discovery(config: Config, version: str, availability_topic: str, state_topic
 
 def _connectivity(config: Config) -> dict[str, Json]:
     found = {"broker": _binary("Broker", "connectivity", "value_json.links.broker.up")}
-    if config.radio.kind != "none":
+    if config.radios:
         found["radio"] = _binary("Radio", "connectivity", "value_json.links.mesh.up")
+    for name in config.radios if config.extra_radio else ():
+        found[f"radio-{name}"] = _binary(f"Radio {name}", "connectivity", f"value_json.radios['{name}'].up")
     if config.site.role is Role.KIOSK:
         found["region"] = _binary("Region", "connectivity", "value_json.region.fresh")
     found["ledger"] = _binary("Ledger", "problem", "not value_json.can_keep")

@@ -40,6 +40,11 @@ def public(status: Body, version: str) -> Body:
         "can_keep": status["can_keep"],
         "radio": status["radio"],
     }
+    if "radios" in status:
+        report["radios"] = {
+            name: {"up": one["up"], "reason": one["reason"], "radio": one["radio"]}
+            for name, one in status["radios"].items()
+        }
     if "queue" in status:
         report["queue"] = status["queue"]
         report["oldest_min"] = coarse_minutes(status["oldest_s"])
@@ -104,11 +109,19 @@ def prometheus(status: Body, version: str) -> str:
     family += _family("ledger_can_keep", "gauge", "Whether the ledger takes writes", [({}, status["can_keep"])])
     if "queue" in status:
         family += _kiosk(status)
+    family += _several_radios(status.get("radios", {}))
     air: list[Sample] = [({}, status["downlink_air_ms"] / 1000)]
     family += _family("downlink_airtime_seconds", "gauge", "Air used for integrators in the last hour", air)
     events: list[Sample] = [({"event": name}, value) for name, value in sorted(status["counters"].items())]
     family += _family("events_total", "counter", "What happened since the node's start, by name", events)
     return "".join(f"{line}\n" for line in family)
+
+
+def _several_radios(radios: Body) -> list[str]:
+    serving: list[Sample] = [({"radio": name}, radio["up"]) for name, radio in radios.items()]
+    air: list[Sample] = [({"radio": name}, radio["downlink_air_ms"] / 1000) for name, radio in radios.items()]
+    lines = _family("radio_up", "gauge", "Whether one of several radios serves", serving)
+    return lines + _family("radio_downlink_airtime_seconds", "gauge", "Air used for integrators, by radio", air)
 
 
 def _kiosk(status: Body) -> list[str]:

@@ -11,6 +11,7 @@ Nothing of what is in a payload is quoted in a refusal.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
@@ -68,11 +69,17 @@ class Gateway:
     radio: RadioPrepared
     own_channel: str
     hop_limit: int
+    siblings: Collection[str] = ()
+    """Names of all the site's radios: what one of them published is no request to another."""
 
     @property
     def num(self) -> int:
         """Return the radio's node number."""
         return self.radio.node_num
+
+    def published(self, sender_name: object) -> bool:
+        """Return whether one of this site's radios published it."""
+        return sender_name == node_name(self.num) or (isinstance(sender_name, str) and sender_name in self.siblings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ class Wanted:
 def read_json(payload: bytes, gateway: Gateway) -> Wanted | None:
     """Return what JSON asks for, None when it is our own uplink; raises NotSent."""
     body = json_object(payload)
-    if body.get("sender") == node_name(gateway.num):
+    if gateway.published(body.get("sender")):
         return None
     if _number(body, "from", *_UINT32) != gateway.num:
         raise NotSent("wrong_from", f"`from` must be this gateway's number, {gateway.num}")
@@ -108,7 +115,7 @@ def read_envelope(payload: bytes, gateway: Gateway) -> Wanted | None:
         envelope = mqtt_pb2.ServiceEnvelope.FromString(payload)
     except DecodeError:
         raise NotSent("bad_envelope", "the payload is not a ServiceEnvelope") from None
-    if envelope.gateway_id == node_name(gateway.num):
+    if gateway.published(envelope.gateway_id):
         return None
     if not (envelope.HasField("packet") and envelope.channel_id and envelope.gateway_id):
         raise NotSent("bad_envelope", "a ServiceEnvelope must have packet, channel_id and gateway_id")

@@ -30,6 +30,8 @@ PACKET_BYTES_MAX = 512
 """Longest packet looked at: the client protocol's frame holds no longer one."""
 NAMES_MAX = 512
 """Long names remembered for routes, the least recently heard forgotten first."""
+RADIOS_MAX = 16
+"""Radios of the site remembered, by number: as many as it may have, and as many that were exchanged."""
 UNKNOWN_CHANNEL = "Unknown"
 """Channel in the topic of a packet that this radio has no key for."""
 
@@ -71,7 +73,7 @@ class Translator:
     def __init__(self, mesh_root: str) -> None:
         """``mesh_root`` is the topic's beginning, such as ``msh/EU_868``."""
         self._root = mesh_root
-        self._radio: RadioPrepared | None = None
+        self._radios: dict[int, RadioPrepared] = {}
         self._names: OrderedDict[int, str] = OrderedDict()
         self.counts: Counter[str] = Counter()
         self._readers: dict[int, tuple[str, Callable[[mesh_pb2.MeshPacket], Json]]] = {
@@ -89,7 +91,10 @@ class Translator:
 
     def prepared(self, radio: RadioPrepared) -> None:
         """Learn the radio's channels, for a packet carries only the index, and the names of nodes it knows."""
-        self._radio = radio
+        self._radios.pop(radio.node_num, None)
+        self._radios[radio.node_num] = radio
+        if len(self._radios) > RADIOS_MAX:  # a radio that was exchanged has another number
+            del self._radios[next(iter(self._radios))]
         for num, name in radio.long_names:
             self._remember(num, name)
 
@@ -102,7 +107,7 @@ class Translator:
         if decoded and parsed.decoded.portnum == _Port.PRIVATE_APP:
             self.counts["own_port"] += 1
             return []
-        channel = self._channel_of(parsed, decoded=decoded)
+        channel = self._channel_of(parsed, gateway, decoded=decoded)
         tail = f"{channel.translate(_TOPIC_TRAPS)}/{node_name(gateway)}"
         envelope = mqtt_pb2.ServiceEnvelope(packet=parsed, channel_id=channel, gateway_id=node_name(gateway))
         messages = [(f"{self._root}/2/e/{tail}", envelope.SerializeToString())]
@@ -124,12 +129,13 @@ class Translator:
             return None
         return parsed
 
-    def _channel_of(self, packet: mesh_pb2.MeshPacket, *, decoded: bool) -> str:
+    def _channel_of(self, packet: mesh_pb2.MeshPacket, gateway: int, *, decoded: bool) -> str:
         if packet.pki_encrypted or (not decoded and packet.channel == 0 and packet.to != BROADCAST):
             return PKI
         if not decoded:  # the field then holds a hash of a channel this radio does not have
             return UNKNOWN_CHANNEL
-        return UNKNOWN_CHANNEL if self._radio is None else channel_title(self._radio, packet.channel)
+        radio = self._radios.get(gateway)
+        return UNKNOWN_CHANNEL if radio is None else channel_title(radio, packet.channel)
 
     def _json(self, packet: mesh_pb2.MeshPacket, gateway: int) -> bytes:
         body = self._envelope(packet, gateway)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from steunpunt.model import BridgeChanged, LinkChanged, LinkName
 from steunpunt.relay.outbox import Roads
@@ -24,12 +25,27 @@ class LinkView:
     reason: str = "not started yet"
     since_ms: int = 0
 
+    def change(self, up: bool, reason: str, now_ms: int) -> None:  # noqa: FBT001  as the event says it
+        """Take over what was reported; since when it is so counts from the last change between up and down."""
+        if self.up != up:
+            self.since_ms = now_ms
+        self.up, self.reason = up, reason
+
+    def status(self, now_ms: int) -> dict[str, Any]:
+        """Return it as the control socket tells it."""
+        return {"up": self.up, "reason": self.reason, "since_s": (now_ms - self.since_ms) // 1000}
+
 
 @dataclass(slots=True)
 class Links:
-    """The links as last reported, and the region's last beacon."""
+    """The links as last reported, and the region's last beacon.
+
+    The mesh is up while any of the site's radios is.
+    """
 
     mesh: LinkView = field(default_factory=LinkView)
+    radios: dict[str, LinkView] = field(default_factory=dict)
+    """Each radio that has reported, by its name in the config."""
     broker: LinkView = field(default_factory=LinkView)
     bridge_up: bool = False
     beacon_ms: int | None = None
@@ -43,12 +59,24 @@ class Links:
         if isinstance(event, BridgeChanged):
             self.bridge_up = event.up
             return
-        view = self.view(event.link)
-        if view.up != event.up:
-            view.since_ms = now_ms
-        view.up, view.reason = event.up, event.reason
-        if event.link is LinkName.BROKER and not event.up:
+        if event.link is LinkName.MESH:
+            self.radios.setdefault(event.radio, LinkView()).change(event.up, event.reason, now_ms)
+            up = any(radio.up for radio in self.radios.values())
+            self.mesh.change(up, self._mesh_reason(), now_ms)
+            return
+        self.broker.change(event.up, event.reason, now_ms)
+        if not event.up:
             self.bridge_up = False
+
+    def radios_up(self) -> tuple[str, ...]:
+        """Return the names of the radios that serve."""
+        return tuple(name for name, radio in self.radios.items() if radio.up)
+
+    def _mesh_reason(self) -> str:
+        """Return the one radio's reason, or each with its name."""
+        if len(self.radios) == 1:
+            return next(iter(self.radios.values())).reason
+        return " | ".join(f"{name}: {radio.reason}" for name, radio in self.radios.items())
 
     def roads(self, now_ms: int) -> Roads:
         """Return the relay's view of the links."""

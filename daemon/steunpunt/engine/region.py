@@ -6,8 +6,9 @@ import sqlalchemy as sa
 
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import SealError
+from steunpunt.protocol.beacons import Beacon
 from steunpunt.protocol.keys import SiteKeys
-from steunpunt.protocol.packets import NOBODY_YET, Beacon, Head
+from steunpunt.protocol.tokens import NOBODY_YET, Head
 
 SAVE_EVERY = 30
 """Beacons between two writes of the highest counter: after a restart at most so many could be replayed."""
@@ -24,6 +25,7 @@ class RegionWatch:
         self._seen: dict[int, tuple[int, int]] = {}
         self._saved: dict[int, tuple[int, int]] = {}
         self._active: tuple[int, int] | None = None
+        self._incarnations: dict[str, int] = {}
 
     def hear_beacon(self, connection: sa.Connection, beacon: Beacon, now_ms: int) -> bool:
         """Take a beacon; True when it is genuine, new and from the coordinator this site addresses.
@@ -53,6 +55,23 @@ class RegionWatch:
             stored = self._ledger.get_meta(connection, f"beacon_{who}")
             self._seen[who] = _SEEN.unpack(stored) if stored else (-1, -1)
         return self._seen[who]
+
+    def raised_incarnation(self, connection: sa.Connection, head: Head) -> bool:
+        """Note the incarnation of an authentic packet; True when it is higher than any before, but not the first."""
+        name = f"incarnation_{head.coordinator}"
+        if name not in self._incarnations:
+            stored = self._ledger.get_meta(connection, name)
+            self._incarnations[name] = stored[0] if stored else 0
+        before = self._incarnations[name]
+        if head.incarnation <= before:
+            return False
+        self._ledger.set_meta(connection, name, bytes([head.incarnation]))
+        self._incarnations[name] = head.incarnation
+        return before > 0
+
+    def rolled_back(self) -> None:
+        """Forget the incarnations that the disk did not keep."""
+        self._incarnations.clear()
 
     def hear_head(self, head: Head, now_ms: int) -> None:
         """Take over what an authenticated packet says of people at the coordinator."""

@@ -16,23 +16,23 @@ from steunpunt.wire import node_name
 _SETTING_WIDTH = 16
 
 
-def show(path: Path) -> None:
-    """Print the settings as they are on the radio of the site whose config this is."""
-    section, wanted = _radio_alone(path)
+def show(path: Path, name: str) -> None:
+    """Print the settings as they are on the radio of this name at the site whose config this is."""
+    section, wanted = _radio_alone(path, name)
     state = radio_client.read(section)
     click.echo(f"{'radio':<{_SETTING_WIDTH}} {node_name(state.node_num or 0)}, firmware {state.firmware}")
-    for name, now in settings_of(state, wanted):
-        click.echo(f"{name:<{_SETTING_WIDTH}} {now}")
+    for setting, now in settings_of(state, wanted):
+        click.echo(f"{setting:<{_SETTING_WIDTH}} {now}")
 
 
-def plan(path: Path) -> None:
+def plan(path: Path, name: str) -> None:
     """Print what :func:`apply` would change; nothing when nothing differs."""
-    _say(radio_client.plan(*_radio_alone(path)))
+    _say(radio_client.plan(*_radio_alone(path, name)))
 
 
-def apply(path: Path) -> None:
+def apply(path: Path, name: str) -> None:
     """Print what differs, write it, and print that it was read back; raises SteunpuntError when it was not."""
-    found = radio_client.apply(*_radio_alone(path), begin=_say)
+    found = radio_client.apply(*_radio_alone(path, name), begin=_say)
     click.echo("the radio is as the config says" + (": written, rebooted and read back" if found else ""))
 
 
@@ -43,18 +43,22 @@ def _say(found: list[Difference]) -> None:
         click.echo(f"{setting:<{_SETTING_WIDTH}} {now:<{width}}  {wanted}")
 
 
-def _radio_alone(path: Path) -> tuple[Radio, WantedSettings]:
+def _radio_alone(path: Path, name: str) -> tuple[Radio, WantedSettings]:
     """Return the radio's section and what it asks; refuses while the node holds the radio."""
     loaded = load(path)
-    if loaded.radio.kind == "none":
+    if not loaded.radios:
         raise ConfigError(f"{path}: radio.kind is none: this site has no radio to set; write what radio it has")
+    if name not in loaded.radios:
+        known = ", ".join(loaded.radios)
+        raise ConfigError(f"{path}: no radio is called {name[:40]!r}; the radios here are: {known}")
+    section = loaded.radios[name]
     if _node_answers(loaded):
         raise ConfigError(
             f"the node is running ({loaded.control.socket} answers) and holds the radio, which serves one client; "
             "stop steunpunt-node first"
         )
-    file = loaded.radio.channel_key_file
-    return loaded.radio, wanted_settings(loaded.radio, None if file is None else read_channel_key(Path(file)))
+    file = section.channel_key_file
+    return section, wanted_settings(section, None if file is None else read_channel_key(Path(file)))
 
 
 def _node_answers(config: Config) -> bool:

@@ -10,36 +10,44 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from steunpunt import keyfiles
 from steunpunt.config import Config
+from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger import incoming
-from steunpunt.ledger.clock import boot_time_ms
+from steunpunt.ledger.clock import boot_name, boot_time_ms
 from steunpunt.ledger.incoming import Content, EventContent, Piece
 from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.store import Ledger, engine_for
 from steunpunt.ledger.tables import cases, events, replies
 from steunpunt.model import (
+    ANSWER_BYTES_MAX,
     CLOSE_CODES,
     Category,
     Lane,
     SenderFunction,
+    Skill,
     SteunpuntError,
     SupplementCode,
     TicketState,
     TokenCode,
     ticket_number,
 )
-from steunpunt.protocol import messages, packets, vault
+from steunpunt.protocol import answers, vault
+from steunpunt.protocol.answerbody import pack_answer
 from steunpunt.protocol.keys import MessageKeys
+from steunpunt.protocol.messages import QuestionReply
 
 LAST_ACT = "last_act_ms"
 CASES_MAX = 1_000
 NAME_CHARS_MAX = 80
 FIELD_CHARS_MAX = 200
+ANSWER_PLAIN_BYTES_MAX = ANSWER_BYTES_MAX + 2
+"""Most bytes of an answer inside its seal: what one packet holds."""
 _BY_PERSON = ("seen", "answer", "passed_on", "closed")
 
 
@@ -65,11 +73,15 @@ class CaseEvent:
     how: str = ""
     reference: str = ""
     read_back: bool = False
+    facts: Facts = NOTHING
+    """What a supplement told."""
+    reply: QuestionReply | None = None
+    newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One help request as the desk sees it. Ages in seconds."""
+    """One help request as the desk sees it. Ages in seconds; ``facts`` are the latest told."""
 
     id: int
     number: str
@@ -77,9 +89,7 @@ class Case:
     lane: Lane
     category: Category
     life_threat: bool
-    people: int
     text: str
-    callback: str
     language: str
     state: TicketState
     age_s: int
@@ -94,6 +104,14 @@ class Case:
     presses: int
     links: tuple[str, ...]
     events: tuple[CaseEvent, ...]
+    facts: Facts = NOTHING
+    newer: bool = False
+    """A later version of the kiosk's software said more than this one knows."""
+    skill: Skill = Skill.OTHER
+    hours: int | None = None
+    quarantined: bool = False
+    """Sealed with a card that was revoked or replaced: it may be a thief's, or the last word before the theft."""
+    """Of an offer: with what, and for how many hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +135,14 @@ class Desk:
         ledger_key: bytes,
         random_bytes: Callable[[int], bytes] = os.urandom,
         read_boot_ms: Callable[[], int] = boot_time_ms,
+        read_boot_name: Callable[[], bytes] = boot_name,
+        engine: sa.Engine | None = None,
     ) -> None:
+        """``engine``: of a ledger that is open already in this process, such as one in memory."""
         self._path = path
         self._read_boot_ms = read_boot_ms
-        self._engine = engine_for(path)
+        self._read_boot_name = read_boot_name
+        self._engine = engine or engine_for(path)
         self._ledger_key = ledger_key
         self._random = random_bytes
 
@@ -167,9 +189,7 @@ class Desk:
             lane=Lane(row.lane),
             category=Category(content.category),
             life_threat=content.life_threat,
-            people=content.people,
             text=content.text,
-            callback=content.callback,
             language=content.language,
             state=TicketState(row.state),
             age_s=(row.age_ms_at_receipt + now_ms - row.received_ms) // 1000,
@@ -184,6 +204,11 @@ class Desk:
             presses=row.presses,
             links=tuple(name for name, came in (("mesh", row.by_mesh), ("broker", row.by_broker)) if came),
             events=history,
+            facts=reduce(lambda facts, event: facts.with_later(event.facts), history, content.facts),
+            newer=content.newer or any(event.newer for event in history),
+            skill=Skill(content.skill),
+            hours=content.hours,
+            quarantined=bool(row.quarantined),
         )
 
     def _history(
@@ -222,8 +247,10 @@ class Desk:
             act.tell(event_id, TokenCode.SEEN)
 
     def answer(self, case_id: int, name: str, function: SenderFunction, text: str, *, token: str) -> None:
-        """Answer the citizen, in at most ANSWER_BYTES_MAX bytes of UTF-8; ValueError beyond."""
-        plain = messages.pack_answer(function, text)
+        """Answer the citizen; ValueError for an answer that says nothing, or does not fit one packet."""
+        plain = pack_answer(function, text)
+        if len(plain) > ANSWER_PLAIN_BYTES_MAX:
+            raise ValueError(f"an answer of {len(plain)} bytes; at most {ANSWER_PLAIN_BYTES_MAX}: shorten the text")
         with self._act(case_id, name, token) as act:
             if act.again("answer"):
                 return
@@ -233,7 +260,7 @@ class Desk:
             salt = self._random(4)
             event_id = act.note("answer", EventContent(by=name, text=text))
             act.state(TicketState.ANSWERED)
-            act.tell(event_id, None, salt, packets.seal_answer(keys, salt, plain))
+            act.tell(event_id, None, salt, answers.seal_answer(keys, salt, plain))
 
     def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:
         """Note that the request was passed on. Only the control room is told to the citizen, in those words."""
@@ -267,7 +294,14 @@ class Desk:
             act.tell(event_id, code)
 
     def _opened(self) -> "_Opened":
-        return _Opened(Ledger(self._path, follow=True, read_boot_ms=self._read_boot_ms, engine=self._engine))
+        ledger = Ledger(
+            self._path,
+            follow=True,
+            read_boot_ms=self._read_boot_ms,
+            read_boot_name=self._read_boot_name,
+            engine=self._engine,
+        )
+        return _Opened(ledger)
 
     @contextmanager
     def _act(self, case_id: int, name: str, token: str) -> Iterator["_Act"]:
@@ -387,6 +421,9 @@ def _event(
         how=content.how,
         reference=content.reference,
         read_back=content.read_back,
+        facts=content.facts,
+        reply=content.reply,
+        newer=content.newer,
     )
 
 

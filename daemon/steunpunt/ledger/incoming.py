@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import msgspec
 import sqlalchemy as sa
 
+from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger.tables import cases, events, heard_epochs, heard_pieces, replies, sites
-from steunpunt.model import LinkName, TicketState, TokenCode
+from steunpunt.model import FrameHeard, LinkName, TicketState, TokenCode
 from steunpunt.protocol import vault
+from steunpunt.protocol.messages import QuestionReply
 from steunpunt.relay.replies import SiteRoads
 
-HELD_PER_SITE_MAX = 64
-HELD_MAX = 4_096
 REPLIES_MAX = 200
 """Most replies looked at in one turn."""
 _KEY_LABEL = b"case key"
@@ -24,12 +24,15 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
     category: int
     life_threat: bool
-    people: int
     text: str
-    callback: str
     language: str
     verify: bytes
     answer: bytes
+    facts: Facts = NOTHING
+    newer: bool = False
+    skill: int = 0
+    """With what, and ``hours``: how long, of an offer."""
+    hours: int | None = None
 
 
 class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,6 +46,9 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     reference: str = ""
     read_back: bool = False
     presses: int = 0
+    facts: Facts = NOTHING
+    reply: QuestionReply | None = None
+    newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,12 @@ def add_epoch(connection: sa.Connection, site: int, eid: bytes, e_pub: bytes, ge
     connection.execute(sa.insert(heard_epochs).values(site=site, eid=eid, e_pub=e_pub, generation=generation))
 
 
+def generations_of(connection: sa.Connection, site: int) -> list[int]:
+    """Return the generations of a site's secret that authentic pieces came with."""
+    query = sa.select(heard_epochs.c.generation).where(heard_epochs.c.site == site).distinct()
+    return list(connection.execute(query).scalars())
+
+
 def _at(table: sa.Table, at: Piece) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.site == at.site, table.c.eid == at.eid, table.c.n == at.n)
 
@@ -96,17 +108,20 @@ def add_piece(connection: sa.Connection, at: Piece, now_ms: int) -> None:
     )
 
 
-def hold_piece(connection: sa.Connection, at: Piece, body: bytes, now_ms: int) -> bool:
-    """Keep a piece of an unknown epoch until its hello comes; False when that site or all have too many."""
-    held = sa.select(sa.func.count()).where(sa.not_(heard_pieces.c.opened))
-    of_site = connection.execute(held.where(heard_pieces.c.site == at.site)).scalar_one()
-    if of_site >= HELD_PER_SITE_MAX or connection.execute(held).scalar_one() >= HELD_MAX:
-        return False
+def hold_piece(connection: sa.Connection, at: Piece, body: bytes, now_ms: int) -> None:
+    """Keep a piece of an unknown epoch until its hello comes."""
     if piece_opened(connection, at) is None:
         connection.execute(
             sa.insert(heard_pieces).values(site=at.site, eid=at.eid, n=at.n, body=body, opened=False, first_ms=now_ms)
         )
-    return True
+
+
+def held_count(connection: sa.Connection, site: int | None = None) -> int:
+    """Return how many pieces of unknown epochs are held, of one site or of all."""
+    query = sa.select(sa.func.count()).where(sa.not_(heard_pieces.c.opened))
+    if site is not None:
+        query = query.where(heard_pieces.c.site == site)
+    return int(connection.execute(query).scalar_one())
 
 
 def held_pieces(connection: sa.Connection, site: int, eid: bytes) -> list[tuple[Piece, bytes]]:
@@ -120,11 +135,11 @@ def drop_held(connection: sa.Connection, at: Piece) -> None:
     connection.execute(sa.delete(heard_pieces).where(_at(heard_pieces, at), sa.not_(heard_pieces.c.opened)))
 
 
-def note_road(connection: sa.Connection, site: int, link: LinkName, carrier: int | None, now_ms: int) -> None:
-    """Note where a site was heard."""
-    values: dict[str, int | None] = {"mesh_ms": now_ms}
-    if link is LinkName.BROKER:
-        values = {"broker_ms": now_ms, "carrier": carrier}
+def note_road(connection: sa.Connection, site: int, frame: FrameHeard, now_ms: int) -> None:
+    """Note where a site was heard: by which radio, or over whose broker."""
+    values: dict[str, int | str | None] = {"mesh_ms": now_ms, "mesh_radio": frame.radio}
+    if frame.link is LinkName.BROKER:
+        values = {"broker_ms": now_ms, "carrier": frame.carrier}
     changed = connection.execute(sa.update(sites).where(sites.c.site == site).values(**values))
     if changed.rowcount == 0:
         connection.execute(sa.insert(sites).values(site=site, **values))
@@ -133,7 +148,9 @@ def note_road(connection: sa.Connection, site: int, link: LinkName, carrier: int
 def roads_of(connection: sa.Connection, site: int) -> SiteRoads:
     """Return where a site was last heard."""
     row = connection.execute(sa.select(sites).where(sites.c.site == site)).first()
-    return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier) if row else SiteRoads(None, None, None)
+    if row is None:
+        return SiteRoads(None, None, None)
+    return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier, row.mesh_radio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +166,7 @@ class NewCase:
     age_at_least: bool
     received_ms: int
     link: LinkName
+    quarantined: bool = False
 
 
 def add_case(connection: sa.Connection, case: NewCase) -> None:
@@ -170,6 +188,7 @@ def add_case(connection: sa.Connection, case: NewCase) -> None:
             presses=0,
             by_mesh=case.link is LinkName.MESH,
             by_broker=case.link is LinkName.BROKER,
+            quarantined=case.quarantined,
         )
     )
 
@@ -235,19 +254,6 @@ def pending_replies(connection: sa.Connection, up: frozenset[LinkName]) -> list[
 
     Only those with a road among the links that are ``up``: the others must not crowd them out.
     """
-    roads = {
-        LinkName.BROKER: sa.and_(sites.c.broker_ms.is_not(None), sites.c.carrier.is_not(None)),
-        LinkName.MESH: sites.c.mesh_ms.is_not(None),
-    }
-    has_road = sa.or_(sa.false(), *(roads[link] for link in up))
-    query = (
-        sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
-        .join(cases, cases.c.id == replies.c.case_id)
-        .join(sites, sites.c.site == cases.c.site)
-        .where(replies.c.delivered_ms.is_(None), has_road)
-        .order_by(replies.c.next_ms, replies.c.id)
-        .limit(REPLIES_MAX)
-    )
     return [
         Reply(
             r.id,
@@ -258,8 +264,30 @@ def pending_replies(connection: sa.Connection, up: frozenset[LinkName]) -> list[
             r.tries,
             r.next_ms,
         )
-        for r in connection.execute(query)
+        for r in connection.execute(_PENDING[up])
     ]
+
+
+def _pending_with_roads(up: frozenset[LinkName]) -> sa.Select[tuple[object, ...]]:
+    roads = {
+        LinkName.BROKER: sa.and_(sites.c.broker_ms.is_not(None), sites.c.carrier.is_not(None)),
+        LinkName.MESH: sites.c.mesh_ms.is_not(None),
+    }
+    has_road = sa.or_(sa.false(), *(roads[link] for link in LinkName if link in up))
+    return (
+        sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
+        .join(cases, cases.c.id == replies.c.case_id)
+        .join(sites, sites.c.site == cases.c.site)
+        .where(replies.c.delivered_ms.is_(None), has_road)
+        .order_by(replies.c.next_ms, replies.c.id)
+        .limit(REPLIES_MAX)
+    )
+
+
+_PENDING = {
+    up: _pending_with_roads(up)
+    for up in (frozenset[LinkName](), frozenset({LinkName.MESH}), frozenset({LinkName.BROKER}), frozenset(LinkName))
+}
 
 
 def note_reply_try(connection: sa.Connection, reply_id: int, tries: int, next_ms: int) -> None:

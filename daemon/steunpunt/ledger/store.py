@@ -22,7 +22,7 @@ from steunpunt.ledger.clock import SAVE_MS, LedgerClock, boot_name, boot_time_ms
 from steunpunt.ledger.wal import damaged_log_of, keep_if_cut_short
 from steunpunt.model import LedgerError
 
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0003"
 """The newest migration; a test holds it against the migrations folder. Knowing it here saves loading Alembic at each
 start."""
 BUSY_MS_MAX = 5_000
@@ -49,6 +49,7 @@ class Ledger:
         readonly: bool = False,
         follow: bool = False,
         read_boot_ms: Callable[[], int] = boot_time_ms,
+        read_boot_name: Callable[[], bytes] = boot_name,
         engine: sa.Engine | None = None,
     ) -> None:
         """``follow``: take ledger time from the node, which alone begins it after a power cut.
@@ -57,6 +58,7 @@ class Ledger:
         """
         self.path = path
         self._read_boot_ms = read_boot_ms
+        self._read_boot_name = read_boot_name
         self._readonly = readonly
         self._follow = follow or readonly
         self._changes = 0
@@ -71,7 +73,7 @@ class Ledger:
         try:
             self._connection = self._engine.connect()
             record = self.get_meta(self.connection, "clock")
-            self._clock = begin(record, boot_name(), self._read_boot_ms)
+            self._clock = begin(record, self._read_boot_name(), self._read_boot_ms)
         except LedgerError:
             self.close()
             raise
@@ -150,14 +152,21 @@ class Ledger:
     @staticmethod
     def get_meta(connection: sa.Connection, name: str) -> bytes | None:
         """Return a value of the meta table."""
-        return connection.execute(sa.select(tables.meta.c.value).where(tables.meta.c.name == name)).scalar()
+        return connection.execute(_GET_META, {"key": name}).scalar()
 
     @staticmethod
     def set_meta(connection: sa.Connection, name: str, value: bytes) -> None:
         """Set a value of the meta table."""
-        changed = connection.execute(sa.update(tables.meta).where(tables.meta.c.name == name).values(value=value))
+        changed = connection.execute(_CHANGE_META, {"key": name, "value": value})
         if changed.rowcount == 0:
-            connection.execute(sa.insert(tables.meta).values(name=name, value=value))
+            connection.execute(_ADD_META, {"name": name, "value": value})
+
+
+# Made once: to build a statement takes longer than to run it.
+_KEY: sa.BindParameter[str] = sa.bindparam("key")
+_GET_META = sa.select(tables.meta.c.value).where(tables.meta.c.name == _KEY)
+_CHANGE_META = sa.update(tables.meta).where(tables.meta.c.name == _KEY).values(value=sa.bindparam("value"))
+_ADD_META = sa.insert(tables.meta)
 
 
 def engine_for(path: Path, *, readonly: bool = False) -> sa.Engine:

@@ -34,6 +34,8 @@ tickets = sa.Table(
     sa.Column("secret_salt", sa.LargeBinary(16)),  # NULL: a button's open ticket
     sa.Column("answer_locked", sa.LargeBinary, nullable=False),
     sa.Column("copy_locked", sa.LargeBinary),
+    sa.Column("fallback_ms", sa.BigInteger),  # when the readable fall-back went on the air
+    sa.Column("handheld_ms", sa.BigInteger),  # when someone with a handheld replied to it
 )
 
 messages = sa.Table(
@@ -47,9 +49,14 @@ messages = sa.Table(
     sa.Column("eid", sa.LargeBinary(3), nullable=False),
     sa.Column("n", sa.Integer, nullable=False),
     sa.Column("verify", sa.LargeBinary(16), nullable=False),
-    sa.Column("piece", sa.LargeBinary, nullable=False),
+    sa.Column("piece", sa.LargeBinary, nullable=False),  # the bodies of all fragments, one after the other
+    sa.Column(
+        "missing", sa.Integer, nullable=False, server_default="65535"
+    ),  # bit i: fragment i is not known to be there
+    sa.Column("unsent", sa.Integer, nullable=False, server_default="0"),  # bit i: still to send in this mesh try
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("receipted_ms", sa.BigInteger, index=True),
+    sa.Column("receipted_by", sa.Integer),  # coordinator * 256 + its incarnation
     sa.Column("mesh_tries", sa.Integer, nullable=False, default=0),
     sa.Column("mesh_next_ms", sa.BigInteger, nullable=False, default=0),
     sa.Column("broker_tries", sa.Integer, nullable=False, default=0),
@@ -81,6 +88,17 @@ calls = sa.Table(
     sa.Column("counter", sa.Integer, sa.ForeignKey("tickets.counter")),
 )
 
+# --- both sides -----------------------------------------------------------------------------------------------
+
+airtime = sa.Table(
+    "airtime",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("radio", sa.String(31), nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("air_ms", sa.Float, nullable=False),
+)
+
 # --- a coordinator's side -------------------------------------------------------------------------------------
 
 heard_epochs = sa.Table(
@@ -103,6 +121,32 @@ heard_pieces = sa.Table(
     sa.Column("first_ms", sa.BigInteger, nullable=False),
 )
 
+halves = sa.Table(  # messages of which some fragments are here, all of them authentic
+    "halves",
+    metadata,
+    sa.Column("site", sa.Integer, primary_key=True),
+    sa.Column("eid", sa.LargeBinary(3), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("last", sa.Integer, nullable=False),
+    sa.Column("have", sa.Integer, nullable=False),
+    sa.Column("size_bytes", sa.Integer, nullable=False),
+    sa.Column("lane", sa.Integer, nullable=False),
+    sa.Column("heard_ms", sa.BigInteger, nullable=False),
+    sa.Column("wants", sa.Integer, nullable=False),
+    sa.Column("want_due_ms", sa.BigInteger, nullable=False),
+)
+
+heard_fragments = sa.Table(  # sealed as they came; those of an unknown epoch are held, not opened
+    "heard_fragments",
+    metadata,
+    sa.Column("site", sa.Integer, primary_key=True),
+    sa.Column("eid", sa.LargeBinary(3), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("fragment", sa.Integer, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("opened", sa.Boolean, nullable=False),
+)
+
 sites = sa.Table(
     "sites",
     metadata,
@@ -110,6 +154,7 @@ sites = sa.Table(
     sa.Column("mesh_ms", sa.BigInteger),
     sa.Column("broker_ms", sa.BigInteger),
     sa.Column("carrier", sa.Integer),
+    sa.Column("mesh_radio", sa.String(31)),  # the radio here that heard it last, by its name in the config
 )
 
 cases = sa.Table(
@@ -132,6 +177,7 @@ cases = sa.Table(
     sa.Column("presses", sa.Integer, nullable=False, default=0),
     sa.Column("by_mesh", sa.Boolean, nullable=False, default=False),
     sa.Column("by_broker", sa.Boolean, nullable=False, default=False),
+    sa.Column("quarantined", sa.Boolean, nullable=False, server_default=sa.false()),  # of a card that is revoked
     sa.UniqueConstraint("site", "eid", "n"),
 )
 

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Hashable
 
-from steunpunt.model import Event, LinkChanged, LinkName, SendEnded, SendFrame, SendOutcome
+from steunpunt.model import MAIN_RADIO, Event, LinkChanged, LinkName, SendEnded, SendFrame, SendOutcome
 
 Inbox = Callable[[Event], None]
 Clock = Callable[[], float]
@@ -116,8 +116,9 @@ class LinkThread(ABC):
     commands_max: int
     """How many commands may wait for the thread."""
 
-    def __init__(self, inbox: Inbox, clock: Clock = time.monotonic) -> None:
-        self.emit, self.clock = inbox, clock
+    def __init__(self, inbox: Inbox, clock: Clock = time.monotonic, radio: str = MAIN_RADIO) -> None:
+        self.emit, self.clock, self.radio = inbox, clock, radio
+        self._title = str(self.link) if radio == MAIN_RADIO else f"{self.link} {radio}"
         self.stopping = False
         self.waker = Waker()
         self._rare_log = RareLog(clock)
@@ -126,7 +127,7 @@ class LinkThread(ABC):
         self._counts: Counter[str] = Counter()
         self._state: tuple[bool, str, int | None] | None = None
         self._up = False
-        self._thread = threading.Thread(target=self._guarded_run, name=f"link-{self.link}", daemon=True)
+        self._thread = threading.Thread(target=self._guarded_run, name=f"link-{self._title}", daemon=True)
 
     def start(self) -> None:
         """Start the link's thread; the first LinkChanged tells how it went."""
@@ -145,7 +146,7 @@ class LinkThread(ABC):
         if self._thread.ident is not None:
             self._thread.join(deadline_s)
         if self._thread.is_alive():
-            _log.warning("the %s link's thread hangs in a driver; left behind", self.link)
+            _log.warning("the %s link's thread hangs in a driver; left behind", self._title)
         else:
             self.waker.close()
 
@@ -154,7 +155,7 @@ class LinkThread(ABC):
         why = self.offer(effect)
         if why:
             self.count("send_refused")
-            self.emit(SendEnded(self.link, effect.attempt_id, SendOutcome.REFUSED, why))
+            self.emit(SendEnded(self.link, effect.attempt_id, SendOutcome.REFUSED, why, radio=effect.radio))
 
     def offer(self, command: object, *, always: bool = False) -> str:
         """Queue a command for the thread; return why not, or "".
@@ -187,9 +188,9 @@ class LinkThread(ABC):
             try:
                 self.run()
             except Exception as error:  # noqa: BLE001  a link never gives up; this is said and counted
-                _log.exception("the %s link failed and starts again", self.link)
+                _log.exception("the %s link failed and starts again", self._title)
                 self.count("internal_errors")
-                reason = f"internal error in the {self.link} link ({type(error).__name__}); see the log"
+                reason = f"internal error in the {self._title} link ({type(error).__name__}); see the log"
                 self.report(up=False, reason=reason)
                 self.pause(STABLE_S)
 
@@ -208,7 +209,7 @@ class LinkThread(ABC):
     def complain(self, name: str, amount: int = 1) -> None:
         """Add to a counter of what went wrong, and log it at most once a minute."""
         self.count(name, amount)
-        self._rare_log.warn(name, "%s: %s (counted under this name)", self.link, name)
+        self._rare_log.warn(name, "%s: %s (counted under this name)", self._title, name)
 
     def report(self, *, up: bool, reason: str, node_num: int | None = None) -> None:
         """Say how the link is, if that changed; when it goes down, refuse what still waits."""
@@ -219,8 +220,8 @@ class LinkThread(ABC):
             if not up:
                 self._commands.clear()
         if changed:
-            _log.log(logging.INFO if up else logging.WARNING, "%s: %s", self.link, reason)
-            self.emit(LinkChanged(self.link, up, reason, node_num))
+            _log.log(logging.INFO if up else logging.WARNING, "%s: %s", self._title, reason)
+            self.emit(LinkChanged(self.link, up, reason, node_num, self.radio))
         for command in waiting:
             self.refuse(command)
 
@@ -228,7 +229,8 @@ class LinkThread(ABC):
         """End a command that never left this process."""
         if isinstance(command, SendFrame):
             self.count("send_refused")
-            self.emit(SendEnded(self.link, command.attempt_id, SendOutcome.REFUSED, "link down"))
+            refused = SendEnded(self.link, command.attempt_id, SendOutcome.REFUSED, "link down", radio=command.radio)
+            self.emit(refused)
         else:
             self.count("commands_dropped")
 

@@ -18,7 +18,7 @@ from steunpunt.links.base import STABLE_S, Backoff, Clock, Inbox, LinkThread
 from steunpunt.links.mesh_queue import WAITING_MAX
 from steunpunt.links.mesh_session import Failure, Kind, Session, Wanted
 from steunpunt.links.mesh_transport import Transport, device_at, explain, open_transport, where
-from steunpunt.model import KeyFileError, LinkName, RadioPrepared, SendFrame
+from steunpunt.model import MAIN_RADIO, KeyFileError, LinkName, RadioPrepared, SendFrame
 from steunpunt.radiosettings import wanted_settings
 from steunpunt.wire import node_num
 
@@ -46,10 +46,11 @@ class MeshLink(LinkThread):
         config: Radio,
         inbox: Inbox,
         *,
+        name: str = MAIN_RADIO,
         clock: Clock = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
-        super().__init__(inbox, clock)
+        super().__init__(inbox, clock, name)
         self._config = config
         self._backoff = Backoff(RETRY_FIRST_S, RETRY_CAP_S, rng or random.Random())  # noqa: S311  jitter
         self._transport: Transport | None = None
@@ -115,6 +116,7 @@ class MeshLink(LinkThread):
             hop_limit=config.hop_limit,
             node=None if config.node is None else node_num(config.node),
             mend_channel=mend,
+            radio=self.radio,
             settings=wanted_settings(config, key),
             not_compared=not_compared,
         )

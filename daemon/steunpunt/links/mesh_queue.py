@@ -124,4 +124,4 @@ def res_name(res: int) -> str:
 
 
 def _ended(effect: SendFrame, outcome: SendOutcome, detail: str, packet_id: int | None = None) -> SendEnded:
-    return SendEnded(LinkName.MESH, effect.attempt_id, outcome, detail, packet_id)
+    return SendEnded(LinkName.MESH, effect.attempt_id, outcome, detail, packet_id, effect.radio)

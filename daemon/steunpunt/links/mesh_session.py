@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from steunpunt.links.mesh_queue import ASK_S, TransmitQueue
 from steunpunt.model import (
+    MAIN_RADIO,
     PACKET_BYTES_MAX,
     Event,
     FrameHeard,
@@ -25,6 +26,7 @@ from steunpunt.model import (
     LinkName,
     PacketHeard,
     RadioPrepared,
+    RadioUsed,
     SendEnded,
     SendFrame,
     SendOutcome,
@@ -39,6 +41,7 @@ from steunpunt.wire import (
     mesh_pb2,
     node_name,
     portnums_pb2,
+    telemetry_pb2,
 )
 
 WAKE = b"\xc3" * 32
@@ -68,6 +71,7 @@ PRIORITY_RELIABLE, PRIORITY_DEFAULT = 70, 64
 
 _PRIVATE_APP = portnums_pb2.PortNum.PRIVATE_APP
 _ROUTING_APP = portnums_pb2.PortNum.ROUTING_APP
+_TELEMETRY_APP = portnums_pb2.PortNum.TELEMETRY_APP
 _DISABLED = 0
 _PAD = b"\xff"
 """No tag, and no varint ends with it."""
@@ -104,6 +108,8 @@ class Wanted:
     """The command that gives the radio its channel."""
     settings: WantedSettings | None = None
     """What the radio is compared with; ``None`` compares nothing."""
+    radio: str = MAIN_RADIO
+    """The radio's name in the config."""
     not_compared: tuple[str, ...] = ()
     """Why a setting cannot be compared; stands among the drift."""
 
@@ -327,7 +333,8 @@ class Session:
         drift = self._drift()
         self._state = RadioState()  # the comparison is made; it need not stay in memory
         known = tuple(learned.long_names.items())
-        self._events.append(RadioPrepared(node_num, names, learned.preset, learned.firmware, drift, known))
+        prepared = RadioPrepared(node_num, names, learned.preset, learned.firmware, drift, known, self._wanted.radio)
+        self._events.append(prepared)
         self._events += [PacketHeard(packet, node_num) for packet in self._held]
         self._held.clear()
 
@@ -348,6 +355,8 @@ class Session:
         if decoded and packet.decoded.portnum == _PRIVATE_APP:
             self._frame(packet)
             return
+        if decoded and packet.decoded.portnum == _TELEMETRY_APP and getattr(packet, "from") == self._learned.node_num:
+            self._own_telemetry(packet.decoded.payload)
         if decoded and packet.decoded.portnum == _ROUTING_APP:
             self._routing(packet.decoded)
         serialized = packet.SerializeToString()
@@ -365,8 +374,20 @@ class Session:
         self.counts["frames_heard"] += 1
         # A relayed or locally made packet carries no signal figures; 0 dB with 0 dBm is "not measured".
         snr_db = packet.rx_snr if packet.rx_snr or packet.rx_rssi else None
-        payload = packet.decoded.payload
-        self._events.append(FrameHeard(LinkName.MESH, payload, sender=sender, packet_id=packet.id, snr_db=snr_db))
+        payload, radio = packet.decoded.payload, self._wanted.radio
+        heard = FrameHeard(LinkName.MESH, payload, sender=sender, packet_id=packet.id, snr_db=snr_db, radio=radio)
+        self._events.append(heard)
+
+    def _own_telemetry(self, payload: bytes) -> None:
+        """Hand on how much of the last hour this radio was on the air, relaying included."""
+        try:
+            telemetry = telemetry_pb2.Telemetry.FromString(payload)
+        except DecodeError:
+            self.counts["frames_refused"] += 1
+            return
+        for variant in (telemetry.device_metrics, telemetry.local_stats):
+            if variant.air_util_tx > 0:
+                self._events.append(RadioUsed(variant.air_util_tx / 100, self._wanted.radio))
 
     def _routing(self, data: mesh_pb2.Data) -> None:
         """Count what the mesh says of our own packets; none of it is delivery."""
@@ -416,7 +437,7 @@ class Session:
             hop_limit=self._wanted.hop_limit,
             want_ack=effect.want_ack,
             priority=mesh_pb2.MeshPacket.Priority.ValueType(PRIORITY_RELIABLE if urgent else PRIORITY_DEFAULT),
-            decoded=mesh_pb2.Data(portnum=_PRIVATE_APP, payload=effect.payload),
+            decoded=mesh_pb2.Data(portnum=_PRIVATE_APP, payload=effect.payload, request_id=effect.answers or 0),
         )
 
     def _ready_timers(self, now: float) -> None:
@@ -467,7 +488,7 @@ class Session:
             self._end(ended)
 
     def _refuse(self, effect: SendFrame, detail: str) -> None:
-        self._end(SendEnded(LinkName.MESH, effect.attempt_id, SendOutcome.REFUSED, detail))
+        self._end(SendEnded(LinkName.MESH, effect.attempt_id, SendOutcome.REFUSED, detail, radio=effect.radio))
 
     def _end(self, ended: SendEnded) -> None:
         self.counts[f"send_{ended.outcome}"] += 1

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from steunpunt.config import Config
 from steunpunt.links.base import RareLog
 from steunpunt.links.topics import Topics
 from steunpunt.model import (
+    MAIN_RADIO,
     DownlinkHeard,
     Lane,
     LinkName,
@@ -30,6 +31,8 @@ ERRORS_MAX, ERRORS_MS = 10, 10_000
 """At most so many error messages in so many milliseconds: a program gone mad reads no more anyway."""
 HELD_MAX = 800
 """Messages of the uplink kept over an outage of the broker, the oldest given up first; the firmware kept 16."""
+_OF_ONE_RADIO = ("wrong_from", "no_radio")
+"""Refusals that another of the site's radios may not share."""
 TOPIC_CHARS_MAX = 200
 """What an error message repeats of the topic."""
 Publish = Callable[..., None]
@@ -43,6 +46,7 @@ class _Flight:
     topic: str
     kind: str
     charge: Charge
+    radio: str
 
 
 class Integrators:
@@ -52,11 +56,8 @@ class Integrators:
         self._config, self._publish = config, publish
         self._topics = Topics(config.site.id, config.site.role)
         self._translator = Translator(config.broker.mesh_root)
-        allowed = config.broker.downlink
-        self._downlink = None
-        if allowed is not None:
-            radio, root = config.radio, config.broker.mesh_root
-            self._downlink = Downlink(root, radio.channel, radio.hop_limit, allowed.airtime_s_per_hour_max)
+        self._downlinks = _downlinks_of(config)
+        self._down_counts: Counter[str] = Counter()
         self._broker_up = False
         self._held: deque[tuple[str, bytes]] = deque(maxlen=HELD_MAX)
         self._flights: dict[int, _Flight] = {}
@@ -70,8 +71,8 @@ class Integrators:
     def prepared(self, radio: RadioPrepared) -> None:
         """Learn the radio."""
         self._translator.prepared(radio)
-        if self._downlink is not None:
-            self._downlink.prepared(radio)
+        if radio.radio in self._downlinks:
+            self._downlinks[radio.radio].prepared(radio)
 
     def packet(self, event: PacketHeard) -> None:
         """Publish what the radio heard; our own packets never appear."""
@@ -89,26 +90,38 @@ class Integrators:
 
         ``ours_waits`` says whether something of ours waits for the mesh or is on its way there.
         """
-        if self._downlink is None:
+        if not self._downlinks:
             return None
         try:
-            wanted = self._downlink.read(event.topic, event.payload)
+            radio, wanted = self._read(event)
             if wanted is None:
                 return None
-            charge = self._downlink.charge(wanted, now_ms, ours_waits=ours_waits())
+            charge = self._downlinks[radio].charge(wanted, now_ms, ours_waits=ours_waits())
         except NotSent as refusal:
             self._refused(event.topic, refusal, now_ms)
             return None
-        return self._frame(event.topic, wanted, charge)
+        return self._frame(radio, event.topic, wanted, charge)
 
-    def _frame(self, topic: str, wanted: Wanted, charge: Charge) -> SendFrame:
+    def _read(self, event: DownlinkHeard) -> tuple[str, Wanted | None]:
+        """Return what is asked for, and of which radio: the first that may speak as ``from`` says."""
+        refusals = []
+        for radio, downlink in self._downlinks.items():
+            try:
+                return radio, downlink.read(event.topic, event.payload)
+            except NotSent as refusal:
+                if refusal.code not in _OF_ONE_RADIO:
+                    raise
+                refusals.append(refusal)
+        raise refusals[0]
+
+    def _frame(self, radio: str, topic: str, wanted: Wanted, charge: Charge) -> SendFrame:
         self._last_attempt -= 1  # the engine's own attempts count upwards
-        self._flights[self._last_attempt] = _Flight(topic, wanted.kind, charge)
-        self._count("sent")
+        self._flights[self._last_attempt] = _Flight(topic, wanted.kind, charge, radio)
+        self._down_counts["sent"] += 1
         attempt, air_ms = self._last_attempt, round(charge.air_ms)
         _log.info("action=downlink_send attempt=%d kind=%s air_ms=%d", attempt, wanted.kind, air_ms)
         packet = wanted.packet.SerializeToString()
-        return SendFrame(LinkName.MESH, attempt, b"", Lane.HOUSEKEEPING, packet=packet)
+        return SendFrame(LinkName.MESH, attempt, b"", Lane.HOUSEKEEPING, packet=packet, radio=radio)
 
     def ended(self, event: SendEnded, now_ms: int) -> bool:
         """Take the end of an attempt; False when it is not one of these."""
@@ -118,18 +131,18 @@ class Integrators:
         _log.info("action=downlink_ended attempt=%d outcome=%s", event.attempt_id, event.outcome)
         if event.outcome is SendOutcome.TAKEN:
             return True
-        if event.outcome is SendOutcome.REFUSED and self._downlink is not None:
-            self._downlink.give_back(flight.charge)
+        if event.outcome is SendOutcome.REFUSED:
+            self._downlinks[flight.radio].give_back(flight.charge)
         refusal = NotSent(f"radio_{event.outcome}", f"{flight.kind}: the radio did not take it ({event.detail})")
         self._refused(flight.topic, refusal, now_ms)
         return True
 
     def _refused(self, topic: str, refusal: NotSent, now_ms: int) -> None:
         """Count, log at most once a minute, and tell the integrator; never what was in the message."""
-        self._count(f"refused_{refusal.code}")
+        self._down_counts[f"refused_{refusal.code}"] += 1
         self._rare_log.warn(refusal.code, "action=downlink_refused code=%s reason=%r", refusal.code, str(refusal))
         if len(self._errors_ms) == ERRORS_MAX and now_ms - self._errors_ms[0] < ERRORS_MS:
-            self._count("errors_held_back")
+            self._down_counts["errors_held_back"] += 1
             return
         self._errors_ms.append(now_ms)
         body: Body = {"error": refusal.code, "message": str(refusal), "topic": topic[:TOPIC_CHARS_MAX]}
@@ -164,16 +177,25 @@ class Integrators:
 
     # --- figures ------------------------------------------------------------------------------------------------
 
-    def air_ms(self, now_ms: int) -> float:
-        """Return the air used for integrators in the last hour."""
-        return 0.0 if self._downlink is None else self._downlink.used_ms(now_ms)
+    def air_ms(self, now_ms: int, radio: str | None = None) -> float:
+        """Return the air used for integrators in the last hour, by one radio or by all."""
+        asked = [downlink for name, downlink in self._downlinks.items() if radio in (None, name)]
+        return sum(downlink.used_ms(now_ms) for downlink in asked)
 
     def counters(self) -> dict[str, int]:
         """Return what was counted, by name."""
-        down = {} if self._downlink is None else dict(self._downlink.counts)
+        down = Counter(self._down_counts)
+        for downlink in self._downlinks.values():
+            down.update(downlink.counts)
         up = {f"uplink_{name}": value for name, value in dict(self._translator.counts).items()}
         return up | {f"downlink_{name}": value for name, value in down.items()}
 
-    def _count(self, name: str) -> None:
-        if self._downlink is not None:
-            self._downlink.counts[name] += 1
+
+def _downlinks_of(config: Config) -> dict[str, Downlink]:
+    """Return a judge for each radio by its name, none where the config lets nobody send."""
+    allowed, root = config.broker.downlink, config.broker.mesh_root
+    if allowed is None:
+        return {}
+    air_s, siblings = allowed.airtime_s_per_hour_max, set[str]()
+    radios = config.radios or {MAIN_RADIO: config.radio}  # without a radio each request is told so
+    return {name: Downlink(root, one.channel, one.hop_limit, air_s, siblings) for name, one in radios.items()}

@@ -15,13 +15,12 @@ from steunpunt.config import Config
 from steunpunt.control import Body, Server, notify_systemd
 from steunpunt.engine.accepting import TicketStock, form_key
 from steunpunt.engine.calls import BUZZ_S
-from steunpunt.engine.common import Entropy
+from steunpunt.engine.common import Entropy, LinkView
 from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.ledger.wal import damaged_log_of
-from steunpunt.links.broker import BrokerLink
-from steunpunt.links.mesh import MeshLink
 from steunpunt.model import (
     BellRung,
     ButtonPressed,
@@ -46,9 +45,9 @@ from steunpunt.model import (
     SteunpuntError,
     SupplementSubmitted,
 )
-from steunpunt.node import incarnation
 from steunpunt.node.inbox import Inbox, droppable
 from steunpunt.node.integrators import Integrators
+from steunpunt.node.links import KnownRadios, SiteLinks
 from steunpunt.node.requests import KioskRequests, Pending, no
 from steunpunt.node.stopping import on_stop_signals
 from steunpunt.panel import NotMockError, Panel, UnknownButtonError
@@ -84,7 +83,7 @@ class Node:
         self._can_keep = True
         self._turned_ms = 0
         self._counts: Counter[str] = Counter()
-        self._radio: RadioPrepared | None = None
+        self._radios = KnownRadios()
         self._integrators = Integrators(config, self._publish, time.monotonic)
         self._panel_reason = ""
         self._incarnation: incarnation.Keeper | None = None
@@ -150,18 +149,12 @@ class Node:
 
     def _start(self) -> None:
         config = self._config
-        self._links: dict[LinkName, MeshLink | BrokerLink] = {}
-        if config.radio.kind != "none":
-            self._links[LinkName.MESH] = MeshLink(config.radio, self._inbox.put)
-        if config.broker.enabled:
-            self._links[LinkName.BROKER] = BrokerLink(config.broker, config.site.id, config.site.role, self._inbox.put)
-        for name in set(LinkName) - set(self._links):
-            self._inbox.put(LinkChanged(name, up=False, reason="not configured at this site"))
+        self._links = SiteLinks.of(config, self._inbox.put)
+        self._links.tell_absent()
         self._panel = Panel(config.panel, self._inbox.put) if config.panel else None
         self._server = Server(Path(config.control.socket), self._asked)
         self._server.start()
-        for link in self._links.values():
-            link.start()
+        self._links.start()
         self._start_panel()  # after the links: loading gpiozero takes as long as radio and broker need to answer
         if isinstance(self._engine, KioskEngine):
             _Stocker(self._engine.stock, self._stopping).start()
@@ -180,8 +173,8 @@ class Node:
         """Stopping is the same as crashing, only more polite to radio and broker."""
         if hasattr(self, "_server"):
             self._server.stop()
-        for link in getattr(self, "_links", {}).values():
-            link.stop(STOP_S_MAX)
+        if hasattr(self, "_links"):
+            self._links.stop(STOP_S_MAX)
         if getattr(self, "_panel", None) is not None and self._panel is not None:
             self._panel.stop()
         self._reader.close()
@@ -306,22 +299,16 @@ class Node:
             _log.exception("action=effect_failed effect=%s", type(effect).__name__)
             self._counts["effects_failed"] += 1
             if isinstance(effect, SendFrame):
-                ended = SendEnded(effect.link, effect.attempt_id, SendOutcome.UNKNOWN, "the link failed")
+                why = "the link failed"
+                ended = SendEnded(effect.link, effect.attempt_id, SendOutcome.UNKNOWN, why, radio=effect.radio)
                 self._inbox.put(ended)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
             case SendFrame():
-                link = self._links.get(effect.link)
-                if link is None:
-                    ended = SendEnded(effect.link, effect.attempt_id, SendOutcome.REFUSED, "not configured")
-                    self._inbox.put(ended)
-                else:
-                    link.send(effect)
+                self._links.send(effect)
             case ConfirmFrame(handle):
-                broker = self._links.get(LinkName.BROKER)
-                if isinstance(broker, BrokerLink):
-                    broker.confirm(handle)
+                self._links.confirm(handle)
             case ReplyTo(reply, body):
                 if isinstance(reply, Pending):
                     reply.answer(body)
@@ -359,8 +346,7 @@ class Node:
             case SendEnded() if self._integrators.ended(event, now_ms):
                 return True
             case RadioPrepared():
-                self._tell_drift(event)
-                self._radio = event
+                self._radios.take(event)
                 self._integrators.prepared(event)
             case LinkChanged(LinkName.BROKER, up=up):
                 if up:
@@ -384,18 +370,7 @@ class Node:
             self._counts["report_failed"] += 1
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        broker = self._links.get(LinkName.BROKER)
-        if isinstance(broker, BrokerLink):
-            broker.publish(topic, payload, retain=retain)
-
-    def _tell_drift(self, radio: RadioPrepared) -> None:
-        """Log what differs from the config when that changes, not at each connection."""
-        before = set() if self._radio is None else set(self._radio.drift)
-        for line in radio.drift:
-            if line not in before:
-                _log.warning("action=radio_drift %s; mend it with `steunpunt radio apply`", line)
-        if before and not radio.drift:
-            _log.info("action=radio_as_configured")
+        self._links.publish(topic, payload, retain=retain)
 
     # --- being asked --------------------------------------------------------------------------------------------
 
@@ -447,35 +422,30 @@ class Node:
             "active_min": engine.region.active_min(now_ms) if isinstance(engine, KioskEngine) else None,
             "can_keep": self._can_keep,
             "damaged_log": self._damaged_log,
-            "radio": self._radio_status(),
+            "radio": self._radios.status(),
             "panel_reason": self._panel_reason,
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
             "counters": self._counters(),
         }
+        if config.extra_radio:
+            body["radios"] = {name: self._radio_status(name, now_ms) for name in config.radios}
         if self._requests is not None:
             body |= self._requests.figures(now_ms) | {"buttons": self._requests.buttons(now_ms)}
         return body
 
     def _link_status(self, link: LinkName, now_ms: int) -> Body:
-        view = self._engine.links.view(link)
-        return {"up": view.up, "reason": view.reason, "since_s": (now_ms - view.since_ms) // 1000}
+        return self._engine.links.view(link).status(now_ms)
 
-    def _radio_status(self) -> Body | None:
-        if self._radio is None:
-            return None
-        return {
-            "node": f"!{self._radio.node_num:08x}",
-            "firmware": self._radio.firmware,
-            "preset": self._radio.preset,
-            "drift": list(self._radio.drift),
-        }
+    def _radio_status(self, name: str, now_ms: int) -> Body:
+        """Return how one of several radios is: as its link, and what it said of itself."""
+        view = self._engine.links.radios.get(name, LinkView())
+        air_ms = round(self._integrators.air_ms(now_ms, name))
+        return view.status(now_ms) | {"radio": self._radios.status(name), "downlink_air_ms": air_ms}
 
     def _counters(self) -> dict[str, int]:
         counters = dict(self._engine.counts) | dict(self._counts) | {"inbox_dropped": self._inbox.dropped}
         counters |= self._integrators.counters()
-        for name, link in self._links.items():
-            counters |= {f"{name}_{key}": value for key, value in link.counters().items()}
-        return counters
+        return counters | self._links.counters()
 
 
 class _Stocker(threading.Thread):

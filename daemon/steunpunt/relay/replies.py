@@ -4,6 +4,7 @@ A reply (seen, passed on, closed, an answer) is sent until the kiosk says that i
 last heard; an unacknowledged one takes the other road at the next try.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from steunpunt.model import LinkName
@@ -14,6 +15,7 @@ ECHO_MS_MAX = 30_000
 """A piece heard over the mesh within this of a receipt over the broker earns no second receipt on the air."""
 FIRST_WAIT_MS = {LinkName.BROKER: 8_000, LinkName.MESH: 40_000}
 WAIT_MS_MAX = 1_800_000
+TRIES_PER_RADIO = 2
 _GROWTH = 2.0
 
 
@@ -24,6 +26,8 @@ class SiteRoads:
     mesh_ms: int | None
     broker_ms: int | None
     carrier: int | None
+    radio: str | None = None
+    """Name of the radio that heard it last."""
 
 
 def reply_link(roads: SiteRoads, tries: int, up: frozenset[LinkName]) -> LinkName | None:
@@ -35,6 +39,16 @@ def reply_link(roads: SiteRoads, tries: int, up: frozenset[LinkName]) -> LinkNam
         heard.append((roads.mesh_ms, LinkName.MESH))
     links = [link for _, link in sorted(heard, reverse=True) if link in up]
     return links[tries % len(links)] if links else None
+
+
+def reply_radio(last: str | None, tries: int, up: Sequence[str]) -> str:
+    """Return the radio for try number ``tries`` (0 …) over the mesh; ``up`` has at least one name.
+
+    Two tries go by the radio that heard the site last, two by the next one that serves, and so on: a second radio
+    costs air where the site may not even be in earshot.
+    """
+    in_turn = sorted(up, key=lambda name: name != last)
+    return in_turn[tries // TRIES_PER_RADIO % len(in_turn)]
 
 
 def wait_ms(link: LinkName, tries: int, jitter: float) -> int:

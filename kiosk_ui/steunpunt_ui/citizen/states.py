@@ -8,7 +8,9 @@ from typing import Any
 from flask_babel import gettext
 
 from steunpunt.model import SenderFunction, TicketState, TokenCode
+from steunpunt.protocol.phrasebook import who_words
 from steunpunt_ui.ages import MINUTE_S, ago
+from steunpunt_ui.languages import language
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +94,7 @@ def short_words(state: str) -> str:
 
 def function_words(name: str) -> str:
     """Return who answers, by function."""
-    words = {
-        SenderFunction.COORDINATOR: gettext("the coordinator"),
-        SenderFunction.DUTY_OFFICER: gettext("the duty officer"),
-        SenderFunction.FIRE_CREW: gettext("the fire brigade"),
-        SenderFunction.MEDICAL: gettext("the medical service"),
-        SenderFunction.MUNICIPALITY: gettext("the municipality"),
-    }
-    return words.get(SenderFunction.__members__.get(name, SenderFunction.COORDINATOR), "")
+    return who_words(SenderFunction.__members__.get(name, SenderFunction.OTHER), language())
 
 
 def _active(minutes: int | None) -> str:

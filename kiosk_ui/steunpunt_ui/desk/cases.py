@@ -10,7 +10,7 @@ from flask_babel import gettext
 from steunpunt.ledger.desk import Case, CaseGone
 from steunpunt.model import ANSWER_BYTES_MAX, SteunpuntError, TicketState
 from steunpunt_ui.ages import ago
-from steunpunt_ui.desk import words
+from steunpunt_ui.desk import factwords, words
 from steunpunt_ui.desk.opening import desk, node_troubles
 from steunpunt_ui.pages import Page
 
@@ -47,6 +47,7 @@ def case_page(case_id: int, problem: str = "", typed: dict[str, str] | None = No
         problem=problem,
         typed=typed or {},
         words=words,
+        facts=factwords,
         ago=ago,
         closed=case.state is TicketState.CLOSED,
         mark=_mark(case),
@@ -86,12 +87,13 @@ def _list() -> dict[str, object]:
         "closed_cases": closed[:CLOSED_SHOWN_MAX],
         "troubles": node_troubles(),
         "words": words,
+        "facts": factwords,
         "ago": ago,
         "answered_state": TicketState.ANSWERED,
     }
 
 
 def _mark(case: Case) -> str:
-    facts = [(event.kind, event.by, event.text, event.delivered) for event in case.events]
-    shown = repr((case.state, case.seen_by, case.presses, facts))
+    log = [(event.kind, event.by, event.text, event.delivered, event.code, event.facts) for event in case.events]
+    shown = repr((case.state, case.seen_by, case.presses, log))
     return hashlib.sha256(shown.encode()).hexdigest()[:16]

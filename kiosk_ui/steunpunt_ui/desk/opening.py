@@ -78,8 +78,9 @@ def node_troubles() -> list[str]:
     """Return what the coordinator's own node can't do now, in words; waits at most STATUS_S_MAX and never raises."""
     try:
         with contextlib.closing(Client(config().control.socket, STATUS_S_MAX)) as asking:
-            links = asking.call("status")["links"]
-        down = {LinkName(name) for name, link in links.items() if not link["up"]}
+            status = asking.call("status")
+        down = {LinkName(name) for name, link in status["links"].items() if not link["up"]}
+        one_radio_down = any(not radio["up"] for radio in status.get("radios", {}).values())
     except (ControlError, Refused, KeyError, ValueError, TypeError, AttributeError):
         return [gettext("This computer receives and sends nothing now. Warn the technician.")]
     if config().radio.kind == "none":  # a coordinator without a radio misses none
@@ -88,7 +89,10 @@ def node_troubles() -> list[str]:
         LinkName.MESH: gettext("The radio does not work. Warn the technician."),
         LinkName.BROKER: gettext("The broker does not work. Warn the technician."),
     }
-    return [words[name] for name in words if name in down]
+    told = [words[name] for name in words if name in down]
+    if one_radio_down and LinkName.MESH not in down:
+        told.append(gettext("One of the radios does not work. Warn the technician."))
+    return told
 
 
 def ring_bell() -> None:

@@ -29,6 +29,7 @@ def category_words(category: Category) -> str:
         Category.MISSING: gettext("Someone is missing"),
         Category.OTHER: gettext("Something else"),
         Category.BUTTON: gettext("Help button: someone at this point needs help"),
+        Category.OFFER: gettext("Offers to help"),
     }[category]
 
 
@@ -81,6 +82,8 @@ def function_choices() -> dict[SenderFunction, str]:
         SenderFunction.FIRE_CREW: gettext("Fire brigade"),
         SenderFunction.MEDICAL: gettext("Medical service"),
         SenderFunction.MUNICIPALITY: gettext("Municipality"),
+        SenderFunction.CONTROL_ROOM: gettext("Control room"),
+        SenderFunction.POLICE: gettext("Police"),
     }
 
 
@@ -141,5 +144,9 @@ def _supplement_words(code: SupplementCode | None) -> str:
         SupplementCode.QUESTION: gettext("The person tells or asks"),
         SupplementCode.UNDERSTOOD: gettext("The person understood the answer"),
         SupplementCode.NO_LONGER_NEEDED: gettext("The person no longer needs help"),
+        SupplementCode.DETAILS: gettext("The person tells more"),
+        SupplementCode.REPLY: gettext("The person answers a question"),
+        SupplementCode.GOT_HELP: gettext("The person has been helped"),
+        SupplementCode.STILL_NEEDED: gettext("The person still needs help"),
     }
     return words.get(code, "") if code else gettext("The person added something")

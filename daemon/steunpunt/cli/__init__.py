@@ -1,7 +1,6 @@
 """``steunpunt …``: what a technician types."""
 
 import contextlib
-import getpass
 import json
 import sys
 import time
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from steunpunt import __version__
+from steunpunt.cli.simulating import simulate
 from steunpunt.config import Config, load
 from steunpunt.control import Body, Client
-from steunpunt.model import KeyFileError, LinkName, Role
+from steunpunt.keycommands import keys
+from steunpunt.model import MAIN_RADIO, KeyFileError, Role
 from steunpunt.terminal import log_to_stderr, one_line_errors
 
 if TYPE_CHECKING:
@@ -138,11 +139,12 @@ def _key_problems(config: Config) -> Iterator[str]:
             yield from _coordinator_problems(config, keys)
     except KeyFileError as error:
         yield f"key `keys.file`: {error}"
-    try:
-        if config.radio.channel_key_file is not None:
-            keyfiles.read_channel_key(Path(config.radio.channel_key_file))
-    except KeyFileError as error:
-        yield f"key `radio.channel_key_file`: {error}"
+    for section, radio in [("radio", config.radio), *(("extra_radio", extra) for extra in config.extra_radio)]:
+        try:
+            if radio.channel_key_file is not None:
+                keyfiles.read_channel_key(Path(radio.channel_key_file))
+        except KeyFileError as error:
+            yield f"key `{section}.channel_key_file`: {error}"
     if not coordinator:
         return
     try:
@@ -175,7 +177,9 @@ def status(config: Path, *, as_json: bool) -> None:
         loaded = load(config)
         with contextlib.closing(Client(loaded.control.socket)) as client:
             body = client.call("status")
-    lines = [*_link_lines(loaded, body), *_keeping_lines(body)]
+    from steunpunt.fleet.told import lines_of
+
+    lines = lines_of(loaded, body)
     if as_json:
         click.echo(json.dumps(body, indent=2, ensure_ascii=False))
     else:
@@ -183,33 +187,6 @@ def status(config: Path, *, as_json: bool) -> None:
         for up, line in lines:
             click.echo(f"  {'    ' if up is None else 'up  ' if up else 'DOWN'} {line}")
     sys.exit(1 if any(up is False for up, _ in lines) else 0)
-
-
-def _link_lines(config: Config, body: Body) -> Iterator[tuple[bool | None, str]]:
-    """Give the roads as (up, line); up is None for one that this site does without."""
-    chosen = {LinkName.MESH: config.radio.kind != "none", LinkName.BROKER: config.broker.enabled}
-    for name, link in body["links"].items():
-        yield (bool(link["up"]) if chosen[LinkName(name)] else None), f"{name}: {link['reason']}"
-        if name == LinkName.MESH and body["radio"] is not None:
-            yield from ((None, f"drift: {line}") for line in body["radio"]["drift"])
-    if config.site.role is Role.KIOSK and config.broker.enabled and config.broker.bridge is not None:
-        region = body["region"]
-        heard = "no beacon yet" if region["age_s"] is None else f"last beacon {region['age_s']} s ago"
-        yield bool(region["fresh"]), f"region over the broker: {heard}"
-
-
-def _keeping_lines(body: Body) -> Iterator[tuple[bool | None, str]]:
-    if "queue" in body:
-        oldest = f", the oldest {body['oldest_s']} s old" if body["queue"] else ""
-        yield None, f"queue: {body['queue']} without receipt{oldest}"
-        for button in body["buttons"]:
-            yield None, f"button {button['name']}: lamp {button['lamp']}, ticket {button['number'] or '-'}"
-    if body["panel_reason"]:
-        yield False, body["panel_reason"]
-    if not body["can_keep"]:
-        yield False, "ledger: cannot keep anything; free the disk or replace the card"
-    if body["damaged_log"]:
-        yield False, f"ledger: was damaged, requests may be missing; keep {body['damaged_log']}, replace the card"
 
 
 @main.command("virtual-radio")
@@ -284,6 +261,11 @@ def _radio_spec(text: str, private: tuple[tuple[str, bytes], ...]) -> "RadioSpec
     return RadioSpec(name, number, channels=(("", b"\x01"), *private), position=position)
 
 
+RADIO = click.option(
+    "--radio", "name", default=MAIN_RADIO, metavar="NAME", help="One of several radios, by its name in the config."
+)
+
+
 @main.group()
 def radio() -> None:
     """See a site's radio and bring it to its config. Stop the node first: a radio serves one client."""
@@ -291,32 +273,49 @@ def radio() -> None:
 
 @radio.command("show")
 @CONFIG
-def radio_show(config: Path) -> None:
+@RADIO
+def radio_show(config: Path, *, name: str) -> None:
     """Print the radio's settings as they are. CONFIG is the site's TOML file. A key is shown as a fingerprint."""
     with one_line_errors():
         from steunpunt.fleet import command
 
-        command.show(config)
+        command.show(config, name)
 
 
 @radio.command("plan")
 @CONFIG
-def radio_plan(config: Path) -> None:
-    """Print what `apply` would change; nothing when the radio is as CONFIG says."""
+@RADIO
+def radio_plan(config: Path, *, name: str) -> None:
+    """Print what `apply` would change to make it as CONFIG says."""
     with one_line_errors():
         from steunpunt.fleet import command
 
-        command.plan(config)
+        command.plan(config, name)
 
 
 @radio.command("apply")
 @CONFIG
-def radio_apply(config: Path) -> None:
+@RADIO
+def radio_apply(config: Path, *, name: str) -> None:
     """Write what differs from CONFIG, wait for the reboot, read it back. Exit code 1 when anything still differs."""
     with one_line_errors():
         from steunpunt.fleet import command
 
-        command.apply(config)
+        command.apply(config, name)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+def airtime(file: Path, *, as_json: bool) -> None:
+    """Tell what each line of FILE costs on the air, as the text of a help request: bytes, and ms by preset.
+
+    The request is medical, a life threat to three people, to be called back at 0612345678, at this point.
+    """
+    with one_line_errors():
+        from steunpunt.fleet.airtime import report
+
+        report(file, as_json=as_json)
 
 
 @main.command("broker-config")
@@ -343,88 +342,7 @@ def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"])
             click.echo(f"written: {path}")
 
 
-@main.group()
-def keys() -> None:
-    """Make the keys of a region and its sites.
-
-    In this order: the region once, then its coordinator, then each site; and a password for each person at the
-    desk. Secrets are readable by their owner only, ledger.key and the desk's passwords also by their group. No key
-    is overwritten.
-    """
-
-
-@keys.command("region")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help='The region, such as "Zuid-Limburg".')
-def keys_region(file: Path, name: str) -> None:
-    """Make a new region's keys in FILE.
-
-    Who has this file can make any site and read every request: keep it on a stick in an envelope, offline.
-    """
-    with one_line_errors():
-        from steunpunt import keymaking
-
-        keymaking.make_region(file, name)
-    click.echo(f"written: {file} (secret of the whole region: store it offline)")
-
-
-@keys.command("coordinator")
-@click.argument("region_file", type=click.Path(path_type=Path))
-@click.option("--id", "number", default=1, show_default=True, help="The coordinator's number, 1 to 15.")
-@click.option(
-    "--host",
-    "hosts",
-    multiple=True,
-    required=True,
-    help="Name or address sites reach its broker by; repeat it.",
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the files.")
-def keys_coordinator(region_file: Path, number: int, hosts: tuple[str, ...], out: Path) -> None:
-    """Make a coordinator's keys from the region's file.
-
-    Make the coordinator before the sites: REGION_FILE learns of it, and a site's keys list the coordinators.
-    """
-    with one_line_errors():
-        from steunpunt import keymaking
-
-        for path in keymaking.make_coordinator(region_file, number, out, list(hosts)):
-            click.echo(f"written: {path}")
-
-
-@keys.command("site")
-@click.argument("region_file", type=click.Path(path_type=Path))
-@click.option("--id", "number", required=True, type=int, help="The site's id, 16 to 65535.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the files.")
-def keys_site(region_file: Path, number: int, out: Path) -> None:
-    """Make a kiosk's keys from the region's file.
-
-    Writes site.keys, and the certificate of its broker's bridge to the region: site.pem, site-key.pem, region-ca.pem.
-    """
-    with one_line_errors():
-        from steunpunt import keymaking
-
-        for path in keymaking.make_site(region_file, number, out):
-            click.echo(f"written: {path}")
-
-
-@keys.command("desk-password")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help="Who logs in, such as a duty officer's function or name.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
-def keys_desk_password(file: Path, name: str, *, password_stdin: bool) -> None:
-    """Give a person a password for the desk.
-
-    FILE is what web.desk_passwords_file names; it is made when it is not there. A person who is in it already gets
-    a new password.
-    """
-    with one_line_errors():
-        from steunpunt_ui.desk.passwords import PasswordError, set_password
-
-        password = sys.stdin.readline().rstrip("\n") if password_stdin else getpass.getpass("Password: ")
-        if not password_stdin and getpass.getpass("Once more: ") != password:
-            raise PasswordError("the two passwords differ; type the command again")
-        set_password(file, name, password)
-    click.echo(f"written: {file}")
+main.add_command(keys)
 
 
 @main.command()
@@ -486,6 +404,9 @@ def demo(*, check_it: bool, folder: Path | None, speed: float) -> None:
         from steunpunt.demo.command import demo as run_demo
 
         run_demo(check=check_it, folder=folder, speed=speed)
+
+
+main.add_command(simulate)
 
 
 if __name__ == "__main__":

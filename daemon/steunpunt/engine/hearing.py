@@ -1,0 +1,160 @@
+"""What a kiosk hears from the region: tokens, answers, beacons, and what the region misses of its messages.
+
+Nothing counts before it authenticates; what does not is counted and dropped.
+"""
+
+import logging
+
+import sqlalchemy as sa
+
+from steunpunt.engine.acknowledging import Acknowledger
+from steunpunt.engine.common import Counts, Links
+from steunpunt.engine.region import RegionWatch
+from steunpunt.engine.sending import Sender
+from steunpunt.ledger import outgoing
+from steunpunt.ledger.outgoing import OpenMessage
+from steunpunt.model import FrameError, FrameHeard, LinkName, SealError, TicketState, TokenCode
+from steunpunt.protocol import answers, beacons, packets, tokens, wants
+from steunpunt.protocol.packets import Kind
+from steunpunt.protocol.tokens import Head
+from steunpunt.relay import states
+
+_log = logging.getLogger(__name__)
+
+
+class Hearer:
+    """See the module. All of it inside the caller's transaction."""
+
+    def __init__(
+        self,
+        site: int,
+        region: RegionWatch,
+        sender: Sender,
+        acknowledger: Acknowledger,
+        links: Links,
+        counts: Counts,
+    ) -> None:
+        self._site, self._region, self._sender = site, region, sender
+        self._acknowledger, self._links, self._counts = acknowledger, links, counts
+
+    def hear(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
+        """Take a packet from a link."""
+        handlers = {
+            Kind.TOKENS: self._tokens,
+            Kind.ANSWER: self._answer,
+            Kind.BEACON: self._beacon,
+            Kind.WANT: self._want,
+            Kind.WANT_HELLO: self._want_hello,
+        }
+        try:
+            kind = packets.kind_of(frame.payload)
+            if kind in handlers:
+                handlers[kind](connection, frame, now_ms)
+            else:
+                self._counts["heard_others_pieces"] += 1
+        except FrameError:
+            self._counts["dropped_malformed"] += 1
+        except SealError:
+            self._counts["dropped_unauthentic"] += 1
+
+    # --- what the region says of itself -------------------------------------------------------------------------
+
+    def _beacon(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
+        beacon = beacons.parse_beacon(frame.payload)
+        ours = self._region.hear_beacon(connection, beacon, now_ms)
+        self._known_head(connection, beacon.head, now_ms)
+        if not ours:
+            return
+        if frame.link is LinkName.BROKER:
+            self._links.beacon_ms = now_ms
+        self._counts["beacons"] += 1
+
+    def _known_head(self, connection: sa.Connection, head: Head, now_ms: int) -> None:
+        """Of an authentic packet: after a restore of the coordinator's ledger offer it again what may be lost."""
+        if self._region.raised_incarnation(connection, head):
+            again = outgoing.offer_again(connection, head.coordinator, head.incarnation, now_ms)
+            self._counts["offered_again"] += again
+            _log.warning(
+                "action=offer_again coordinator=%d incarnation=%d messages=%d",
+                head.coordinator,
+                head.incarnation,
+                again,
+            )
+
+    def _spoken(self, connection: sa.Connection, head: Head, frame: FrameHeard, now_ms: int) -> None:
+        """The region answered us: remember through which radio."""
+        if frame.link is LinkName.MESH:
+            self._sender.region_radio = frame.sender
+        self._known_head(connection, head, now_ms)
+
+    # --- what it says of our messages ---------------------------------------------------------------------------
+
+    def _tokens(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
+        heard = tokens.parse_tokens(frame.payload)
+        matched, news = 0, False
+        for message in outgoing.open_messages(connection, now_ms):
+            for code in heard.claims(message.verify):
+                matched += 1
+                news |= self._apply(connection, message, code, heard.head, frame.link, now_ms)
+        if matched:
+            self._spoken(connection, heard.head, frame, now_ms)
+        if news:  # an old packet heard again must not make people there look active now
+            self._region.hear_head(heard.head, now_ms)
+        self._counts["tokens_matched" if matched else "tokens_of_others"] += max(matched, 1)
+
+    def _apply(
+        self,
+        connection: sa.Connection,
+        message: OpenMessage,
+        code: TokenCode,
+        head: Head,
+        link: LinkName,
+        now_ms: int,
+    ) -> bool:
+        """Note what a genuine token says of a message; False when it says nothing new."""
+        news = not message.receipted
+        if news:
+            _log.info("action=receipt message=%d link=%s code=%s", message.id, link, code.name)
+            outgoing.note_receipt(connection, message, now_ms, head.coordinator << 8 | head.incarnation)
+        if not message.is_request:
+            return news
+        news |= outgoing.raise_state(connection, message.counter, states.REACHED[code], now_ms)
+        if code is TokenCode.PASSED_ON:
+            news |= outgoing.note_passed_on(connection, message.counter, now_ms)
+        if states.REACHED[code] is TicketState.CLOSED:
+            outgoing.note_close_code(connection, message.counter, code)
+        if code is not TokenCode.RECEIVED:
+            self._acknowledger.hold(message.eid, message.n, code, b"", link, now_ms)
+        return news
+
+    def _answer(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
+        """Keep an answer, or a part of one: the citizen is told of it when it is whole."""
+        part = answers.answer_part(frame.payload)
+        for message in outgoing.open_messages(connection, now_ms):
+            if message.is_request and answers.answer_is_for(frame.payload, message.verify):
+                break
+        else:
+            self._counts["answers_of_others"] += 1
+            return
+        if not outgoing.add_answer(connection, message.counter, part.salt, frame.payload, now_ms):
+            self._counts["answers_refused"] += 1
+            return
+        self._counts["answers"] += 1
+        if not message.receipted:
+            outgoing.note_receipt(connection, message, now_ms)
+        kept = [packet for packet, _ in outgoing.answers_of(connection, message.counter)]
+        if any(frame.payload in whole for whole in answers.whole_answers(kept)):
+            outgoing.raise_state(connection, message.counter, TicketState.ANSWERED, now_ms)
+        self._acknowledger.hold(message.eid, message.n, None, part.salt, frame.link, now_ms)
+
+    # --- what it misses -----------------------------------------------------------------------------------------
+
+    def _want(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
+        want = wants.parse_want(frame.payload)
+        ours = want.site == self._site and self._sender.want(connection, want, frame.link, now_ms)
+        self._counts["wants" if ours else "wants_of_others"] += 1
+
+    def _want_hello(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
+        want = wants.parse_want_hello(frame.payload)
+        ours = want.site == self._site and self._sender.want_hello(connection, want.eid, now_ms)
+        self._counts["want_hellos" if ours else "wants_of_others"] += 1

@@ -1,0 +1,54 @@
+"""What ``steunpunt status`` prints of a node's answer, and what of it is down. Pure."""
+
+from collections.abc import Iterator
+
+from steunpunt.config import Config
+from steunpunt.control import Body
+from steunpunt.model import LinkName, Role
+
+Line = tuple[bool | None, str]
+"""Whether it is up, None for what is neither up nor down; and the words."""
+
+
+def lines_of(config: Config, status: Body) -> list[Line]:
+    """Return the lines, the links first."""
+    return [*_mesh_lines(config, status), *_broker_lines(config, status), *_keeping_lines(status)]
+
+
+def _mesh_lines(config: Config, status: Body) -> Iterator[Line]:
+    """Give the mesh as one line, or with several radios a line for each: one that is down needs a technician."""
+    if config.extra_radio and "radios" in status:
+        for name, radio in status["radios"].items():
+            yield from _link_lines(f"{LinkName.MESH} {name}", radio, radio["radio"], here=True)
+    else:
+        link, radio = status["links"][LinkName.MESH], status["radio"]
+        yield from _link_lines(LinkName.MESH, link, radio, here=bool(config.radios))
+
+
+def _link_lines(title: str, link: Body, radio: Body | None, *, here: bool) -> Iterator[Line]:
+    yield (bool(link["up"]) if here else None), f"{title}: {link['reason']}"
+    if radio is not None:
+        yield from ((None, f"drift: {line}") for line in radio["drift"])
+
+
+def _broker_lines(config: Config, status: Body) -> Iterator[Line]:
+    link = status["links"][LinkName.BROKER]
+    yield from _link_lines(LinkName.BROKER, link, None, here=config.broker.enabled)
+    if config.site.role is Role.KIOSK and config.broker.enabled and config.broker.bridge is not None:
+        region = status["region"]
+        heard = "no beacon yet" if region["age_s"] is None else f"last beacon {region['age_s']} s ago"
+        yield bool(region["fresh"]), f"region over the broker: {heard}"
+
+
+def _keeping_lines(status: Body) -> Iterator[Line]:
+    if "queue" in status:
+        oldest = f", the oldest {status['oldest_s']} s old" if status["queue"] else ""
+        yield None, f"queue: {status['queue']} without receipt{oldest}"
+        for button in status["buttons"]:
+            yield None, f"button {button['name']}: lamp {button['lamp']}, ticket {button['number'] or '-'}"
+    if status["panel_reason"]:
+        yield False, status["panel_reason"]
+    if not status["can_keep"]:
+        yield False, "ledger: cannot keep anything; free the disk or replace the card"
+    if status["damaged_log"]:
+        yield False, f"ledger: was damaged, requests may be missing; keep {status['damaged_log']}, replace the card"
