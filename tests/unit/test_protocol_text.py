@@ -1,5 +1,6 @@
 """Free text: nothing is lost, nothing gets longer, and what comes damaged off the air can do no harm."""
 
+import contextlib
 import time
 
 import pytest
@@ -22,7 +23,7 @@ DAMAGED = settings(max_examples=300)
 @example("")
 @example("x")
 @example("\0")
-@example("İıßSTRASSE straße STRAßE Éen éÉn ǅ")
+@example("\u0130\u0131ßSTRASSE straße STRAßE Éen éÉn ǅ")
 @example("ΑΣ ας Ж жЖ مساعدة 😀😀👩‍👩‍👧 ﷽ \U0010ffff")
 @example("HELP Help hELP help. H h\n\r\n\t")
 @example("a" * 500)
@@ -68,17 +69,17 @@ def test_any_bytes_are_a_text_of_bounded_size_or_a_frame_error(method: int, data
 
 @given(PLAIN.filter(bool), st.sampled_from(sorted(METHOD_NAMES)), st.data())
 @DAMAGED
-def test_flipped_and_missing_bits_are_another_text_or_a_frame_error(words: str, method: int, data: st.DataObject) -> None:
+def test_flipped_and_missing_bits_are_another_text_or_a_frame_error(
+    words: str, method: int, data: st.DataObject
+) -> None:
     good = bytearray(text.by_method(method, words))
     place = data.draw(st.integers(0, max(0, len(good) - 1)))
     if good and data.draw(st.booleans()):
         good[place] ^= 1 << data.draw(st.integers(0, 7))
     else:
         good = good[:place]
-    try:
+    with contextlib.suppress(FrameError):
         assert len(decompress(method, bytes(good))) <= text.CHARS_MAX
-    except FrameError:
-        pass
 
 
 @pytest.mark.parametrize("method", [3, 7, 8, -1])
@@ -108,10 +109,8 @@ def test_the_slowest_bytes_are_read_in_bounded_time() -> None:
     worst = 0.0
     for data in (bytes(2_688), b"\xff" * 2_688, b"\x55" * 2_688, bytes(range(256)) * 10):
         began = time.perf_counter()
-        try:
+        with contextlib.suppress(FrameError):
             decompress(2, data)
-        except FrameError:
-            pass
         worst = max(worst, time.perf_counter() - began)
     assert worst < 10
 
