@@ -286,7 +286,7 @@ def radio_show(config: Path, *, name: str) -> None:
 @CONFIG
 @RADIO
 def radio_plan(config: Path, *, name: str) -> None:
-    """Print what `apply` would change; nothing when the radio is as CONFIG says."""
+    """Print what `apply` would change to make it as CONFIG says."""
     with one_line_errors():
         from steunpunt.fleet import command
 
