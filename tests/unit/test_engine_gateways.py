@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from steunpunt.model import LinkName, RadioUsed, SenderFunction, SendFrame, TicketState
+from steunpunt.model import BellRung, LinkName, RadioUsed, SenderFunction, SendFrame, TicketState
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.pieces import SealedPiece
 from steunpunt.relay.airbudget import HOUR_MS
@@ -69,7 +69,7 @@ def test_a_kiosk_without_internet_is_receipted_seen_and_answered_through_a_gatew
     case = center.only_case()
     center.desk.take_up(case.id, "Anna", token="t1")
     center.desk.answer(case.id, "Anna", SenderFunction.FIRE_CREW, "Wij komen eraan", token="t2")
-    world.put(COORDINATOR)
+    world.put(COORDINATOR, BellRung())
     assert world.run(120, lambda: lone.ticket(number).state is TicketState.ANSWERED)
     assert world.run(120, lambda: all(event.delivered is not False for event in center.only_case().events))
     assert {frame.carrier for frame in world.packets(COORDINATOR, BROKER)} == {51}

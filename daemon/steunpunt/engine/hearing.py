@@ -4,6 +4,7 @@ Nothing counts before it authenticates; what does not is counted and dropped.
 """
 
 import logging
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
@@ -19,6 +20,8 @@ from steunpunt.protocol.packets import Kind
 from steunpunt.protocol.tokens import Head
 from steunpunt.relay import states
 
+OFFER_MS_MAX = {LinkName.MESH: 90_000, LinkName.BROKER: 10_000}
+"""Kiosks hear of a coordinator's restored ledger all at once, and must not answer all at once."""
 _log = logging.getLogger(__name__)
 
 
@@ -33,9 +36,11 @@ class Hearer:
         acknowledger: Acknowledger,
         links: Links,
         counts: Counts,
+        unit: Callable[[], float],
     ) -> None:
+        """``unit``: a random number in 0 … 1."""
         self._site, self._region, self._sender = site, region, sender
-        self._acknowledger, self._links, self._counts = acknowledger, links, counts
+        self._acknowledger, self._links, self._counts, self._unit = acknowledger, links, counts, unit
 
     def hear(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         """Take a packet from a link; returns whether others may be concerned by it, besides or instead of this site."""
@@ -73,7 +78,8 @@ class Hearer:
     def _known_head(self, connection: sa.Connection, head: Head, now_ms: int) -> None:
         """Of an authentic packet: after a restore of the coordinator's ledger offer it again what may be lost."""
         if self._region.raised_incarnation(connection, head):
-            again = outgoing.offer_again(connection, head.coordinator, head.incarnation, now_ms)
+            due_ms = {link: now_ms + round(self._unit() * most) for link, most in OFFER_MS_MAX.items()}
+            again = outgoing.offer_again(connection, head.coordinator, head.incarnation, now_ms, due_ms)
             self._counts["offered_again"] += again
             _log.warning(
                 "action=offer_again coordinator=%d incarnation=%d messages=%d",

@@ -59,8 +59,9 @@ class KioskEngine:
         self.region = RegionWatch(ledger, keys, coordinator)
         self.counts: Counts = Counts()
         self._sender = Sender(ledger, keys.site, self.links, entropy, self._acknowledger, self.counts)
+        self._sender.unicasts = len(keys.coordinators) == 1
         self._gateway = Gateway(ledger, keys.site, self.links, entropy, self._sender, self.counts)
-        self._hearer = Hearer(keys.site, self.region, self._sender, self._acknowledger, self.links, self.counts)
+        self._hearer = Hearer(keys.site, self.region, self._sender, self._acknowledger, self.links, self.counts, entropy.unit)
 
     # --- the step -----------------------------------------------------------------------------------------------
 

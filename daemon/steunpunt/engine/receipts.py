@@ -63,8 +63,9 @@ class _Kept:
 class Receipts:
     """See the module. All of it inside the caller's transaction."""
 
-    def __init__(self, out: Transmitter) -> None:
-        self._out = out
+    def __init__(self, out: Transmitter, *, overheard: bool = False) -> None:
+        """``overheard``: other coordinators listen, so that receipts go to all who hear them."""
+        self._out, self._overheard = out, overheard
         self._now = _Kept()
         self._before: _Kept | None = None
         self._over_broker: dict[int, list[Taken]] = {}
@@ -175,7 +176,7 @@ class Receipts:
         payload = pack_tokens(head, [(owed.verify, owed.code) for _, owed in batch])
         senders = {owed.sender for _, owed in batch}
         newest = batch[-1][1]
-        alone = len(senders) == 1
+        alone = len(senders) == 1 and not self._overheard
         return self._out.by_radio(
             connection,
             radio,

@@ -62,6 +62,8 @@ class Sender:
         self.flights = Flights()
         self.region_radio: int | None = None
         """The radio through which the region last spoke to us over the mesh."""
+        self.unicasts = True
+        """False where several coordinators must hear each piece: radios hand a unicast to its addressee only."""
         self.next_ms: int | None = 0
         self._taken: dict[int, int] = {}
         """Message id -> bitmap of fragments that a radio or the broker took."""
@@ -211,7 +213,7 @@ class Sender:
         pieces = [(self._age(message, now_ms), self._piece(message, fragment)) for message in messages]
         payload = batch(self._site, first.eid, pieces, hello)
         flight = Flight(tuple(parts))
-        destination = self.region_radio if outbox.unicast(first) else None
+        destination = self.region_radio if self.unicasts and outbox.unicast(first) else None
         attempt_id = self._begin(LinkName.MESH, flight, payload)
         self.air.spend(connection, attempt_id, len(payload), now_ms)
         insist = first.lane is Lane.LIFE_THREAT and destination is None

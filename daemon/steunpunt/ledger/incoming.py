@@ -53,6 +53,8 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     newer: bool = False
     phrases: bytes = b""
     """Of an answer; see protocol.answerbody.pack_phrases."""
+    coordinator: int = 0
+    """The other coordinator that this is about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,7 @@ standby = sa.Table(  # messages addressed to another coordinator, until it is cl
     sa.Column("verify", sa.LargeBinary, nullable=False),  # V, under the ledger's own key
     sa.Column("stand", sa.Integer, nullable=False),  # relay.standby.Stand
     sa.Column("code", sa.Integer),  # the highest TokenCode overheard
+    sa.Column("told_ms", sa.BigInteger),  # when a token was last overheard
     sa.Column("since_ms", sa.BigInteger, nullable=False),
     sa.Column("due_ms", sa.BigInteger, index=True),  # when to look whether to take over; NULL: never
 )

@@ -15,7 +15,7 @@ from steunpunt.config import Config
 from steunpunt.control import Body, Server, notify_systemd
 from steunpunt.engine.accepting import TicketStock, form_key
 from steunpunt.engine.calls import BUZZ_S
-from steunpunt.engine.common import Entropy, LinkView
+from steunpunt.engine.common import Entropy, LinkView, Neighbours
 from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
@@ -72,6 +72,12 @@ def system_entropy() -> Entropy:
     return Entropy(secrets.token_bytes, random.random)
 
 
+def neighbours_of(config: Config) -> Neighbours:
+    """Return who else coordinates in the region, by a coordinator's config."""
+    addressed = {point.id: point.coordinator for point in config.point if point.coordinator is not None}
+    return Neighbours(config.site.id, frozenset(other.id for other in config.other_coordinator), addressed)
+
+
 class Node:
     """One site's node. The constructor does nothing; :meth:`run` serves until it is told to stop."""
 
@@ -126,12 +132,14 @@ class Node:
         if isinstance(keys, CoordinatorKeys):
             from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415  a kiosk need not load it
 
+            neighbours = neighbours_of(config)
+
             self._check_identity("coordinator_id", keys.coordinator, keys_path)
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
             check_ledger_key(self._ledger, ledger_key, config.ledger.key_file or "")
             self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
             self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
-                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy
+                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy, neighbours
             )
             self._requests: KioskRequests | None = None
             return

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("verify", sa.LargeBinary(), nullable=False),
         sa.Column("stand", sa.Integer(), nullable=False),
         sa.Column("code", sa.Integer(), nullable=True),
+        sa.Column("told_ms", sa.BigInteger(), nullable=True),
         sa.Column("since_ms", sa.BigInteger(), nullable=False),
         sa.Column("due_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("site", "eid", "n"),
