@@ -20,7 +20,7 @@ from steunpunt.ledger import tables
 from steunpunt.ledger.clock import SAVE_MS, LedgerClock, boot_name, boot_time_ms
 from steunpunt.model import LedgerError
 
-HEAD_REVISION = "0003"
+HEAD_REVISION = "0005"
 """The newest migration; a test holds it against the migrations folder. Knowing it here saves loading Alembic at each
 start."""
 BUSY_MS_MAX = 5_000
