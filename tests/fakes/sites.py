@@ -66,6 +66,12 @@ class Clock:
         self.boot_ms += round(seconds * 1000)
 
 
+def noise(characters: int, seed: int = 1) -> str:
+    """Return a text that no method makes shorter, for tests of long packets."""
+    rng = random.Random(seed)
+    return "".join(chr(rng.randrange(0x2200, 0x2300)) for _ in range(characters))
+
+
 def seeded(seed: int) -> random.Random:
     return random.Random(seed)
 

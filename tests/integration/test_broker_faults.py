@@ -9,6 +9,7 @@ import pytest
 
 from steunpunt.config import Broker
 from steunpunt.model import FrameHeard, Role
+from steunpunt.node.links import RESTART_REQUEST
 from tests.fakes.broker_clients import linked, tool
 from tests.fakes.brokers import NODE_PASSWORD, mosquitto, site_config
 from tests.fakes.radio_client import Port, radio_client
@@ -17,6 +18,8 @@ from tests.fakes.real_site import RealSite, last_json, real_site
 pytestmark = [pytest.mark.broker, pytest.mark.processes]
 BACK_S_MAX = 2.0
 """How soon the node serves again, from when the broker takes connections."""
+HUNG_S_MAX = 30.0
+"""How soon a broker's restart is asked for: two connections of 5 s without an answer, and room for a busy machine."""
 GROWTH_MIB_MAX = 24.0
 BURST = 10_000
 STATUS, AVAILABILITY = "steunpunt/v1/47/status", "steunpunt/v1/47/availability"
@@ -60,6 +63,29 @@ def test_a_broker_that_goes_and_comes_back(site: RealSite, wait_until: Wait, how
         wait_until(lambda: last_json(reader.heard, STATUS).get("queue") == 1, 15, "the status, retained again")
         assert (AVAILABILITY, b"online") in reader.heard
         assert any(topic.startswith("homeassistant/device/") for topic, _ in reader.heard)
+
+
+def test_a_broker_that_hangs_is_said_and_its_restart_asked_for(
+    tmp_path: Path, free_port: Callable[[], int], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the middle it accepts connections, for the kernel does, and answers none; the test plays systemd."""
+    runtime = tmp_path / "run"
+    runtime.mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(runtime))
+    with real_site(tmp_path / "s", free_port, wait_until) as site:
+        site.stop_node()
+        site.broker.freeze()
+        site.start_node()
+        request = runtime / RESTART_REQUEST
+        wait_until(request.exists, HUNG_S_MAX, "the request")
+        wait_until(lambda: site.counter("broker_restarts_asked") == 1)
+        assert "accepts but does not answer" in site.reason("broker")
+        still_asks_for_help(site)
+        request.unlink()
+        site.broker.kill()
+        site.broker.start()
+        back(site, wait_until)
+        assert not request.exists(), "a broker that serves is left alone"
 
 
 def test_what_the_radio_hears_meanwhile_is_held_for_the_broker(site: RealSite, wait_until: Wait) -> None:

@@ -24,7 +24,7 @@ from steunpunt.sim import RadioSpec, VirtualRadios
 from steunpunt.wire import encode_frame, mesh_pb2
 from tests.fakes.fake_node import FakeNode
 from tests.fakes.tapped_line import tapped
-from tests.unit.test_config import FULL
+from tests.unit.test_config import kiosk
 
 Wait = Callable[..., None]
 KEY, NODE = bytes(range(100, 132)), 0xA1B2C3D4
@@ -283,7 +283,7 @@ def test_a_radio_on_a_serial_line_with_console_log_between() -> None:
 
 
 def written(folder: Path, port: int, **replacements: str) -> Path:
-    text = FULL.replace("port = 4403", f"port = {port}").replace("hop_limit = 3", "hop_limit = 4")
+    text = kiosk().replace("port = 4403", f"port = {port}").replace("hop_limit = 3", "hop_limit = 4")
     for old, new in replacements.items():
         text = text.replace(f"{old} = ", f"{old} = {new} # ", 1)
     path = folder / "site.toml"

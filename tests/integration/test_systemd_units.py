@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from steunpunt.node.links import RESTART_REQUEST
+
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "systemd"
 SERVICES = ("steunpunt-node.service", "steunpunt-web.service")
+RESTART = "steunpunt-broker-restart"
 # What systemd-analyze's own scale calls "safe" begins below 2.5; these may only be lowered.
-EXPOSURE_MAX = {"steunpunt-node.service": 2.0, "steunpunt-web.service": 1.5}
+EXPOSURE_MAX = {"steunpunt-node.service": 2.0, "steunpunt-web.service": 1.5, f"{RESTART}.service": 1.5}
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing: apt-get install systemd"
@@ -32,16 +35,18 @@ def stage() -> Iterator[Path]:
     for source, target in (
         ("*.service", "etc/systemd/system"),
         ("*.target", "etc/systemd/system"),
+        ("*.path", "etc/systemd/system"),
         ("sysusers.d/*.conf", "usr/lib/sysusers.d"),
         ("tmpfiles.d/*.conf", "usr/lib/tmpfiles.d"),
     ):
         (root / target).mkdir(parents=True, exist_ok=True)
         for path in UNITS.glob(source):
             shutil.copy(path, root / target)
-    program = root / "opt/steunpunt/.venv/bin/steunpunt"
-    program.parent.mkdir(parents=True)
-    program.write_text("#!/bin/sh\nexit 1\n")
-    program.chmod(0o755)
+    for name in ("opt/steunpunt/.venv/bin/steunpunt", "bin/rm", "bin/sleep", "bin/systemctl"):
+        program = root / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text("#!/bin/sh\nexit 1\n")
+        program.chmod(0o755)
     yield root
     shutil.rmtree(root)
 
@@ -74,7 +79,7 @@ def test_systemd_would_have_said_so(stage: Path, wrong: str, says: str) -> None:
 
 
 @needs_systemd
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", EXPOSURE_MAX)
 def test_a_break_in_finds_little(stage: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     seen = run("systemd-analyze", "security", "--offline=true", f"--root={stage}", "--no-pager", name)
     found = re.search(r"Overall exposure level for \S+: ([\d.]+)", seen.stdout)
@@ -109,6 +114,17 @@ def test_a_service_comes_back_whatever_happens(name: str) -> None:
     }
     assert {key: unit.get(key) for key in wanted} == {key: [value] for key, value in wanted.items()}
     assert "RestartPreventExitStatus" not in unit
+
+
+def test_the_file_by_which_the_node_asks_for_a_restart_is_the_one_that_systemd_looks_for() -> None:
+    """The request is taken away first, or it would be obeyed for ever; the pauses bound how often it can be."""
+    (runtime,) = settings("steunpunt-node.service")["RuntimeDirectory"]
+    (watched,) = settings(f"{RESTART}.path")["PathExists"]
+    assert watched == f"/run/{runtime}/{RESTART_REQUEST}"
+    commands = settings(f"{RESTART}.service")["ExecStart"]
+    assert commands[0] == f"/bin/rm -f {watched}"
+    assert commands[-2:] == ["/bin/systemctl restart mosquitto.service", "/bin/sleep 60"]
+    assert settings(f"{RESTART}.service")["StartLimitIntervalSec"] == ["0"], "or the path unit fails and stays failed"
 
 
 def test_only_the_node_has_devices() -> None:

@@ -279,12 +279,3 @@ def test_facts_that_cannot_travel_are_refused(kiosk: KioskSite, facts: Facts, er
     assert answer_in(kiosk.turn(help_form(kiosk.token(), facts=facts)))["error"] == error
     more = replace(more_form(kiosk.token(), number, SupplementCode.DETAILS), facts=facts)
     assert answer_in(kiosk.turn(more))["error"] == error
-
-
-def test_what_does_not_fit_one_piece_is_refused_before_a_number_is_spent(kiosk: KioskSite) -> None:
-    words = "☐€ß¥ŁŒþЖЩ۩☃" * 4  # no method makes this much shorter
-    full = Facts(name=words[:12], callback=words[:10], place=Place(access=words[:24]))
-    answer = answer_in(kiosk.turn(help_form(kiosk.token(), words[:48], facts=full)))
-    assert answer["error"] == "text_too_long"
-    assert int(str(answer["bytes"])) > int(str(answer["bytes_max"])) == 168
-    assert kiosk.ask()["number"] == "47-1"

@@ -43,6 +43,7 @@ from tests.fakes.sites import (
     heard,
     help_form,
     more_form,
+    noise,
     seeded,
 )
 
@@ -250,7 +251,7 @@ def test_a_life_threat_goes_over_both_links_and_first(kiosk: KioskSite) -> None:
 
 def test_one_frame_at_a_time_goes_to_the_radio_and_its_end_brings_the_next(kiosk: KioskSite) -> None:
     for category in (Category.SUPPLIES, Category.MEDICAL, Category.SUPPLIES):
-        kiosk.turn(help_form(kiosk.token(), category=category, text="a" * 120))
+        kiosk.turn(help_form(kiosk.token(), category=category, text=noise(45)))
     (first,) = frames(kiosk.turn(MESH_UP))
     assert first.lane is Lane.URGENT
     assert frames(kiosk.turn()) == []

@@ -12,7 +12,7 @@ from steunpunt.protocol.keys import SiteKeys, epoch_id
 from steunpunt.protocol.messages import HelpRequest, pack
 from steunpunt.protocol.pieces import seal
 from tests.fakes.region_keys import OFFLINE, REGION_PRIVATE, SITE, coordinator_keys, site_keys
-from tests.fakes.sites import Clock, CoordinatorSite, heard, seeded
+from tests.fakes.sites import MESH_UP, Clock, CoordinatorSite, frames, heard, seeded
 
 NEW_PRIVATE = bytes(range(160, 192))
 NEW_PUBLIC = X25519PrivateKey.from_private_bytes(NEW_PRIVATE).public_key().public_bytes_raw()
@@ -41,6 +41,10 @@ def cases(center: CoordinatorSite) -> int:
     return len(center.desk.cases())
 
 
+def quarantined(center: CoordinatorSite) -> int:
+    return sum(case.quarantined for case in center.desk.cases())
+
+
 def test_a_new_key_of_the_region_costs_no_epoch_that_was_sealed_under_the_old_one(center: CoordinatorSite) -> None:
     known, unknown, new = (
         Epoch(site_keys(), 1),
@@ -60,15 +64,19 @@ def test_a_new_key_of_the_region_costs_no_epoch_that_was_sealed_under_the_old_on
     assert center.engine.counts["dropped_unauthentic"] == 0
 
 
-def test_a_revoked_cards_pieces_make_no_case_and_the_new_cards_do(center: CoordinatorSite) -> None:
+def test_a_revoked_cards_pieces_go_into_quarantine_and_earn_no_receipt_and_the_new_cards_do(
+    center: CoordinatorSite,
+) -> None:
     stolen, new = Epoch(site_keys(), 1), Epoch(site_keys(generation=2), 2)
     center.turn(heard(stolen.packet(1)))
     center.keys = replace(coordinator_keys(), notices=(Revocation(((SITE, 1),)).pack(OFFLINE.sign),))
     center.restart()
-    center.turn(heard(stolen.packet(2, hello=False)), heard(Epoch(site_keys(), 3).packet(3)))
-    assert cases(center) == 1, "what was filed before stays"
-    assert center.engine.counts["dropped_unauthentic"] == 2
+    center.turn(MESH_UP)
+    effects = center.turn(heard(stolen.packet(2, hello=False)), heard(Epoch(site_keys(), 3).packet(3)))
+    assert (cases(center), quarantined(center)) == (3, 2), "what was filed before stays, what comes now is doubtful"
+    center.clock.advance_s(60)
+    assert frames(effects + center.turn()) == [], "and the thief hears nothing"
     center.turn(heard(new.packet(4)))
     other = Epoch(site_keys(48), 4)
     center.turn(heard(other.packet(1)))
-    assert cases(center) == 3
+    assert (cases(center), quarantined(center)) == (5, 2)

@@ -109,6 +109,8 @@ class Case:
     """A later version of the kiosk's software said more than this one knows."""
     skill: Skill = Skill.OTHER
     hours: int | None = None
+    quarantined: bool = False
+    """Sealed with a card that was revoked or replaced: it may be a thief's, or the last word before the theft."""
     """Of an offer: with what, and for how many hours."""
 
 
@@ -206,6 +208,7 @@ class Desk:
             newer=content.newer or any(event.newer for event in history),
             skill=Skill(content.skill),
             hours=content.hours,
+            quarantined=bool(row.quarantined),
         )
 
     def _history(

@@ -29,6 +29,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from steunpunt.config import Broker
 from steunpunt.links.base import STABLE_S, Backoff, Clock, Inbox, LinkThread
+from steunpunt.links.broker_hang import HangWatch
 from steunpunt.links.topics import BridgeStates, DownlinkTopics, Topics, bridge_of, carrier_of
 from steunpunt.model import (
     BridgeChanged,
@@ -75,6 +76,11 @@ class _Confirm:
 class _ConnectionEndedError(Exception):
     """The connection is of no more use; the text is the reason for the technician."""
 
+    def __init__(self, reason: str, *, hung: bool = False) -> None:
+        """``hung``: the broker took the connection and did not answer on it."""
+        super().__init__(reason)
+        self.hung = hung
+
 
 class BrokerLink(LinkThread):
     """The road over MQTT, of one site.
@@ -87,18 +93,21 @@ class BrokerLink(LinkThread):
     link = LinkName.BROKER
     commands_max = COMMANDS_MAX
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all but the first four have names and defaults
         self,
         config: Broker,
         site_id: int,
         role: Role,
         inbox: Inbox,
         *,
+        restart_request: Path | None = None,
         clock: Clock = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
+        """``restart_request``: the file that asks for a restart of a broker here that hangs."""
         super().__init__(inbox, clock)
         self.config = config
+        self.hang_watch = HangWatch(config.host, restart_request, clock)
         self.topics = Topics(site_id, role)
         self.downlink = DownlinkTopics(config.mesh_root)
         self._gateways: set[str] = set()
@@ -145,17 +154,19 @@ class BrokerLink(LinkThread):
     def _serve_one(self) -> None:
         """Serve one connection to its end and say why it ended."""
         connection = _Connection(self)
-        reason = "stopped"
+        reason, hung = "stopped", False
         try:
             connection.open(self._password())
             while not self.stopping:
                 connection.turn()
         except _ConnectionEndedError as error:
-            reason = str(error)
+            reason, hung = str(error), error.hung
         finally:
             # First that the link is down, then what became of the sends: the relay must not choose it again.
             self.report(up=False, reason=reason)
             connection.close(polite=self.stopping)
+        if self.hang_watch.ended(hung=hung):
+            self.count("restarts_asked")
 
     def _password(self) -> str | None:
         """Read the password anew at each attempt: a technician who mends the file need not restart."""
@@ -181,6 +192,7 @@ class _Connection:
         self._selector.register(link.waker, selectors.EVENT_READ)
         self._fd = -1
         self._failure = ""
+        self._hung = False
         self._ready = False
         self._sent: dict[int, tuple[int, float]] = {}
         """Message id -> (attempt, deadline), oldest first."""
@@ -197,7 +209,8 @@ class _Connection:
             client.connect(link.config.host, link.config.port, KEEPALIVE_S)
         except OSError as error:
             raise _ConnectionEndedError(
-                f"no broker answers at {link.where} ({_why(error)}); is mosquitto running?"
+                f"no broker answers at {link.where} ({_why(error)}); is mosquitto running?",
+                hung=isinstance(error, TimeoutError),
             ) from error
         sock = client.socket()
         if sock is None:
@@ -250,7 +263,7 @@ class _Connection:
         """Wait for bytes, a command or a timer, and deal with it; raises _ConnectionEndedError at the end."""
         client = self._client
         if client is None or client.socket() is None:
-            raise _ConnectionEndedError(self._failure or f"the broker at {self._link.where} hung up")
+            raise _ConnectionEndedError(self._failure or f"the broker at {self._link.where} hung up", hung=self._hung)
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.want_write() else 0)
         if self._selector.get_key(self._fd).events != events:
             self._selector.modify(self._fd, events)
@@ -263,7 +276,7 @@ class _Connection:
         if not self._failure:
             self._perform(client)
         if self._failure:
-            raise _ConnectionEndedError(self._failure)
+            raise _ConnectionEndedError(self._failure, hung=self._hung)
 
     def _move_bytes(self, client: paho.Client, mask: int) -> None:
         if mask & selectors.EVENT_READ:
@@ -287,10 +300,10 @@ class _Connection:
         now, where = self._clock(), self._link.where
         if now >= self._keepalive_due():
             if client.loop_misc() is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self._fail(f"the broker at {where} is silent; restart mosquitto")
+                self._fail(f"the broker at {where} is silent; restart mosquitto", hung=True)
             self._last_in = self._last_out = now
         if not self._ready and now >= self._ready_by:
-            self._fail(f"the broker at {where} accepts but does not answer; is that port mosquitto's?")
+            self._fail(f"the broker at {where} accepts but does not answer; is that port mosquitto's?", hung=True)
         if now >= self._oldest_puback_due():
             self._fail(f"the broker at {where} took over {PUBACK_S:g} s for one PUBACK; is its disk full?")
 
@@ -366,8 +379,9 @@ class _Connection:
         with contextlib.suppress(OSError):
             sock.close()
 
-    def _fail(self, reason: str) -> None:
-        self._failure = self._failure or reason
+    def _fail(self, reason: str, *, hung: bool = False) -> None:
+        if not self._failure:
+            self._failure, self._hung = reason, hung
 
     def _on_connect(
         self, client: paho.Client, _data: object, _flags: object, code: ReasonCode, _props: Properties | None
@@ -401,6 +415,7 @@ class _Connection:
             self._fail(f"the broker at {where} refuses user {user} a subscription; compare its acl file")
         elif not self._ready:
             self._ready = True
+            self._link.hang_watch.answered()
             client.publish(self._link.topics.availability, b"online", qos=0, retain=True)
             self._link.report(up=True, reason=f"connected to the broker at {where}")
 

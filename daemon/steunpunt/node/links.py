@@ -1,6 +1,8 @@
 """The links of a site: one per radio and one to the broker; and what each radio said of itself."""
 
 import logging
+import os
+from pathlib import Path
 
 from steunpunt.config import Config
 from steunpunt.control import Body
@@ -18,6 +20,8 @@ from steunpunt.model import (
 )
 from steunpunt.wire import node_name
 
+RESTART_REQUEST = "restart-broker"
+"""File in systemd's RuntimeDirectory of the node; a unit of ours restarts mosquitto when it appears."""
 _log = logging.getLogger(__name__)
 
 
@@ -37,8 +41,11 @@ class SiteLinks:
     def of(cls, config: Config, inbox: Inbox) -> "SiteLinks":
         """Return the links that a config asks for."""
         radios = {name: MeshLink(radio, inbox, name=name) for name, radio in config.radios.items()}
-        site, broker = config.site, config.broker
-        return cls(radios, BrokerLink(broker, site.id, site.role, inbox) if broker.enabled else None, inbox)
+        site, broker, runtime = config.site, None, os.environ.get("RUNTIME_DIRECTORY")
+        if config.broker.enabled:
+            request = None if runtime is None else Path(runtime.partition(":")[0]) / RESTART_REQUEST
+            broker = BrokerLink(config.broker, site.id, site.role, inbox, restart_request=request)
+        return cls(radios, broker, inbox)
 
     def tell_absent(self) -> None:
         """Say of the links that this site does without that they are down."""

@@ -12,6 +12,7 @@ A character that the model does not know is escaped as its code point. The end i
 
 import zlib
 from array import array
+from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
@@ -234,12 +235,14 @@ class Model:
     def followers(self, key: int, codes: "list[int] | tuple[int, ...]") -> Followers:
         """Return what came after a context, with ``codes`` by symbol; empty when it is not known."""
         bucket, fingerprint = place(key, len(self._starts) - 1)
-        found = []
-        for index in range(self._starts[bucket], self._starts[bucket + 1]):
-            entry, symbol = self._entries[index], self._symbols[index]
-            if entry >> 4 == fingerprint and symbol < len(codes):  # now and then it is another context's entry
-                found.append((codes[symbol], LEVELS[entry & 0xF]))
-        return found
+        first, end = self._starts[bucket], self._starts[bucket + 1]
+        first = bisect_left(self._entries, fingerprint << 4, first, end)
+        end = bisect_left(self._entries, fingerprint + 1 << 4, first, end)
+        if first == end:
+            return []
+        pairs = zip(self._symbols[first:end], self._entries[first:end], strict=True)
+        size = len(codes)  # now and then it is another context's entry, with a symbol that is none here
+        return [(codes[symbol], LEVELS[entry & 0xF]) for symbol, entry in pairs if symbol < size]
 
     def probability(self, known: list[Followers], mask: int, weight_set: int, first_slot: int) -> int:
         """Return the chance in 1/65536 that the way down goes to 1 at the fork of ``mask``."""

@@ -21,6 +21,7 @@ from steunpunt.protocol import ngram
 RAW, DEFLATE, NGRAM = 0, 1, 2
 METHODS = range(8)
 """The numbers that three bits can hold; 3 to 7 are free."""
+METHOD_NAMES = {RAW: "raw", DEFLATE: "deflate-1", NGRAM: "ngram-1"}
 CHARS_MAX = 4_000
 _UTF8_BYTES_MAX = 4
 _RAW_WINDOW = -15  # negative: no header and no checksum; the seal has one
@@ -44,11 +45,15 @@ def compress(text: str) -> tuple[int, bytes]:
     """
     if len(text) > CHARS_MAX:
         raise ValueError(f"a text of {len(text)} characters; at most {CHARS_MAX} can be sent")
-    raw = text.encode()
-    if not raw:
+    if not text:
         return RAW, b""
-    ways = [(RAW, raw), (NGRAM, ngram.encode(_model(), text)), (DEFLATE, _deflate(raw))]
+    ways = [(method, by_method(method, text)) for method in (RAW, NGRAM, DEFLATE)]
     return min(ways, key=lambda way: len(way[1]))
+
+
+def by_method(method: int, text: str) -> bytes:
+    """Return a text by one method of METHOD_NAMES, however long that gets; KeyError for another."""
+    return {RAW: str.encode, DEFLATE: _deflate, NGRAM: _encode}[method](text)
 
 
 def decompress(method: int, data: bytes, *, chars_max: int = CHARS_MAX) -> str:
@@ -72,11 +77,15 @@ def _decoded(raw: bytes, chars_max: int) -> str:
     return text
 
 
-def _deflate(raw: bytes) -> bytes:
+def _encode(text: str) -> bytes:
+    return ngram.encode(_model(), text)
+
+
+def _deflate(text: str) -> bytes:
     squeezer = zlib.compressobj(
         9, zlib.DEFLATED, _RAW_WINDOW, zlib.DEF_MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY, _dictionary()
     )
-    return squeezer.compress(raw) + squeezer.flush()
+    return squeezer.compress(text.encode()) + squeezer.flush()
 
 
 def _inflate(data: bytes, bytes_max: int) -> bytes:
