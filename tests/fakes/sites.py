@@ -42,6 +42,7 @@ from steunpunt.model import (
     parse_ticket_number,
 )
 from steunpunt.protocol import forms
+from steunpunt.protocol.keys import CoordinatorIdentity
 from tests.fakes.region_keys import COORDINATOR, ONE, coordinator_keys, site_keys
 
 LEDGER_KEY = bytes(range(160, 192))
@@ -153,7 +154,7 @@ class _Site:
 class KioskSite(_Site):
     """A kiosk, with the forms that its screen would send."""
 
-    coordinators = ONE
+    coordinators: tuple[CoordinatorIdentity, ...] = ONE
 
     def __init__(
         self, folder: Path, clock: Clock, rng: random.Random, site: int = 47, buttons: dict[str, int] | None = None

@@ -42,7 +42,8 @@ class Region:
 
     def states(self, least: TicketState) -> list[bool]:
         sql = "SELECT coalesce(min(state), 0) FROM tickets"
-        return [kiosk.ledger.connection.exec_driver_sql(sql).scalar() >= least for kiosk in self.kiosks.values()]
+        kiosks = self.kiosks.values()
+        return [kiosk.ledger.connection.exec_driver_sql(sql).scalar_one() >= least for kiosk in kiosks]
 
     def restore(self) -> None:
         self.world.off(COORDINATOR)

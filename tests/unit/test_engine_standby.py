@@ -1,6 +1,7 @@
 """Several coordinators: one is addressed, the others stand by; a case is one case wherever it arrived."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ class Two:
             self.world.add(number, site, internet=False)
         self.world.run(1)
 
-    def ask(self, **fields: object) -> str:
+    def ask(self, **fields: Any) -> str:
         self.world.put(KIOSK, help_form(self.kiosk.token(), **fields))
         self.world.run(0)
         counter = self.kiosk.ledger.connection.exec_driver_sql("SELECT max(counter) FROM tickets").scalar()
