@@ -42,8 +42,8 @@ class Region:
 
     def states(self, least: TicketState) -> list[bool]:
         sql = "SELECT coalesce(min(state), 0) FROM tickets"
-        lowest = [kiosk.ledger.connection.exec_driver_sql(sql).scalar_one() for kiosk in self.kiosks.values()]
-        return [state >= least for state in lowest]
+        kiosks = self.kiosks.values()
+        return [kiosk.ledger.connection.exec_driver_sql(sql).scalar_one() >= least for kiosk in kiosks]
 
     def restore(self) -> None:
         self.world.off(COORDINATOR)

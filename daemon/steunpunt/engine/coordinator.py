@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from steunpunt.engine.announcing import Announcer, NewsFlight
 from steunpunt.engine.common import Counts, Entropy, Links, Neighbours
 from steunpunt.engine.intake import Intake
 from steunpunt.engine.receipts import ReceiptFlight, Receipts
@@ -70,6 +71,7 @@ class CoordinatorEngine:
         self._receipts = Receipts(self._out, overheard=bool(neighbours.others))
         self._standby = Standby(neighbours, ledger_key, entropy, self.counts)
         self._replier = Replier(self._out, ledger_key, entropy)
+        self._announcer = Announcer(keys, incarnation, self._out, entropy)
         self._heard: dict[tuple[int | None, bytes], None] = {}
         self._beacon_counter = 0
         self._beacon_reserved = 0
@@ -82,11 +84,13 @@ class CoordinatorEngine:
         effects: list[Effect] = []
         for event in events:
             effects += self._take(connection, event, now_ms)
+        self._announcer.issue(connection, now_ms)
         head = self._head(connection, now_ms)
         effects += self._take_over(connection, head, now_ms)
         effects += self._receipts.send(connection, head, now_ms)
         effects += self._replier.send(connection, head, now_ms)
         effects += self._ask(connection, now_ms)
+        effects += self._announcer.send(connection, now_ms)
         return effects + self._beacon(connection, head, now_ms)
 
     def _take(self, connection: sa.Connection, event: Event, now_ms: int) -> list[Effect]:
@@ -119,18 +123,20 @@ class CoordinatorEngine:
         self._receipts.rolled_back()
         self._replier.rolled_back()
         self._standby.rolled_back()
+        self._announcer.rolled_back()
         self._heard.clear()
         self._beacon_reserved = 0
 
     def next_due_ms(self) -> int | None:
         """Return when to call :meth:`turn` again without an event."""
-        dues = [self._receipts.due_ms, self._replier.due_ms, self._intake.fragments.due_ms, self._standby.due_ms]
+        dues = [self._receipts.due_ms, self._replier.due_ms, self._intake.fragments.due_ms]
+        dues += [self._standby.due_ms, self._announcer.due_ms]
         dues += [self._beacon_due_ms] if self.links.broker.up else []
         return min((due for due in dues if due is not None), default=None)
 
     def wants_mesh(self, _connection: sa.Connection, _now_ms: int) -> bool:
-        """Return whether a receipt waits for the mesh, or something is on its way there."""
-        return self._receipts.waiting or bool(self._out.flying(LinkName.MESH))
+        """Return whether a receipt or news waits for the mesh, or something is on its way there."""
+        return self._receipts.waiting or self._announcer.waiting or bool(self._out.flying(LinkName.MESH))
 
     def air_used_ms(self, radio: str, now_ms: int) -> float:
         """Return how many milliseconds of a radio's rolling hour count as used, for screens."""
@@ -148,6 +154,7 @@ class CoordinatorEngine:
                 for taken in self._intake.take(connection, frame, now_ms):
                     if self._standby.receipts(connection, taken, now_ms):
                         self._receipts.owe(taken, frame, now_ms)
+                self._heartbeats(connection)
                 self._remember(frame)
             else:
                 self.counts["heard_coordinators"] += 1
@@ -158,6 +165,11 @@ class CoordinatorEngine:
         except SealError:
             self.counts["dropped_unauthentic"] += 1
 
+    def _heartbeats(self, connection: sa.Connection) -> None:
+        for site in self._intake.alive:
+            self._announcer.alive(connection, site)
+        self._intake.alive.clear()
+
     def _remember(self, frame: FrameHeard) -> None:
         """Note a transmission that authenticated; a kiosk's next try has another packet id."""
         if frame.link is LinkName.MESH and frame.packet_id is not None:
@@ -167,6 +179,9 @@ class CoordinatorEngine:
 
     def _ended(self, connection: sa.Connection, event: SendEnded, now_ms: int) -> None:
         flight = self._out.ended(connection, event)
+        if isinstance(flight, NewsFlight):
+            self._announcer.ended(connection, flight, event, now_ms)
+            return
         if event.outcome is SendOutcome.TAKEN:
             return
         if isinstance(flight, ReplyFlight):
@@ -223,7 +238,7 @@ class CoordinatorEngine:
         minutes = NOBODY_YET
         if acted is not None:
             minutes = min(max(now_ms - int.from_bytes(acted, "big"), 0) // 60_000, ACTIVE_MIN_MAX)
-        return Head(self._keys.coordinator, self._incarnation, 0, minutes)
+        return Head(self._keys.coordinator, self._incarnation, self._announcer.newest(connection), minutes)
 
     def _beacon(self, connection: sa.Connection, head: Head, now_ms: int) -> list[Effect]:
         """Say every 20 s over the broker that this coordinator's ledger is there."""

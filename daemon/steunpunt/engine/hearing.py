@@ -8,9 +8,7 @@ import logging
 import sqlalchemy as sa
 
 from steunpunt.engine.acknowledging import Acknowledger
-from steunpunt.engine.common import Counts, Links
-from steunpunt.engine.region import RegionWatch
-from steunpunt.engine.sending import Sender
+from steunpunt.engine.beating import Beater, Parts
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.outgoing import OpenMessage
 from steunpunt.model import FrameError, FrameHeard, LinkName, SealError, TicketState, TokenCode
@@ -27,17 +25,10 @@ _log = logging.getLogger(__name__)
 class Hearer:
     """See the module. All of it inside the caller's transaction."""
 
-    def __init__(
-        self,
-        site: int,
-        region: RegionWatch,
-        sender: Sender,
-        acknowledger: Acknowledger,
-        links: Links,
-        counts: Counts,
-    ) -> None:
-        self._site, self._region, self._sender = site, region, sender
-        self._acknowledger, self._links, self._counts = acknowledger, links, counts
+    def __init__(self, site: int, parts: Parts, acknowledger: Acknowledger, beater: Beater) -> None:
+        self._site, self._region, self._sender = site, parts.region, parts.sender
+        self._news, self._beater, self._sealer = parts.news, beater, parts.sealer
+        self._acknowledger, self._links, self._counts = acknowledger, parts.links, parts.counts
 
     def hear(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         """Take a packet from a link; returns whether others may be concerned by it, besides or instead of this site."""
@@ -47,6 +38,7 @@ class Hearer:
             Kind.BEACON: self._beacon,
             Kind.WANT: self._want,
             Kind.WANT_HELLO: self._want_hello,
+            Kind.NEWS: self._news_frame,
         }
         try:
             kind = packets.kind_of(frame.payload)
@@ -67,10 +59,15 @@ class Hearer:
         beacon = beacons.parse_beacon(frame.payload)
         ours = self._region.hear_beacon(connection, beacon, now_ms)
         self._known_head(connection, beacon.head, now_ms)
+        self._news.told(beacon.head)
         if ours and frame.link is LinkName.BROKER:
             self._links.beacon_ms = now_ms
         self._counts["beacons"] += ours
         return False
+
+    def _news_frame(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
+        self._news.hear(connection, frame, now_ms)
+        return True
 
     def _known_head(self, connection: sa.Connection, head: Head, now_ms: int) -> None:
         """Of an authentic packet: after a restore of the coordinator's ledger offer it again what may be lost."""
@@ -95,13 +92,18 @@ class Hearer:
 
     def _tokens(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         heard = tokens.parse_tokens(frame.payload)
-        matched, news = 0, False
+        beat = self._beater.hear(connection, heard)
+        matched, news, proof = int(beat), beat, beat
         for message in outgoing.open_messages(connection, now_ms):
             for code in heard.claims(message.verify):
                 matched += 1
+                proof |= self._sealer.of_this_start(message.eid)
                 news |= self._apply(connection, message, code, heard.head, frame.link, now_ms)
         if matched:
             self._spoken(connection, heard.head, frame, now_ms)
+            self._news.told(heard.head)
+        if proof:
+            self._news.proved(connection, heard.head, now_ms)
         if news:  # an old packet heard again must not make people there look active now
             self._region.hear_head(heard.head, now_ms)
         self._counts["tokens_matched" if matched else "tokens_of_others"] += max(matched, 1)

@@ -55,13 +55,26 @@ class RegionWatch:
             self._seen[who] = _SEEN.unpack(stored) if stored else (-1, -1)
         return self._seen[who]
 
-    def raised_incarnation(self, connection: sa.Connection, head: Head) -> bool:
-        """Note the incarnation of an authentic packet; True when it is higher than any before, but not the first."""
-        name = f"incarnation_{head.coordinator}"
+    @property
+    def publics(self) -> dict[int, bytes]:
+        """Return the news keys of the coordinators that the offline root vouches for."""
+        return dict(self._public)
+
+    def incarnation(self, connection: sa.Connection) -> int:
+        """Return the highest incarnation heard of the coordinator that this site addresses; 0: none yet."""
+        return self._incarnation_of(connection, self._coordinator)
+
+    def _incarnation_of(self, connection: sa.Connection, coordinator: int) -> int:
+        name = f"incarnation_{coordinator}"
         if name not in self._incarnations:
             stored = self._ledger.get_meta(connection, name)
             self._incarnations[name] = stored[0] if stored else 0
-        before = self._incarnations[name]
+        return self._incarnations[name]
+
+    def raised_incarnation(self, connection: sa.Connection, head: Head) -> bool:
+        """Note the incarnation of an authentic packet; True when it is higher than any before, but not the first."""
+        name = f"incarnation_{head.coordinator}"
+        before = self._incarnation_of(connection, head.coordinator)
         if head.incarnation <= before:
             return False
         self._ledger.set_meta(connection, name, bytes([head.incarnation]))

@@ -25,7 +25,6 @@ from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.store import Ledger, engine_for
 from steunpunt.ledger.tables import cases, events, replies
 from steunpunt.model import (
-    ANSWER_BYTES_MAX,
     CLOSE_CODES,
     Category,
     Lane,
@@ -38,16 +37,18 @@ from steunpunt.model import (
     ticket_number,
 )
 from steunpunt.protocol import answers, vault
-from steunpunt.protocol.answerbody import pack_answer
+from steunpunt.protocol.answerbody import pack_answer, pack_phrases, unpack_phrases
 from steunpunt.protocol.keys import MessageKeys
 from steunpunt.protocol.messages import QuestionReply
+from steunpunt.protocol.phrasecodes import BOOK
+from steunpunt.protocol.phrases import Phrase, may_say
 from steunpunt.relay.standby import Stand
 
 LAST_ACT = "last_act_ms"
 CASES_MAX = 1_000
 NAME_CHARS_MAX = 80
 FIELD_CHARS_MAX = 200
-ANSWER_PLAIN_BYTES_MAX = ANSWER_BYTES_MAX + 2
+ANSWER_PLAIN_BYTES_MAX = answers.ANSWER_PART_BYTES_MAX
 """Most bytes of an answer inside its seal: what one packet holds."""
 _BY_PERSON = ("seen", "answer", "passed_on", "closed")
 
@@ -78,6 +79,7 @@ class CaseEvent:
     """What a supplement told."""
     reply: QuestionReply | None = None
     newer: bool = False
+    phrases: tuple[Phrase, ...] = ()
     coordinator: int = 0
     """The other coordinator that it is about, with kind ``elsewhere`` or ``taken_over``."""
     said: TokenCode | None = None
@@ -265,9 +267,23 @@ class Desk:
             act.state(TicketState.SEEN)
             act.tell(event_id, TokenCode.SEEN)
 
-    def answer(self, case_id: int, name: str, function: SenderFunction, text: str, *, token: str) -> None:
-        """Answer the citizen; ValueError for an answer that says nothing, or does not fit one packet."""
-        plain = pack_answer(function, text)
+    def answer(
+        self,
+        case_id: int,
+        name: str,
+        function: SenderFunction,
+        text: str,
+        *,
+        token: str,
+        phrases: tuple[Phrase, ...] = (),
+    ) -> None:
+        """Answer the citizen; NotAllowed when this function may not promise what a phrase says.
+
+        ValueError for an answer that says nothing, or does not fit one packet.
+        """
+        if not all(may_say(BOOK[phrase.code], function) for phrase in phrases if phrase.code in BOOK):
+            raise NotAllowed("Whoever answers may not promise this. Choose who answers, or another sentence.")
+        plain = pack_answer(function, text, phrases)
         if len(plain) > ANSWER_PLAIN_BYTES_MAX:
             raise ValueError(f"an answer of {len(plain)} bytes; at most {ANSWER_PLAIN_BYTES_MAX}: shorten the text")
         with self._act(case_id, name, token) as act:
@@ -277,7 +293,7 @@ class Desk:
             act.must_have_room()
             keys = MessageKeys(b"", act.content.verify, act.content.answer)
             salt = self._random(4)
-            event_id = act.note("answer", EventContent(by=name, text=text))
+            event_id = act.note("answer", EventContent(by=name, text=text, phrases=pack_phrases(phrases, "")))
             act.state(TicketState.ANSWERED)
             act.tell(event_id, None, salt, answers.seal_answer(keys, salt, plain))
 
@@ -443,6 +459,7 @@ def _event(
         facts=content.facts,
         reply=content.reply,
         newer=content.newer,
+        phrases=unpack_phrases(content.phrases)[0] if content.phrases else (),
         coordinator=content.coordinator,
         said=TokenCode(content.code) if kind == "elsewhere" else None,
         stand=Stand(content.code) if kind == "taken_over" else None,

@@ -51,6 +51,8 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     facts: Facts = NOTHING
     reply: QuestionReply | None = None
     newer: bool = False
+    phrases: bytes = b""
+    """Of an answer; see protocol.answerbody.pack_phrases."""
     coordinator: int = 0
     """The other coordinator that this is about."""
 

@@ -293,7 +293,13 @@ def note_receipt(connection: sa.Connection, message: OpenMessage, now_ms: int, b
     """
     values = {"receipted_ms": now_ms, "receipted_by": by}
     connection.execute(sa.update(messages).where(messages.c.id == message.id).values(**values))
-    connection.execute(sa.update(epochs).where(epochs.c.eid == message.eid).values(receipted=True))
+    note_epoch_receipted(connection, message.eid)
+
+
+def note_epoch_receipted(connection: sa.Connection, eid: bytes) -> None:
+    """Note that the region knows an epoch."""
+    where = (epochs.c.eid == eid, sa.not_(epochs.c.receipted))
+    connection.execute(sa.update(epochs).where(*where).values(receipted=True))
 
 
 def raise_state(connection: sa.Connection, counter: int, to: TicketState, now_ms: int) -> bool:

@@ -20,6 +20,7 @@ from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
 from steunpunt.ledger.store import Ledger, prepare
+from steunpunt.ledger.wal import damaged_log_of
 from steunpunt.model import (
     BellRung,
     ButtonPressed,
@@ -122,6 +123,7 @@ class Node:
         coordinator = config.site.role is Role.COORDINATOR
         keys = keyfiles.read_coordinator(keys_path) if coordinator else keyfiles.read_site(keys_path)
         prepare(path)
+        self._damaged_log = str(damaged_log_of(path)) if damaged_log_of(path).exists() else ""
         self._ledger = Ledger(path).open()
         check_owner(self._ledger, config.site.role, config.site.id)
         with self._ledger.transaction() as connection:
@@ -427,6 +429,7 @@ class Node:
             },
             "active_min": engine.region.active_min(now_ms) if isinstance(engine, KioskEngine) else None,
             "can_keep": self._can_keep,
+            "damaged_log": self._damaged_log,
             "radio": self._radios.status(),
             "panel_reason": self._panel_reason,
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
