@@ -93,12 +93,13 @@ class Hearer:
     def _tokens(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         heard = tokens.parse_tokens(frame.payload)
         beat = self._beater.hear(connection, heard)
-        matched, news, proof = int(beat), beat, beat
+        matched, news, proof = beat.matched, beat.news, beat.news
         for message in outgoing.open_messages(connection, now_ms):
             for code in heard.claims(message.verify):
                 matched += 1
-                proof |= self._sealer.of_this_start(message.eid)
-                news |= self._apply(connection, message, code, heard.head, frame.link, now_ms)
+                said = self._apply(connection, message, code, heard.head, frame.link, now_ms)
+                news |= said
+                proof |= said and self._sealer.of_this_start(message.eid)
         if matched:
             self._spoken(connection, heard.head, frame, now_ms)
             self._news.told(heard.head)
