@@ -86,6 +86,13 @@ class CaseEvent:
     """With kind ``elsewhere``: what that coordinator told the kiosk."""
     stand: Stand | None = None
     """With kind ``taken_over``: why."""
+    doubtful: bool = False
+    """A supplement of a card that was revoked or replaced: shown, and nothing follows from it."""
+
+    @property
+    def told_facts(self) -> Facts:
+        """Return the facts that count for the case."""
+        return NOTHING if self.doubtful else self.facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +226,13 @@ class Desk:
             passed_on=row.passed_on,
             answered=any(event.kind == "answer" for event in history),
             close_code=TokenCode(row.close_code) if row.close_code else None,
-            unread_supplements=sum(event.kind == "supplement" for event in history[last_act + 1 :]),
+            unread_supplements=sum(
+                event.kind == "supplement" and not event.doubtful for event in history[last_act + 1 :]
+            ),
             presses=row.presses,
             links=tuple(name for name, came in (("mesh", row.by_mesh), ("broker", row.by_broker)) if came),
             events=history,
-            facts=reduce(lambda facts, event: facts.with_later(event.facts), history, content.facts),
+            facts=reduce(lambda facts, event: facts.with_later(event.told_facts), history, content.facts),
             newer=content.newer or any(event.newer for event in history),
             skill=Skill(content.skill),
             hours=content.hours,
@@ -463,6 +472,7 @@ def _event(
         coordinator=content.coordinator,
         said=TokenCode(content.code) if kind == "elsewhere" else None,
         stand=Stand(content.code) if kind == "taken_over" else None,
+        doubtful=content.doubtful,
     )
 
 

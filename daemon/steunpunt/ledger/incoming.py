@@ -55,6 +55,8 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Of an answer; see protocol.answerbody.pack_phrases."""
     coordinator: int = 0
     """The other coordinator that this is about."""
+    doubtful: bool = False
+    """A supplement of a card that does not count any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,8 @@ def note_presses(connection: sa.Connection, at: Piece, presses: int) -> None:
 def early_presses(connection: sa.Connection, ledger_key: bytes, at: Piece) -> int:
     """Return the most presses that supplements told of before their request came."""
     boxes = connection.execute(sa.select(events.c.content).where(_at(events, at), events.c.kind == "early")).scalars()
-    return max((unbox_event(ledger_key, box).presses for box in boxes), default=0)
+    told = (unbox_event(ledger_key, box) for box in boxes)
+    return max((event.presses for event in told if not event.doubtful), default=0)
 
 
 def add_event(
