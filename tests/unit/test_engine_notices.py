@@ -117,7 +117,7 @@ def test_a_revoked_card_does_not_say_that_what_was_told_was_heard(center: Coordi
 
 @pytest.mark.parametrize("early", [False, True])
 def test_what_a_revoked_card_adds_is_shown_as_doubtful_and_changes_no_case(
-    center: CoordinatorSite, early: bool
+    center: CoordinatorSite, *, early: bool
 ) -> None:
     stolen = Epoch(site_keys(), 1)
     request = stolen.packet(1)

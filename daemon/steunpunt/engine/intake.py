@@ -1,6 +1,7 @@
 """Taking pieces in: authenticate, remove duplicates, make cases and events of them, in the caller's transaction."""
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -50,11 +51,19 @@ class _Arrival:
 class Intake:
     """Opens pieces with the region's keys."""
 
-    def __init__(self, keys: CoordinatorKeys, ledger_key: bytes, entropy: Entropy, counts: Counts) -> None:
+    def __init__(
+        self,
+        keys: CoordinatorKeys,
+        ledger_key: bytes,
+        entropy: Entropy,
+        counts: Counts,
+        revoked: Callable[[sa.Connection], Mapping[int, int]],
+    ) -> None:
+        """``revoked``: gives for each site the highest generation of its card that does not count any more."""
         self._ledger_key = ledger_key
         self._entropy = entropy
         self._counts = counts
-        self._epochs = EpochBook(keys)
+        self._epochs = EpochBook(keys, revoked)
         self._hellos = HelloAsker()
         self.fragments = Fragments(entropy, counts)
         self.hellos_wanted: list[tuple[bytes, FrameHeard]] = []
