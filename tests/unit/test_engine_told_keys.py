@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from steunpunt.engine.common import Neighbours
+from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.engine.notices import BROKER_AGAIN_MS, MESH_AGAIN_MS
 from steunpunt.model import ConfirmFrame, Effect, LinkName, SendOutcome, TicketState
 from steunpunt.protocol import beacons
@@ -211,3 +212,11 @@ def test_what_a_kiosk_heard_by_radio_it_gives_to_its_broker_once(kiosk: KioskSit
     assert notices(kiosk.turn(BROKER_UP, BRIDGE_UP, beacon)) == [(BROKER, SITE)]
     clock.advance_s(30)
     assert notices(kiosk.turn(heard(STOLEN))) == []
+
+
+def test_what_was_brought_on_a_stick_counts_and_goes_to_the_broker(kiosk: KioskSite) -> None:
+    keys = replace(kiosk.keys, notices=(STOLEN, NEW_NEWS_NOTICE))
+    kiosk.engine = KioskEngine(kiosk.ledger, keys, COORDINATOR, {}, kiosk.form_key, kiosk.entropy)
+    body = beacons.beacon_body(Head(COORDINATOR, 1, 0, 3), 1)
+    beacon = heard(body + NEW_NEWS.sign(beacons.beacon_signed_part(body)), BROKER)
+    assert notices(kiosk.turn(BROKER_UP, BRIDGE_UP, beacon)) == [(BROKER, SITE)] * 2
