@@ -154,7 +154,7 @@ test: install-dev ## everything: installs what the tests need, `make check`, and
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: soak
-soak: install-dev ## what takes minutes: radios that fail at random; longer with STEUNPUNT_SOAK_S=3600
+soak: install-dev ## what takes long: radios that fail at random, 10,000 storms; see STEUNPUNT_SOAK_S, STEUNPUNT_SOAK_SEEDS
 	$(BIN)/pytest -s -o faulthandler_timeout=0 tests/soak
 
 .PHONY: bench
@@ -164,6 +164,14 @@ bench: install-dev ## the figures, as ratios within one run
 .PHONY: bench-bridge
 bench-bridge: install-dev ## the bridge beside others from PyPI, which it installs into .cache
 	$(BIN)/python -m tests.bench.bridge
+
+.PHONY: bench-air
+bench-air: install-dev ## what a request costs on the air beside other ways; installs others from PyPI into .cache
+	$(BIN)/python -m tests.bench.air
+
+.PHONY: text-model
+text-model: install-dev ## trains the text model anew from tests/textmodel/corpus: the same texts give the same bytes
+	$(BIN)/python -m tests.textmodel
 
 .PHONY: clean
 clean: ## removes all that these commands made in this folder

@@ -17,11 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from steunpunt.model import COORDINATOR_ID_MAX, SITE_ID_MAX, KeyFileError
+from steunpunt.protocol.authority import merged
 from steunpunt.protocol.keys import CoordinatorIdentity, CoordinatorKeys, SiteKeys
 
 OWNER_ONLY = 0o600
 OWNER_AND_GROUP = 0o640
+EVERYBODY = 0o644
 FILE_BYTES_MAX = 65_536
+NOTICES_MAX = 64
+OLDER_REGION_KEYS_MAX = 3
+"""Most region keys before the present one by which a coordinator still opens epochs."""
 GENERATION_MAX = 255
 _BROKEN_MEND = "put back a copy; only a site's file can be made again, with `steunpunt keys site`"
 
@@ -48,7 +53,9 @@ _LEDGER = _Kind(
 )
 _REGION = _Kind("offline_root", "a region's key file", "the region's own, such as region.keys", "steunpunt keys region")
 _CHANNEL = _Kind("channel_key", "a channel's key file", "the site's channel.key", "steunpunt keys site")
-_KINDS = (_SITE, _COORDINATOR, _LEDGER, _REGION)
+_NOTICES = _Kind("region_notices", "a file of notices", "one made by it", "steunpunt keys revoke")
+_CHANGE = _Kind("changed_holder", "a changed key's file", "one made by it", "steunpunt keys rotate")
+_KINDS = (_SITE, _COORDINATOR, _LEDGER, _REGION, _NOTICES, _CHANGE)
 
 
 def read_site(path: Path) -> SiteKeys:
@@ -77,7 +84,14 @@ def read_coordinator(path: Path) -> CoordinatorKeys:
         root_public=root_public,
         identity=_identity(path, data.get("identity"), root_public),
         generations=tuple(_ranged(path, "generations", g, GENERATION_MAX) for g in _list(path, data, "generations")),
+        older_region_privates=older_region_keys(path, data),
+        notices=notices_in(path, data, "notices", root_public),
     )
+
+
+def read_coordinator_table(path: Path) -> dict[str, Any]:
+    """Read a coordinator's key file as it stands, to be changed and written again."""
+    return _read(path, OWNER_ONLY, _COORDINATOR)
 
 
 def read_ledger_key(path: Path) -> bytes:
@@ -90,6 +104,46 @@ def read_channel_key(path: Path) -> bytes:
     return _bytes(path, _read(path, OWNER_ONLY, _CHANNEL), "channel_key", 32)
 
 
+def older_region_keys(path: Path, data: dict[str, Any]) -> tuple[bytes, ...]:
+    """Return the region's private keys before the present one, newest first; none in a file that names none."""
+    older = data.get("older_region_private", [])
+    if not isinstance(older, list) or len(older) > OLDER_REGION_KEYS_MAX:
+        raise KeyFileError(f"{path}: `older_region_private` is no list of keys; {_BROKEN_MEND}")
+    return tuple(_bytes(path, {"older_region_private": key}, "older_region_private", 32) for key in older)
+
+
+def notices_in(path: Path, data: dict[str, Any], key: str, root_public: bytes) -> tuple[bytes, ...]:
+    """Return the packets under ``key``, each signed by the region's offline root; none when the key is not there."""
+    texts = data.get(key, [])
+    if not isinstance(texts, list) or len(texts) > NOTICES_MAX:
+        raise KeyFileError(f"{path}: `{key}` is no list of at most {NOTICES_MAX} notices; {_BROKEN_MEND}")
+    try:
+        return merged([base64.b64decode(text, validate=True) for text in texts], root_public)
+    except (TypeError, ValueError) as error:
+        raise KeyFileError(f"{path}: `{key}`: {error}; make the file anew where region.keys lies") from error
+
+
+def read_notices(path: Path, root_public: bytes) -> tuple[bytes, ...]:
+    """Read a file of notices: words of the region's offline root, public."""
+    return notices_in(path, _read(path, EVERYBODY, _NOTICES), _NOTICES.mark, root_public)
+
+
+def write_notices(path: Path, notices: Iterable[bytes]) -> None:
+    """Write a file of notices, for everybody to read; refuses to overwrite."""
+    write(path, {_NOTICES.mark: [encoded(packet) for packet in notices]}, EVERYBODY)
+
+
+def read_change(path: Path) -> dict[str, Any]:
+    """Read the file that brings a coordinator a private key that changed."""
+    return _read(path, OWNER_ONLY, _CHANGE)
+
+
+def brings_a_key(path: Path) -> bool:
+    """Return whether this is the file of a changed key rather than one of notices; KeyFileError for any other."""
+    data = _read(path, EVERYBODY, _NOTICES, _CHANGE)
+    return _CHANGE.mark in data
+
+
 def read_region(path: Path) -> dict[str, Any]:
     """Read the region's own key file, from which all others are made."""
     return _read(path, OWNER_ONLY, _REGION)
@@ -99,7 +153,7 @@ def write(path: Path, data: dict[str, Any], mode: int = OWNER_ONLY, *, replace: 
     """Write a key file as :func:`write_text` does; refuses to overwrite unless ``replace``."""
     if not replace:
         refuse_existing([path])
-    write_text(path, _toml(data), mode)
+    write_text(path, _toml(data, secret=mode != EVERYBODY), mode)
 
 
 def refuse_existing(paths: Iterable[Path]) -> None:
@@ -200,7 +254,7 @@ def decoded(path: Path, data: dict[str, Any], key: str, length: int) -> bytes:
     return _bytes(path, data, key, length)
 
 
-def _read(path: Path, mode_max: int, kind: _Kind) -> dict[str, Any]:
+def _read(path: Path, mode_max: int, kind: _Kind, *also: _Kind) -> dict[str, Any]:
     try:
         mode = path.stat().st_mode & 0o777
         if mode & ~mode_max:
@@ -217,7 +271,7 @@ def _read(path: Path, mode_max: int, kind: _Kind) -> dict[str, Any]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise KeyFileError(f"{path}: is not a key file ({error}); {_BROKEN_MEND}") from error
     other = next((other for other in _KINDS if other.mark in data), kind)
-    if kind.mark not in data and other is not kind:
+    if not any(one.mark in data for one in (kind, *also)) and other is not kind:
         raise KeyFileError(f"{path}: this is {other.name}; use {kind.own}")
     return data
 
@@ -265,9 +319,10 @@ def _identity(path: Path, entry: object, root_public: bytes) -> CoordinatorIdent
     return identity
 
 
-def _toml(data: dict[str, Any]) -> str:
+def _toml(data: dict[str, Any], *, secret: bool = True) -> str:
     """Write flat TOML: numbers, strings, lists of numbers, one level of tables, lists of tables."""
-    lines = ["# Secret. Made by `steunpunt keys`; keep it off mail, chat and version control."]
+    kept = "Secret. Made by `steunpunt keys`; keep it off mail, chat and version control."
+    lines = [f"# {kept}" if secret else "# Public. Made by `steunpunt keys`, signed by the region's offline root."]
     lines += [f"{key} = {_value(value)}" for key, value in data.items() if not _is_table(value)]
     for key, value in data.items():
         if isinstance(value, dict):

@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from steunpunt import keyfiles
 from steunpunt.keyfiles import encoded
 from steunpunt.model import COORDINATOR_ID_MAX, SITE_ID_MAX, KeyFileError
+from steunpunt.protocol.authority import revoked_by
 from steunpunt.protocol.keys import CoordinatorIdentity, site_secret
 
 VALID_FROM = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -97,21 +98,27 @@ def _coordinator_table(
         "news_private": encoded(news.private_bytes_raw()),
         "root_public": encoded(_root_public(path, region)),
         "generations": [1],
+        "older_region_private": region.get("older_region_private", []),
+        "notices": region.get("notices", []),
         "identity": keyfiles.identity_table(identity),
     }
 
 
-def make_site(region_path: Path, site: int, folder: Path, generation: int = 1) -> list[Path]:
-    """Make a kiosk's keys and the certificate of its broker's bridge; ``generation`` is 1 to 255.
+def make_site(region_path: Path, site: int, folder: Path, generation: int | None = None) -> list[Path]:
+    """Make a kiosk's keys and the certificate of its broker's bridge.
 
-    Raises KeyFileError, and leaves nothing behind, when a number is out of range, a file is there already, or one
-    cannot be written.
+    ``generation`` is 1 to 255; without it, the first one that was not revoked for this site. Raises KeyFileError, and
+    leaves nothing behind, when a number is out of range or revoked, a file is there already, or one cannot be written.
     """
     if not COORDINATOR_ID_MAX < site <= SITE_ID_MAX:
         raise KeyFileError(f"site {site}: a kiosk's id is 16 to {SITE_ID_MAX}; 1 to 15 is kept for coordinators")
-    if not 1 <= generation <= keyfiles.GENERATION_MAX:
-        raise KeyFileError(f"generation {generation}: a generation is 1 to {keyfiles.GENERATION_MAX}")
     region = keyfiles.read_region(region_path)
+    notices = keyfiles.notices_in(region_path, region, "notices", _root_public(region_path, region))
+    lowest = revoked_by(notices).get(site, 0) + 1
+    generation = lowest if generation is None else generation
+    if not lowest <= generation <= keyfiles.GENERATION_MAX:
+        reason = "those before are revoked" if lowest > 1 else "a generation is no more"
+        raise KeyFileError(f"generation {generation}: write {lowest} to {keyfiles.GENERATION_MAX}; {reason}")
     if not region.get("coordinator"):
         raise KeyFileError(f"{region_path}: no coordinator yet; type first: steunpunt keys coordinator {region_path}")
     private = X25519PrivateKey.from_private_bytes(keyfiles.decoded(region_path, region, "region_private", 32))

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from steunpunt.facts import NOTHING, Facts
+
 SITE_ID_MAX = 0xFFFF
 COORDINATOR_ID_MAX = 15
 """Ids 1 to 15 are coordinators, those above are kiosks: no number means two devices."""
-TEXT_BYTES_MAX = 130
-"""Longest free text of one help request, in UTF-8 bytes: what fits one sealed piece on the air."""
+TEXT_BYTES_MAX = 2_600
+"""Longest free text of one help request, in UTF-8 bytes: what fits sixteen fragments on the air."""
 ANSWER_BYTES_MAX = 170
 """Longest free text of one answer, in UTF-8 bytes."""
 MAIN_RADIO = "main"
@@ -81,6 +83,8 @@ class Category(IntEnum):
     MISSING = 5
     OTHER = 6
     BUTTON = 7
+    OFFER = 8
+    """A neighbour offers help: a message of its own on the air, a case like others at the desk."""
 
 
 class TicketState(IntEnum):
@@ -116,16 +120,74 @@ class SupplementCode(IntEnum):
     QUESTION = 3
     UNDERSTOOD = 4
     NO_LONGER_NEEDED = 5
+    DETAILS = 6
+    """More facts: what came after the second tap."""
+    REPLY = 7
+    """To a question of the desk."""
+    GOT_HELP = 8
+    STILL_NEEDED = 9
+
+
+class Skill(IntEnum):
+    """With what a neighbour offers to help."""
+
+    OTHER = 0
+    FIRST_AID = 1
+    MEDICAL = 2
+    CARE = 3
+    TRANSPORT = 4
+    CARRYING = 5
+    FOOD = 6
+    SHELTER = 7
+    GOODS = 8
+    LANGUAGES = 9
+    CHILDREN = 10
+    ANIMALS = 11
+    TECHNICAL = 12
+
+
+class PointState(IntEnum):
+    """Whether a point takes help requests."""
+
+    CLOSED = 0
+    OPEN = 1
+    EXERCISE = 2
+
+
+class PowerSource(IntEnum):
+    """What a site runs on."""
+
+    UNKNOWN = 0
+    MAINS = 1
+    CHARGING = 2
+    BATTERY = 3
+
+
+class Fault(IntEnum):
+    """What a site reports as broken; a bit each in a heartbeat."""
+
+    RADIO = 0
+    STORAGE = 1
+    CLOCK = 2
+    BATTERY = 3
+    HEAT = 4
+    PANEL = 5
+    SCREEN = 6
+    OTHER = 7
 
 
 class SenderFunction(IntEnum):
     """Who answers, by function; coded so that each reader sees it in the own language."""
 
+    OTHER = 0
+    """One that this version does not know; nobody answers as this."""
     COORDINATOR = 1
     DUTY_OFFICER = 2
     FIRE_CREW = 3
     MEDICAL = 4
     MUNICIPALITY = 5
+    CONTROL_ROOM = 6
+    POLICE = 7
 
 
 class LampMode(StrEnum):
@@ -247,6 +309,14 @@ class RadioPrepared:
 
 
 @dataclass(frozen=True, slots=True)
+class RadioUsed:
+    """The radio's own word on its airtime: ``air_util_tx`` as a share of the last hour, relayed packets included."""
+
+    share: float
+    radio: str = MAIN_RADIO
+
+
+@dataclass(frozen=True, slots=True)
 class ButtonPressed:
     """A help button went down."""
 
@@ -272,10 +342,9 @@ class HelpSubmitted:
     form_token: str
     category: Category
     life_threat: bool
-    people: int
     text: str
-    callback: str
     language: str
+    facts: Facts = NOTHING
     reply: object | None = None
 
 
@@ -288,6 +357,9 @@ class SupplementSubmitted:
     code: SupplementCode
     text: str
     reply: object | None = None
+    facts: Facts = NOTHING
+    question: tuple[int, int | None, int | None] | None = None
+    """Only with REPLY: the question's phrase code, and the option or the number that was tapped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +378,8 @@ class SendFrame:
     destination: int | None = None
     want_ack: bool = False
     carrier: int | None = None
+    answers: int | None = None
+    """On the mesh: id of the packet that this one answers. Radios on the way learn the next hop from it."""
     packet: bytes = b""
     """A whole MeshPacket that the bridge made for an integrator, sent instead of ``payload`` under an id of our own."""
     radio: str = MAIN_RADIO
@@ -351,6 +425,7 @@ Event = (
     | PacketHeard
     | DownlinkHeard
     | RadioPrepared
+    | RadioUsed
     | ButtonPressed
     | CallCancelled
     | BellRung

@@ -1,6 +1,8 @@
 """`make bench`: the figures of docs/performance.md, measured now on this machine and printed as ratios in one run."""
 
 import argparse
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,6 +26,7 @@ def _options() -> argparse.Namespace:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended too
     options = _options()
     parts: list[str] = options.only or list(PARTS)
     began, samples = time.monotonic(), [yardstick_ms() for _ in range(SOFTLY)]

@@ -13,6 +13,7 @@ from pathlib import Path
 from steunpunt import keyfiles, keymaking
 from steunpunt.engine.accepting import STOCK_MAX, form_key
 from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.facts import Facts
 from steunpunt.ledger.store import Ledger, engine_for, prepare
 from steunpunt.model import Category, Event, HelpSubmitted, ReplyTo
 from steunpunt.node.inbox import BATCH_MAX
@@ -44,10 +45,9 @@ class Accepting:
             token,
             Category.MEDICAL,
             life_threat=False,
-            people=1,
             text=TEXT,
-            callback="0612345678",
             language="nl",
+            facts=Facts(people=1, callback="0612345678"),
             reply=self,
         )
 

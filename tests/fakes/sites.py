@@ -14,9 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from steunpunt.engine.accepting import form_key
-from steunpunt.engine.common import Entropy
+from steunpunt.engine.common import Entropy, Neighbours
 from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.facts import Facts
 from steunpunt.ledger import tables
 from steunpunt.ledger.desk import Case, Desk
 from steunpunt.ledger.migrate import migrate
@@ -41,7 +42,8 @@ from steunpunt.model import (
     parse_ticket_number,
 )
 from steunpunt.protocol import forms
-from tests.fakes.region_keys import COORDINATOR, coordinator_keys, site_keys
+from steunpunt.protocol.keys import CoordinatorIdentity
+from tests.fakes.region_keys import COORDINATOR, ONE, coordinator_keys, site_keys
 
 LEDGER_KEY = bytes(range(160, 192))
 MESH_UP = LinkChanged(LinkName.MESH, up=True, reason="")
@@ -63,6 +65,12 @@ class Clock:
 
     def advance_s(self, seconds: float) -> None:
         self.boot_ms += round(seconds * 1000)
+
+
+def noise(characters: int, seed: int = 1) -> str:
+    """Return a text that no method makes shorter, for tests of long packets."""
+    rng = random.Random(seed)
+    return "".join(chr(rng.randrange(0x2200, 0x2300)) for _ in range(characters))
 
 
 def seeded(seed: int) -> random.Random:
@@ -146,6 +154,8 @@ class _Site:
 class KioskSite(_Site):
     """A kiosk, with the forms that its screen would send."""
 
+    coordinators: tuple[CoordinatorIdentity, ...] = ONE
+
     def __init__(
         self, folder: Path, clock: Clock, rng: random.Random, site: int = 47, buttons: dict[str, int] | None = None
     ) -> None:
@@ -154,7 +164,7 @@ class KioskSite(_Site):
         super().__init__(folder, clock, rng)
 
     def _start(self) -> None:
-        self.keys = site_keys(self.site)
+        self.keys = site_keys(self.site, coordinators=self.coordinators)
         self.form_key = form_key(self.ledger, self.entropy)
         self.engine = KioskEngine(self.ledger, self.keys, COORDINATOR, self.buttons, self.form_key, self.entropy)
 
@@ -176,10 +186,16 @@ class KioskSite(_Site):
 
 
 class CoordinatorSite(_Site):
-    """A coordinator, with its desk."""
+    """A coordinator, with its desk; after another key file was put in place, ``restart`` begins with it."""
+
+    keys = coordinator_keys()
+    incarnation = 1
+    neighbours: Neighbours | None = None
 
     def _start(self) -> None:
-        self.engine = CoordinatorEngine(self.ledger, coordinator_keys(), LEDGER_KEY, 1, self.entropy)
+        self.engine = CoordinatorEngine(
+            self.ledger, self.keys, LEDGER_KEY, self.incarnation, self.entropy, self.neighbours
+        )
         self.desk = Desk(self.path, LEDGER_KEY, self.rng.randbytes, self.clock.read)
 
     @property
@@ -192,8 +208,12 @@ class CoordinatorSite(_Site):
 
 
 def help_form(token: str, text: str = "Wij hebben water nodig", **fields: Any) -> HelpSubmitted:
-    form = HelpSubmitted(token, Category.SUPPLIES, False, 3, text, "", "nl", object())  # noqa: FBT003  no life threat
-    return dataclasses.replace(form, **fields)
+    """A form as the page sends it; ``fields`` are the form's own or those of its facts."""
+    own = {field.name for field in dataclasses.fields(HelpSubmitted)}
+    facts = Facts(**{"people": 3} | {name: value for name, value in fields.items() if name not in own})
+    form = HelpSubmitted(token, Category.SUPPLIES, life_threat=False, text=text, language="nl", facts=facts)
+    own_fields: dict[str, Any] = {"reply": object()} | {name: fields[name] for name in fields if name in own}
+    return dataclasses.replace(form, **own_fields)
 
 
 def more_form(

@@ -12,7 +12,8 @@ import pytest
 
 from steunpunt.links.mesh import MeshLink
 from steunpunt.model import Event, FrameHeard, LinkName, SendEnded, SendFrame, SendOutcome, TicketState
-from steunpunt.protocol.packets import Kind, kind_of, parse_piece
+from steunpunt.protocol.packets import Kind, kind_of
+from steunpunt.protocol.pieces import parse_piece
 from steunpunt.sim import Fault, VirtualRadios
 from tests.fakes.mesh_links import tcp, two_radios
 from tests.fakes.sites import Clock, CoordinatorSite, KioskSite, answer_in, help_form, seeded

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from steunpunt import keyfiles
 from steunpunt.control import Client
+from steunpunt.facts import Facts
 from steunpunt.ledger import incoming
 from steunpunt.ledger.desk import CaseEvent
 from steunpunt.ledger.incoming import Content, NewCase, Piece
@@ -33,6 +34,8 @@ from tests.fakes.memory_desk import CASE, MemoryDesk
 from tests.fakes.ui_sites import coordinator_config
 
 HOME = "http://localhost"
+UNSHORTENED = "".join(chr(0x4E00 + 97 * i) for i in range(90))
+"""No method makes this fit one packet."""
 NAME, PASSWORD = "Jansen", "brandweer-47"
 
 
@@ -46,7 +49,7 @@ def fixture_passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(name="desk")
 def fixture_desk() -> MemoryDesk:
     return MemoryDesk(
-        replace(CASE, id=1, number="47-1", lane=Lane.OTHER, age_s=9000, text="dekens", people=14),
+        replace(CASE, id=1, number="47-1", lane=Lane.OTHER, age_s=9000, text="dekens", facts=Facts(people=14)),
         replace(CASE, id=2, number="52-4", site=52, lane=Lane.LIFE_THREAT, life_threat=True, category=Category.MEDICAL),
         replace(CASE, id=3, number="61-2", site=61, lane=Lane.URGENT, category=Category.BUTTON, presses=3),
     )
@@ -186,7 +189,7 @@ def test_a_closed_case_with_news_is_among_the_open_ones(person: FlaskClient, des
 
 
 def test_what_citizens_write_is_text_and_nothing_else(person: FlaskClient, desk: MemoryDesk) -> None:
-    desk.held[1] = replace(desk.held[1], text="<script>alert(1)</script>", callback='"><img src=x>')
+    desk.held[1] = replace(desk.held[1], text="<script>alert(1)</script>", facts=Facts(callback='"><img src=x>'))
     for path in ("/desk/", "/desk/stand", "/desk/melding/1"):
         page = person.get(path).text
         assert "<script>alert" not in page
@@ -260,9 +263,9 @@ def test_when_a_colleague_was_first_one_is_told(person: FlaskClient, desk: Memor
 @pytest.mark.parametrize(
     ("name", "fields", "told"),
     [
-        ("antwoord", {"function": "FIRE_CREW", "text": " "}, "Schrijf eerst het antwoord."),
+        ("antwoord", {"function": "FIRE_CREW", "text": " "}, "Kies een zin, of schrijf eerst het antwoord."),
         ("antwoord", {"function": "KONING", "text": "hallo"}, "Kies wie antwoordt."),
-        ("antwoord", {"function": "MEDICAL", "text": "é" * 86}, "Het antwoord is 1 teken te lang."),
+        ("antwoord", {"function": "MEDICAL", "text": UNSHORTENED}, "tekens te lang."),
         ("doorgeven", {"to": "", "how": "c2000"}, "Schrijf aan wie u dit doorgaf."),
         ("doorgeven", {"to": "Meldkamer", "how": "duif"}, "Kies hoe u dit doorgaf."),
         ("doorgeven", {"to": "M" * 81, "how": "phone"}, "Dat is te lang."),
@@ -377,9 +380,8 @@ def begin_ledger(path: Path) -> None:
     content = Content(
         category=1,
         life_threat=True,
-        people=2,
         text="zij valt weg",
-        callback="hier",
+        facts=Facts(people=2, callback="hier"),
         language="nl",
         verify=bytes(16),
         answer=bytes(16),

@@ -27,7 +27,7 @@ DOORS = {
     "gpiozero": DAEMON / "panel.py",
 }
 # What the screens may know of the daemon. The citizen's have no ledger and no keys; nobody's have a radio.
-SCREENS_MAY_IMPORT = {"control", "ledger", "keyfiles", "model", "config", "protocol"}
+SCREENS_MAY_IMPORT = {"control", "ledger", "keyfiles", "model", "facts", "config", "protocol"}
 CITIZEN_MAY_IMPORT = SCREENS_MAY_IMPORT - {"ledger", "keyfiles"}
 
 EXTERNAL = re.compile(r"""https?://(?!www\.w3\.org/)|["'(]\s*//[a-z]""", re.IGNORECASE)

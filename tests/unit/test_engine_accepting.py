@@ -1,15 +1,16 @@
 """A form becomes one ticket: the same form again is the same ticket, and nothing that was written stays on the disk."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from steunpunt.facts import CALLBACK_BYTES_MAX, Facts, Flag, Mark, Place
 from steunpunt.ledger.tables import messages, tickets
 from steunpunt.model import TEXT_BYTES_MAX, Category, SupplementCode
 from steunpunt.protocol import forms
-from steunpunt.protocol.messages import CALLBACK_BYTES_MAX
 from tests.fakes.sites import (
     MESH_UP,
     Clock,
@@ -47,8 +48,10 @@ def center(tmp_path: Path, clock: Clock, rng: random.Random) -> CoordinatorSite:
 
 def arrive(kiosk: KioskSite, center: CoordinatorSite) -> None:
     """Bring what the kiosk sends to the coordinator."""
-    for frame in frames(kiosk.turn(MESH_UP)):
-        center.turn(heard(frame.payload))
+    waiting = frames(kiosk.turn(MESH_UP))
+    while waiting:
+        center.turn(heard(waiting[0].payload))
+        waiting = frames(kiosk.turn(ended(waiting[0])))
 
 
 def test_the_first_ticket_is_number_one_and_the_next_number_two(kiosk: KioskSite) -> None:
@@ -140,7 +143,7 @@ def test_the_longest_request_fits_and_arrives_unchanged(kiosk: KioskSite, center
     kiosk.turn(help_form(kiosk.token(), text, people=99, callback=callback, language="uk", life_threat=True))
     arrive(kiosk, center)
     case = center.only_case()
-    assert (case.text, case.callback, case.people, case.language) == (text, callback, 99, "uk")
+    assert (case.text, case.facts.callback, case.facts.people, case.language) == (text, callback, 99, "uk")
 
 
 def test_words_are_composed_and_line_ends_are_one_kind(kiosk: KioskSite, center: CoordinatorSite) -> None:
@@ -153,7 +156,7 @@ def test_words_are_composed_and_line_ends_are_one_kind(kiosk: KioskSite, center:
     ("fields", "error"),
     [
         ({"text": "a" * (TEXT_BYTES_MAX + 1)}, "text_too_long"),
-        ({"text": "€" * 44}, "text_too_long"),
+        ({"text": "€" * (TEXT_BYTES_MAX // 3 + 1)}, "text_too_long"),
         ({"text": "een\0twee"}, "control_characters"),
         ({"text": "een\x1b[31mtwee"}, "control_characters"),
         ({"text": "half \ud83d teken"}, "control_characters"),
@@ -176,8 +179,8 @@ def test_what_cannot_be_sent_is_refused_and_the_same_form_can_be_sent_mended(
 
 
 def test_how_many_bytes_are_too_many_is_told(kiosk: KioskSite) -> None:
-    answer = answer_in(kiosk.turn(help_form(kiosk.token(), "é" * 100)))
-    assert (answer["bytes"], answer["bytes_max"]) == (200, TEXT_BYTES_MAX)
+    answer = answer_in(kiosk.turn(help_form(kiosk.token(), "é" * 2_000)))
+    assert (answer["bytes"], answer["bytes_max"]) == (4_000, TEXT_BYTES_MAX)
 
 
 def test_nothing_that_was_written_and_no_secret_is_in_any_file_of_the_kiosk(
@@ -211,3 +214,68 @@ def test_more_messages_than_an_epoch_has_numbers_begin_a_new_one_and_all_open(
     assert len({row[5] for row in kiosk.rows(messages)}) == 2
     told = {event.text for event in center.only_case().events if event.kind == "supplement"}
     assert told == {f"vraag {i}" for i in range(260)}
+
+
+TOLD = Facts(
+    people=4,
+    injured=2,
+    flags=frozenset({Flag.UNCONSCIOUS}),
+    place=Place(postcode="6211AB", house_number=12, floor=2, access="achterom"),
+    callback="0612345678",
+    name="Truus",
+    mark=Mark.EXERCISE,
+    on_behalf=True,
+)
+
+
+def test_all_that_is_told_reaches_the_desk(kiosk: KioskSite, center: CoordinatorSite) -> None:
+    typed = replace(TOLD, callback="+31 6 1234-5678", place=replace(TOLD.place, postcode=" 6211 ab"))
+    kiosk.turn(help_form(kiosk.token(), facts=typed))
+    arrive(kiosk, center)
+    assert center.only_case().facts == TOLD
+
+
+def test_what_is_told_later_is_added_and_the_latest_word_counts(kiosk: KioskSite, center: CoordinatorSite) -> None:
+    number = answer_in(kiosk.turn(help_form(kiosk.token(), facts=TOLD)))["number"]
+    later = Facts(people=5, flags=frozenset({Flag.MEDICINE}), mark=Mark.REAL, place=Place(position=(50.85, 5.69)))
+    for facts in (Facts(children=1), later):
+        form = more_form(kiosk.token(), number, SupplementCode.DETAILS)
+        kiosk.turn(replace(form, facts=facts))
+    sending = frames(kiosk.turn(MESH_UP))
+    while sending:
+        center.turn(heard(sending[0].payload))
+        sending = frames(kiosk.turn(ended(sending[0])))
+    found = center.only_case().facts
+    assert found.place.position is not None
+    assert found == replace(
+        TOLD,
+        people=5,
+        children=1,
+        flags=frozenset({Flag.UNCONSCIOUS, Flag.MEDICINE}),
+        mark=Mark.REAL,
+        place=Place(position=found.place.position),
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "error"),
+    [
+        (Facts(injured=100), "bad_request"),
+        (Facts(returns_min=631), "bad_request"),
+        (Facts(paper_age_s=float("nan")), "bad_request"),
+        (Facts(paper_age_s=400_000), "bad_request"),
+        (Facts(name="x" * 41), "name_too_long"),
+        (Facts(place=Place(postcode="621 AB")), "bad_postcode"),
+        (Facts(place=Place(house_number=-1)), "bad_request"),
+        (Facts(place=Place(floor=56)), "bad_request"),
+        (Facts(place=Place(position=(91.0, 0.0))), "bad_request"),
+        (Facts(place=Place(position=(0.0, float("nan")))), "bad_request"),
+        (Facts(place=Place(access="x" * 81)), "access_too_long"),
+        (Facts(place=Place(addition="123456789")), "addition_too_long"),
+    ],
+)
+def test_facts_that_cannot_travel_are_refused(kiosk: KioskSite, facts: Facts, error: str) -> None:
+    number = kiosk.ask()["number"]
+    assert answer_in(kiosk.turn(help_form(kiosk.token(), facts=facts)))["error"] == error
+    more = replace(more_form(kiosk.token(), number, SupplementCode.DETAILS), facts=facts)
+    assert answer_in(kiosk.turn(more))["error"] == error

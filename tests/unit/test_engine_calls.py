@@ -19,9 +19,9 @@ from steunpunt.model import (
     SoundBuzzer,
     TokenCode,
 )
-from steunpunt.protocol import messages as plain
-from steunpunt.protocol import packets
+from steunpunt.protocol import answers
 from steunpunt.protocol import tickets as secrets
+from steunpunt.protocol.answerbody import Answer, unpack_answer
 from tests.fakes.sites import MESH_UP, Clock, CoordinatorSite, KioskSite, ended, frames, heard, seeded
 
 PRESS = ButtonPressed("help")
@@ -202,7 +202,7 @@ def test_an_answer_to_a_button_can_be_read_at_the_point(
     eid, n, _ = outgoing.request_of(connection, 1)
     key = secrets.unlock(open_ticket_key(kiosk.keys, eid, n), kiosk.ticket("47-1").answer_locked)
     ((packet, _),) = outgoing.answers_of(connection, 1)
-    assert plain.unpack_answer(packets.open_answer(packet, key)) == (SenderFunction.DUTY_OFFICER, "Er komt iemand")
+    assert unpack_answer(answers.open_answer(packet, key)) == Answer(SenderFunction.DUTY_OFFICER, "Er komt iemand")
 
 
 def test_a_press_that_the_disk_did_not_keep_is_not_on_any_screen(kiosk: KioskSite, clock: Clock) -> None:

@@ -8,7 +8,7 @@ import pytest
 from steunpunt.engine.coordinator import BEACON_BLOCK, BEACON_MS
 from steunpunt.engine.intake import HURRY_TRIES_MIN, SILENT_MS_MIN
 from steunpunt.ledger.desk import PassedOn
-from steunpunt.ledger.incoming import HELD_PER_SITE_MAX, REPLIES_MAX
+from steunpunt.ledger.incoming import REPLIES_MAX
 from steunpunt.ledger.tables import cases, events, heard_epochs, heard_pieces, replies
 from steunpunt.model import (
     ButtonPressed,
@@ -22,7 +22,10 @@ from steunpunt.model import (
     SupplementCode,
     TicketState,
 )
-from steunpunt.protocol.packets import Kind, kind_of, parse_beacon, parse_piece
+from steunpunt.protocol.beacons import parse_beacon
+from steunpunt.protocol.packets import Kind, kind_of
+from steunpunt.protocol.pieces import parse_piece, parse_pieces
+from steunpunt.relay.epochs import HELD_SITE_MAX
 from steunpunt.relay.replies import ECHO_MS_MAX, TOKEN_GATHER_MS
 from tests.fakes.sites import (
     BROKER_DOWN,
@@ -37,6 +40,7 @@ from tests.fakes.sites import (
     heard,
     help_form,
     more_form,
+    noise,
     seeded,
 )
 
@@ -68,7 +72,7 @@ def pieces(kiosk: KioskSite) -> list[bytes]:
     packets = []
     waiting = frames(kiosk.turn(MESH_UP))
     while waiting:
-        packets.append(waiting[0].payload)
+        packets += [one.piece.packet(one.age, one.e_pub) for one in parse_pieces(waiting[0].payload)]
         waiting = frames(kiosk.turn(ended(waiting[0])))
     kiosk.turn(MESH_DOWN)  # so that the next form is kept and not sent unseen
     return packets
@@ -184,11 +188,11 @@ def test_a_held_piece_that_turns_out_false_does_not_keep_the_true_one_out(
 
 def test_held_pieces_of_one_site_are_bounded(center: CoordinatorSite) -> None:
     packet = bytearray(b"\x44\0\0\x2f" + b"abc" + b"\0" + bytes(20))
-    for n in range(HELD_PER_SITE_MAX + 10):
+    for n in range(HELD_SITE_MAX + 10):
         packet[7] = n
         center.turn(heard(bytes(packet)))
-    assert len(center.rows(heard_pieces)) == HELD_PER_SITE_MAX
-    assert (center.engine.counts["held"], center.engine.counts["held_full"]) == (HELD_PER_SITE_MAX, 10)
+    assert len(center.rows(heard_pieces)) == HELD_SITE_MAX
+    assert (center.engine.counts["held"], center.engine.counts["held_full"]) == (HELD_SITE_MAX, 10)
 
 
 def test_acknowledgements_that_were_held_leave_no_rows_behind(
@@ -232,21 +236,24 @@ def test_presses_that_overtake_their_call_are_counted(kiosk: KioskSite, center: 
     assert center.only_case().presses == 2
 
 
+PLAIN_WORDS = noise(10)
+
+
 @pytest.mark.parametrize("bit", range(0, 8 * 60, 7))
 def test_a_flipped_bit_outside_the_age_makes_no_case_or_is_no_other_case(
     kiosk: KioskSite, center: CoordinatorSite, bit: int
 ) -> None:
-    packet = one_piece(kiosk)
+    packet = one_piece(kiosk, PLAIN_WORDS)
     flipped = bytearray(packet)
     flipped[bit // 8] ^= 1 << bit % 8
     effects = center.turn(heard(bytes(flipped), BROKER, 47, confirm=4))
     assert ConfirmFrame(4) in effects
     if bit // 8 == 1:
-        assert center.only_case().text == "Wij hebben water nodig"
+        assert center.only_case().text == PLAIN_WORDS
     else:
         assert center.desk.cases() == []
     center.turn(heard(packet))
-    assert center.only_case().text == "Wij hebben water nodig"
+    assert center.only_case().text == PLAIN_WORDS
 
 
 @pytest.mark.parametrize("payload", [b"", b"\0", bytes(217), b"\x44", b"\x44" * 217, b"\x46" * 60, b"\x4c" * 20])

@@ -19,10 +19,13 @@ from steunpunt.model import (
     TicketState,
     TokenCode,
 )
-from steunpunt.protocol import packets
+from steunpunt.protocol import beacons, tokens
+from steunpunt.protocol.answerbody import pack_answer
+from steunpunt.protocol.answers import seal_answer
 from steunpunt.protocol.keys import keys_at
-from steunpunt.protocol.messages import pack_answer
-from steunpunt.protocol.packets import Head, Kind, kind_of, parse_piece
+from steunpunt.protocol.packets import Kind, kind_of
+from steunpunt.protocol.pieces import parse_piece
+from steunpunt.protocol.tokens import Head
 from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
 from tests.fakes.region_keys import COORDINATOR, coordinator_keys
 from tests.fakes.sites import (
@@ -40,6 +43,7 @@ from tests.fakes.sites import (
     heard,
     help_form,
     more_form,
+    noise,
     seeded,
 )
 
@@ -67,8 +71,8 @@ def center(tmp_path: Path, clock: Clock, rng: random.Random) -> CoordinatorSite:
 
 
 def beacon(counter: int, *, incarnation: int = 1, active_min: int = 5, coordinator: int = COORDINATOR) -> bytes:
-    body = packets.beacon_body(Head(coordinator, incarnation, 0, active_min), counter)
-    return body + coordinator_keys().sign(packets.beacon_signed_part(body))
+    body = beacons.beacon_body(Head(coordinator, incarnation, 0, active_min), counter)
+    return body + coordinator_keys().sign(beacons.beacon_signed_part(body))
 
 
 def region_answers(kiosk: KioskSite, counter: int = 1) -> list[SendFrame]:
@@ -79,7 +83,7 @@ def region_answers(kiosk: KioskSite, counter: int = 1) -> list[SendFrame]:
 def receipt(kiosk: KioskSite, code: TokenCode, active_min: int = 0) -> bytes:
     """Return a genuine TOKENS packet for the last message."""
     head = Head(COORDINATOR, 1, 0, active_min)
-    return packets.pack_tokens(head, [(verify_of(kiosk), code)])
+    return tokens.pack_tokens(head, [(verify_of(kiosk), code)])
 
 
 def verify_of(kiosk: KioskSite) -> bytes:
@@ -247,7 +251,7 @@ def test_a_life_threat_goes_over_both_links_and_first(kiosk: KioskSite) -> None:
 
 def test_one_frame_at_a_time_goes_to_the_radio_and_its_end_brings_the_next(kiosk: KioskSite) -> None:
     for category in (Category.SUPPLIES, Category.MEDICAL, Category.SUPPLIES):
-        kiosk.turn(help_form(kiosk.token(), category=category))
+        kiosk.turn(help_form(kiosk.token(), category=category, text=noise(45)))
     (first,) = frames(kiosk.turn(MESH_UP))
     assert first.lane is Lane.URGENT
     assert frames(kiosk.turn()) == []
@@ -285,7 +289,7 @@ def test_hello_rides_along_until_the_epoch_is_receipted_and_again_when_nobody_an
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"\0", b"garbage", bytes(217), b"\x4c" + bytes(20), b"\x50\0abc", b"\x54" * 74]
+    "payload", [b"", b"\0", b"rubbish", bytes(217), b"\x4c" + bytes(20), b"\x50\0abc", b"\x54" * 74]
 )
 def test_garbage_is_counted_dropped_and_confirmed(kiosk: KioskSite, payload: bytes) -> None:
     number = kiosk.ask()["number"]
@@ -349,7 +353,7 @@ def test_an_old_token_heard_again_makes_nobody_active_now(kiosk: KioskSite, cloc
 
 
 def test_nobody_yet_is_not_a_number_of_minutes(kiosk: KioskSite) -> None:
-    kiosk.turn(heard(beacon(1, active_min=packets.NOBODY_YET), BROKER))
+    kiosk.turn(heard(beacon(1, active_min=tokens.NOBODY_YET), BROKER))
     assert kiosk.engine.region.active_min(kiosk.now_ms()) is None
 
 
@@ -406,10 +410,10 @@ def test_an_answer_beyond_what_the_kiosk_keeps_is_not_acknowledged(kiosk: KioskS
     keys = keys_at(coordinator_keys().epoch_key(47, 1, e_pub), 0)
     plain = pack_answer(SenderFunction.FIRE_CREW, "Wij komen")
     for i in range(ANSWERS_MAX):
-        kiosk.turn(heard(packets.seal_answer(keys, i.to_bytes(4, "big"), plain)))
+        kiosk.turn(heard(seal_answer(keys, i.to_bytes(4, "big"), plain)))
     kiosk.turn(MESH_UP)
     assert walk(kiosk, clock, 600)
-    kiosk.turn(heard(packets.seal_answer(keys, b"more", plain)))
+    kiosk.turn(heard(seal_answer(keys, b"more", plain)))
     assert len(kiosk.rows(answers)) == ANSWERS_MAX
     assert kiosk.engine.counts["answers_refused"] == 1
     assert walk(kiosk, clock, 600) == []

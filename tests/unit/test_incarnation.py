@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from steunpunt.ledger import incarnation
+from steunpunt.ledger.incarnation import INCARNATION_MAX, Keeper, begin, mark
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.model import LedgerError
-from steunpunt.node import incarnation
-from steunpunt.node.incarnation import INCARNATION_MAX, Keeper, begin, mark
 
 
 @pytest.fixture(scope="module")

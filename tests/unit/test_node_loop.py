@@ -3,6 +3,7 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,8 @@ from steunpunt.model import (
 from steunpunt.node.links import SiteLinks
 from steunpunt.node.loop import KEEP_AGAIN_S, UNKEPT_MAX
 from steunpunt.node.requests import Pending
-from steunpunt.protocol import packets
-from steunpunt.protocol.packets import Head
+from steunpunt.protocol import tokens
+from steunpunt.protocol.tokens import Head
 from tests.fakes.nodes import BoxedNode
 from tests.fakes.sites import MESH_UP, ended, help_form
 
@@ -54,7 +55,7 @@ def states(boxed: BoxedNode) -> list[TicketState]:
 
 def receipt(boxed: BoxedNode) -> bytes:
     (message, *_) = outgoing.open_messages(boxed.node._ledger.connection, 0)
-    return packets.pack_tokens(Head(1, 1, 0, 0), [(message.verify, TokenCode.RECEIVED)])
+    return tokens.pack_tokens(Head(1, 1, 0, 0), [(message.verify, TokenCode.RECEIVED)])
 
 
 @contextmanager
@@ -103,7 +104,7 @@ def test_the_form_that_was_refused_for_a_full_disk_is_accepted_when_sent_again(b
         boxed.node._turn([refused])
         assert answer(pending)["error"] == "cannot_keep"
     again, pending = form(boxed)
-    boxed.node._turn([HelpSubmitted(refused.form_token, again.category, False, 1, again.text, "", "nl", pending)])  # noqa: FBT003  no life threat
+    boxed.node._turn([replace(again, form_token=refused.form_token, reply=pending)])
     assert (answer(pending)["ok"], answer(pending)["repeated"]) == (True, False)
 
 

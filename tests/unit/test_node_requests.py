@@ -75,9 +75,35 @@ def test_worse_needs_the_number_alone_and_a_question_the_secret(client: Client) 
     assert client.call("supplement", token=token, secret=made["secret"], **question)["ok"]
 
 
+def test_facts_come_along_and_a_reply_names_its_question(client: Client) -> None:
+    facts = {"flags": [0, 8], "place": {"postcode": "6211 AB", "position": [50.85, 5.69]}, "mark": 1, "people": 2}
+    made = submit(client, facts=facts)
+    more = {"number": made["number"], "secret": made["secret"]}
+    token = client.call("form_token")["token"]
+    assert client.call("supplement", token=token, code="REPLY", question=60, option=1, **more)["ok"]
+    token = client.call("form_token")["token"]
+    assert client.call("supplement", token=token, code="DETAILS", facts={"children": 2}, **more)["ok"]
+    for wrong in ({}, {"question": 300}, {"question": 60, "option": 16}, {"question": 63, "count": 1024}):
+        token = client.call("form_token")["token"]
+        assert refused(client, "supplement", token=token, code="REPLY", **more, **wrong) == "bad_request"
+
+
+def test_who_knows_only_the_number_cannot_send_help_elsewhere(client: Client) -> None:
+    made = submit(client)
+    token = client.call("form_token")["token"]
+    worse = {"token": token, "number": made["number"], "code": "WORSE", "facts": {"place": {"postcode": "1000AA"}}}
+    assert refused(client, "supplement", **worse) == "unknown_ticket"
+    assert client.call("supplement", **worse, secret=made["secret"])["ok"]
+
+
 @pytest.mark.parametrize(
     "fields",
     [
+        {"facts": []},
+        {"facts": {"flags": [99]}},
+        {"facts": {"place": "hier"}},
+        {"facts": {"people": "2"}},
+        {"category": "OFFER"},
         {"category": "NONSENSE"},
         {"category": 1},
         {"category": "BUTTON"},

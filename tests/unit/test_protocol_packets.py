@@ -8,26 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steunpunt.model import ANSWER_BYTES_MAX, PACKET_BYTES_MAX, FrameError, SealError, TokenCode
-from steunpunt.protocol import packets
+from steunpunt.protocol import beacons, tokens
+from steunpunt.protocol.answers import answer_is_for, answer_salt, open_answer, seal_answer
+from steunpunt.protocol.authority import KeyNotice, Revocation, parse_key_notice, parse_revocation
+from steunpunt.protocol.beacons import parse_beacon
 from steunpunt.protocol.keys import Chain, MessageKeys, epoch_id, keys_at, verified
-from steunpunt.protocol.packets import (
+from steunpunt.protocol.news import News, NewsAssembly, pack_news
+from steunpunt.protocol.packets import Kind, kind_of
+from steunpunt.protocol.pieces import (
     CIPHERTEXT_BYTES_MAX,
     PIECE_OVERHEAD_BYTES,
-    Head,
-    Kind,
     SealedPiece,
-    answer_is_for,
-    answer_salt,
-    kind_of,
-    open_answer,
-    pack_tokens,
-    parse_beacon,
     parse_piece,
-    parse_tokens,
+    parse_pieces,
     seal,
-    seal_answer,
+    seal_message,
 )
-from tests.fakes.region_keys import NEWS, coordinator_keys, identity
+from steunpunt.protocol.tokens import Head, pack_tokens, parse_tokens
+from steunpunt.protocol.wants import Want, WantHello, parse_want, parse_want_hello
+from tests.fakes.region_keys import NEWS, OFFLINE, coordinator_keys, identity
 
 SITE, EID, N = 47, b"\x0a\x0b\x0c", 5
 EPOCH_KEY = bytes(range(32))
@@ -118,7 +117,7 @@ def test_a_hello_without_a_whole_key_is_refused(length: int) -> None:
         parse_piece(whole[:length])
 
 
-def test_batches_are_reserved() -> None:
+def test_a_batch_is_not_one_piece() -> None:
     with pytest.raises(FrameError, match="flag"):
         parse_piece(bytes([sealed().packet(0, None)[0] | 1]) + sealed().packet(0, None)[1:])
 
@@ -145,6 +144,12 @@ PARSERS: dict[Kind, Callable[[bytes], object]] = {
     Kind.TOKENS: lambda packet: parse_tokens(packet).claims(KEYS.verify),
     Kind.ANSWER: lambda packet: open_answer(packet, KEYS.answer),
     Kind.BEACON: lambda packet: parse_beacon(packet).genuine(identity().news_public),
+    Kind.FRAGMENT: lambda packet: [heard.piece.open(KEYS) for heard in parse_pieces(packet)],
+    Kind.WANT: lambda packet: parse_want(packet).genuine(KEYS.verify),
+    Kind.WANT_HELLO: parse_want_hello,
+    Kind.NEWS: lambda packet: NewsAssembly().hear(packet, {1: identity().news_public}),
+    Kind.REVOCATION: parse_revocation,
+    Kind.KEYS: parse_key_notice,
 }
 
 
@@ -166,13 +171,21 @@ def test_each_parser_takes_its_own_kind_only() -> None:
         Kind.TOKENS: pack_tokens(HEAD, [(KEYS.verify, TokenCode.RECEIVED)]),
         Kind.ANSWER: seal_answer(KEYS, SALT, PLAIN),
         Kind.BEACON: beacon(1),
+        Kind.FRAGMENT: seal_message(SITE, EID, N, KEYS, bytes(300))[0].packet(0, None),
+        Kind.WANT: Want(SITE, EID, N, 3).pack(KEYS.verify),
+        Kind.WANT_HELLO: WantHello(SITE, EID).pack(),
+        Kind.NEWS: pack_news(News(1, 1, 1, 0, PLAIN), coordinator_keys().sign)[0],
+        Kind.REVOCATION: Revocation(((SITE, 1),)).pack(OFFLINE.sign),
+        Kind.KEYS: KeyNotice(0, 1, bytes(32)).pack(OFFLINE.sign),
     }
+    assert set(real) == set(PARSERS) == set(Kind)
+    pieces = {Kind.PIECE, Kind.FRAGMENT}  # one parser takes both
     for parses, parser in PARSERS.items():
         for kind, packet in real.items():
-            if kind is parses:
+            if kind is parses or {kind, parses} == pieces:
                 parser(packet)
             else:
-                with pytest.raises(FrameError, match=f"not a {parses.name}"):
+                with pytest.raises(FrameError, match=f"not a {'PIECE' if parses in pieces else parses.name} packet"):
                     parser(packet)
 
 
@@ -180,7 +193,7 @@ def test_each_parser_takes_its_own_kind_only() -> None:
 
 
 @given(
-    count=st.integers(1, packets.TOKENS_MAX),
+    count=st.integers(1, tokens.TOKENS_MAX),
     code=st.sampled_from(TokenCode),
     head=st.builds(Head, st.integers(1, 15), st.integers(1, 255), st.integers(0, 65_535), st.integers(0, 255)),
 )
@@ -206,7 +219,7 @@ def test_one_packet_may_say_two_things_of_one_message() -> None:
     assert parse_tokens(pack_tokens(HEAD, [(KEYS.verify, code) for code in said])).claims(KEYS.verify) == said
 
 
-@pytest.mark.parametrize("count", [0, packets.TOKENS_MAX + 1])
+@pytest.mark.parametrize("count", [0, tokens.TOKENS_MAX + 1])
 def test_a_tokens_packet_has_a_size(count: int) -> None:
     with pytest.raises(ValueError, match="holds 1 to 35"):
         pack_tokens(HEAD, [(KEYS.verify, TokenCode.RECEIVED)] * count)
@@ -254,8 +267,8 @@ def test_two_answers_of_one_ticket_look_nothing_alike() -> None:
 
 
 def beacon(counter: int, head: Head = HEAD) -> bytes:
-    body = packets.beacon_body(head, counter)
-    return body + coordinator_keys().sign(packets.beacon_signed_part(body))
+    body = beacons.beacon_body(head, counter)
+    return body + coordinator_keys().sign(beacons.beacon_signed_part(body))
 
 
 @given(counter=st.integers(0, 2**32 - 1))
@@ -274,7 +287,7 @@ def test_every_bit_of_a_beacon_counts() -> None:
 
 
 def test_a_beacon_needs_the_label_and_the_right_key() -> None:
-    body = packets.beacon_body(HEAD, 9)
+    body = beacons.beacon_body(HEAD, 9)
     unlabelled = body + NEWS.sign(body)
     assert verified(identity().news_public, unlabelled[10:], body), "a good signature, of something else"
     assert not parse_beacon(unlabelled).genuine(identity().news_public)

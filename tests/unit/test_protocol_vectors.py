@@ -17,17 +17,22 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from steunpunt.facts import Facts
 from steunpunt.model import Category, SenderFunction, SupplementCode, TokenCode
-from steunpunt.protocol import messages, packets
+from steunpunt.protocol import answers, beacons, messages, tokens
 from steunpunt.protocol.age import pack_age
+from steunpunt.protocol.answerbody import pack_answer
 from steunpunt.protocol.keys import epoch_id, keys_at
-from steunpunt.protocol.packets import Head
+from steunpunt.protocol.pieces import seal
+from steunpunt.protocol.tokens import Head
 from tests.fakes import region_keys as fixed
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "protocol.json"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security" / "protocol.md"
 SALT = b"\xa1\xa2\xa3\xa4"
 AGE_S = 95
+RAW = "水がない"
+"""A text that no method shortens: these bytes do not hang on a model of language."""
 HEAD = Head(coordinator=1, incarnation=3, serial=0x0102, active_min=12)
 BEACON_COUNTER = 4097
 
@@ -38,10 +43,14 @@ BEACON_COUNTER = 4097
 def contents(eid: bytes) -> list[tuple[str, messages.Message]]:
     """Give the messages n = 0, 1, 2 of the vectors."""
     request = messages.HelpRequest(
-        12, Category.MEDICAL, life_threat=True, people=3, text="Gevallen, ademt moeilijk", callback="0612345678"
+        12,
+        Category.MEDICAL,
+        life_threat=True,
+        text=RAW,
+        facts=Facts(people=3, callback="0612345678"),
     )
     first = messages.Reference(eid, 0)
-    worse = messages.Supplement(first, SupplementCode.WORSE, "Nu bewusteloos")
+    worse = messages.Supplement(first, SupplementCode.WORSE, "42")
     held = (
         messages.Acknowledged(first, TokenCode.SEEN),
         messages.Acknowledged(messages.Reference(b"\x0a\x0b\x0c", 7), None, SALT),
@@ -59,13 +68,13 @@ def made_by_our_code() -> dict[str, Any]:
     for name, message in contents(eid):
         n, keys = chain.take()
         plain = messages.pack(message, eid)
-        piece = packets.seal(fixed.SITE, eid, n, keys, plain)
+        piece = seal(fixed.SITE, eid, n, keys, plain)
         row = {"n": n, "holds": name, "enc": keys.enc, "verify": keys.verify, "answer": keys.answer, "plain": plain}
         pieces.append(row | {"packet": piece.packet(age, None), "packet_with_hello": piece.packet(age, e_pub)})
     first = keys_at(epoch_key, 0)
     claims = [(first.verify, TokenCode.SEEN), (keys_at(epoch_key, 1).verify, TokenCode.RECEIVED)]
-    answer = messages.pack_answer(SenderFunction.MEDICAL, "Ambulance komt")
-    body = packets.beacon_body(HEAD, BEACON_COUNTER)
+    answer = pack_answer(SenderFunction.MEDICAL, "Ja")
+    body = beacons.beacon_body(HEAD, BEACON_COUNTER)
     return {
         "inputs": {
             "root": fixed.ROOT,
@@ -89,9 +98,9 @@ def made_by_our_code() -> dict[str, Any]:
         "identity_signature": fixed.identity().signature,
         "epoch": {"e_pub": e_pub, "eid": eid, "epoch_key": epoch_key},
         "pieces": pieces,
-        "tokens": {"says": ["n 0 SEEN", "n 1 RECEIVED"], "packet": packets.pack_tokens(HEAD, claims)},
-        "answer": {"to_n": 0, "plain": answer, "packet": packets.seal_answer(first, SALT, answer)},
-        "beacon": {"packet": body + coordinator.sign(packets.beacon_signed_part(body))},
+        "tokens": {"says": ["n 0 SEEN", "n 1 RECEIVED"], "packet": tokens.pack_tokens(HEAD, claims)},
+        "answer": {"to_n": 0, "plain": answer, "packet": answers.seal_answer(first, SALT, answer)},
+        "beacon": {"packet": body + coordinator.sign(beacons.beacon_signed_part(body))},
     }
 
 
@@ -166,9 +175,12 @@ def test_the_epoch() -> None:
 
 
 PLAINS = {
-    "request": bytes.fromhex("09 b1 0c 03 0a 06 12 34 56 78 00") + b"Gevallen, ademt moeilijk",
-    "supplement": bytes.fromhex("0a 01 00 00") + b"Nu bewusteloos",
-    "acknowledgement": bytes.fromhex("03 82 00 0f 0a 0b 0c 07 a1 a2 a3 a4"),
+    # type 1, life threat 1, medical 0, nl 0, 3 people, 0612345678, no more, counter 12, method 0
+    "request": bytes.fromhex("c7 17 8c 29 c1 80") + RAW.encode(),
+    # type 01, same epoch 1, n 0, code 1, no facts, method 0
+    "supplement": bytes.fromhex("60 02 00") + b"42",
+    # type 001; SEEN of n 0 in the same epoch; an answer to n 7 of epoch 0a0b0c; no more
+    "acknowledgement": bytes.fromhex("32 80 7c 14 16 18 0f 43 45 47 48"),
 }
 
 
@@ -206,7 +218,7 @@ def test_the_tokens() -> None:
 def test_the_answer() -> None:
     _, epoch_key = epoch()
     _, verify, answer = message_keys(epoch_key, 0)
-    plain = b"\x14\x00Ambulance komt"
+    plain = b"\x40\x00Ja"  # function 4, no phrases; method 0
     front = b"\x50\x00\xa1\xa2\xa3\xa4"
     sealed = front + ccm(mac(answer, b"\xa1\xa2\xa3\xa4")[:16], 4, plain, front)
     packet = sealed + mac(verify, sealed)[:6]

@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steunpunt.model import Category, Lane, LinkName
+from steunpunt.model import PACKET_BYTES_MAX, Category, Lane, LinkName
+from steunpunt.protocol.keys import keys_at
+from steunpunt.protocol.pieces import SealedPiece, batch_bytes, seal_message
 from steunpunt.relay import outbox
 from steunpunt.relay.outbox import (
     BEACON_FRESH_MS_MAX,
     Choice,
     Roads,
     Waiting,
+    body_parts,
     choose,
     lane_for,
     links_for,
@@ -53,6 +56,8 @@ queues = st.lists(
         mesh_next_ms=st.integers(0, 2000),
         broker_tries=st.integers(0, 9),
         broker_next_ms=st.integers(0, 2000),
+        eid=st.sampled_from([b"one", b"two"]),
+        body_bytes=st.integers(11, 600),
     ),
     max_size=12,
     unique_by=lambda message: message.message_id,
@@ -60,7 +65,7 @@ queues = st.lists(
 
 
 def new(lane: Lane = Lane.URGENT, created_ms: int = 0, message_id: int = 1) -> Waiting:
-    return Waiting(message_id, lane, created_ms, 0, 0, 0, 0)
+    return Waiting(message_id, lane, created_ms, 0, 0, 0, 0, eid=bytes([message_id]))
 
 
 def tried(message: Waiting, link: LinkName, now_ms: int, jitter: float) -> Waiting:
@@ -83,7 +88,7 @@ def walk(
     """
     now_ms, tries = message.created_ms, list[tuple[int, LinkName]]()
     while now_ms <= until_ms:
-        chosen = choose([message], roads_at(now_ms), now_ms, ROOM)
+        chosen = choose([message], roads_at(now_ms), now_ms, ROOM).choices
         for choice in chosen:
             tries.append((now_ms, choice.link))
             message = tried(message, choice.link, now_ms, jitter=0.5)
@@ -150,15 +155,17 @@ def test_what_is_chosen_is_due_allowed_and_in_order(
     queue: list[Waiting], roads: Roads, now_ms: int, mesh_room: int, broker_room: int
 ) -> None:
     room = {MESH: mesh_room, BROKER: broker_room}
-    choices = choose(queue, roads, now_ms, room)
+    choices = choose(queue, roads, now_ms, room).choices
     by_id = {message.message_id: message for message in queue}
     assert len(set(choices)) == len(choices)
+    company = {message_id for choice in choices for message_id in choice.company}
     for link in LinkName:
         chosen = [by_id[choice.message_id] for choice in choices if choice.link is link]
         passed_over = [
             message
             for message in queue
             if link in links_for(message, roads) and outbox.due_ms(message, link) <= now_ms and message not in chosen
+            if link is BROKER or message.message_id not in company
         ]
         assert len(chosen) <= room[link]
         assert all(link in links_for(m, roads) and outbox.due_ms(m, link) <= now_ms for m in chosen)
@@ -171,10 +178,10 @@ def test_what_is_chosen_is_due_allowed_and_in_order(
 
 def test_lanes_go_before_age() -> None:
     queue = [new(Lane.OTHER, 0, 1), new(Lane.URGENT, 50, 2), new(Lane.LIFE_THREAT, 99, 3), new(Lane.URGENT, 40, 4)]
-    order = [choice.message_id for choice in choose(queue, MESH_ONLY, 100, {MESH: 9})]
+    order = [choice.message_id for choice in choose(queue, MESH_ONLY, 100, {MESH: 9}).choices]
     assert order == [3, 4, 2, 1]
-    assert choose(queue, MESH_ONLY, 100, {MESH: 1}) == [Choice(3, MESH)]
-    assert choose(queue, MESH_ONLY, 100, {}) == []
+    assert choose(queue, MESH_ONLY, 100, {MESH: 1}).choices == (Choice(3, MESH),)
+    assert choose(queue, MESH_ONLY, 100, {}).choices == ()
 
 
 @given(queues, roads_known, st.integers(0, 2500))
@@ -182,11 +189,11 @@ def test_the_timer_never_sleeps_through_what_is_due(queue: list[Waiting], roads:
     due_ms = next_due_ms(queue, roads)
     everything = {MESH: 99, BROKER: 99}
     if due_ms is None:
-        assert choose(queue, roads, 10**12, everything) == []
+        assert choose(queue, roads, 10**12, everything).choices == ()
     else:
-        assert choose(queue, roads, due_ms, everything)
-        assert choose(queue, roads, due_ms - 1, everything) == []
-    assert bool(choose(queue, roads, now_ms, everything)) is (due_ms is not None and due_ms <= now_ms)
+        assert choose(queue, roads, due_ms, everything).choices
+        assert choose(queue, roads, due_ms - 1, everything).choices == ()
+    assert bool(choose(queue, roads, now_ms, everything).choices) is (due_ms is not None and due_ms <= now_ms)
 
 
 @pytest.mark.parametrize(
@@ -276,3 +283,68 @@ def test_the_broker_is_used_again_soon_after_it_comes_back() -> None:
 def test_hello_rides_along_until_the_epoch_is_receipted_and_when_nobody_answers() -> None:
     assert all(says_hello(receipted=False, tries=tries) for tries in range(1, 20))
     assert [says_hello(receipted=True, tries=tries) for tries in range(1, 6)] == [False, False, False, True, True]
+
+
+# --- company, fragments, airtime ----------------------------------------------------------------------------------
+
+
+def packed(queue: list[Waiting], choice: Choice) -> list[SealedPiece]:
+    """Return what goes into the packet of a choice on the mesh."""
+    by_id = {message.message_id: message for message in queue}
+    first = by_id[choice.message_id]
+    if first.fragmented:
+        assert not choice.company
+        start, end = body_parts(first.body_bytes)[first.next_fragment or 0]
+        return [SealedPiece(1, first.eid, 0, bytes(end - start), 0x01)]
+    return [SealedPiece(1, first.eid, 0, bytes(by_id[m].body_bytes)) for m in (choice.message_id, *choice.company)]
+
+
+@given(queues, st.integers(0, 2500))
+def test_every_packet_fits_and_holds_due_messages_of_one_epoch(queue: list[Waiting], now_ms: int) -> None:
+    by_id = {message.message_id: message for message in queue}
+    for choice in choose(queue, MESH_ONLY, now_ms, {MESH: 3}).choices:
+        members = [by_id[message_id] for message_id in (choice.message_id, *choice.company)]
+        hello = says_hello(receipted=members[0].receipted_epoch, tries=members[0].mesh_tries + 1)
+        size = batch_bytes(packed(queue, choice), hello=hello)
+        assert size <= PACKET_BYTES_MAX
+        assert choice.company or size == members[0].packet_bytes(), "what the budget is asked for is what goes"
+        assert len({message.eid for message in members}) == 1
+        assert all(message.mesh_next_ms <= now_ms for message in members)
+        assert len({message.lane is Lane.LIFE_THREAT for message in members}) == 1
+
+
+def test_four_short_requests_share_a_packet_and_a_life_threat_does_not_wait_for_them() -> None:
+    small = [replace(new(Lane.URGENT, i, i), eid=b"abc", body_bytes=40, receipted_epoch=True) for i in range(1, 6)]
+    assert choose(small, MESH_ONLY, 100, {MESH: 1}).choices == (Choice(1, MESH, (2, 3, 4)),)
+    threat = replace(small[0], message_id=9, lane=Lane.LIFE_THREAT)
+    assert choose([*small, threat], MESH_ONLY, 100, {MESH: 1}).choices == (Choice(9, MESH),)
+
+
+@given(st.integers(1, 2688))
+def test_bodies_are_cut_where_sealing_cut_them(plain_bytes: int) -> None:
+    keys = keys_at(bytes(32), 7)
+    sealed = seal_message(47, b"eid", 7, keys, bytes(plain_bytes))
+    bodies = b"".join(piece.body for piece in sealed)
+    assert [bodies[start:end] for start, end in body_parts(len(bodies))] == [piece.body for piece in sealed]
+
+
+def test_a_long_message_goes_whole_then_one_fragment_probes_and_a_want_is_answered() -> None:
+    long = replace(new(), body_bytes=5 * 176)
+    assert [replace(long, mesh_tries=tries).round() for tries in range(5)] == [0b11111, 1, 1, 1, 0b11111]
+    asked = replace(long, mesh_tries=2, missing=0b10010)
+    assert asked.round() == 0b10010
+    assert asked.next_fragment == 1
+    assert replace(asked, unsent=0b10000).next_fragment == 4
+    assert replace(asked, missing=0b1000000).round() == 1, "a WANT for fragments that do not exist asks for nothing"
+
+
+def test_without_airtime_only_what_fits_goes() -> None:
+    queue = [new(Lane.OTHER, 0, 1), new(Lane.URGENT, 0, 2), new(Lane.LIFE_THREAT, 0, 3)]
+    chosen = choose(queue, MESH_ONLY, 0, {MESH: 9}, lambda lane, _: lane is Lane.LIFE_THREAT)
+    assert [choice.message_id for choice in chosen.choices] == [3]
+    assert chosen.waits_for_air == (Lane.URGENT, queue[1].packet_bytes())
+
+
+def test_a_life_threat_is_never_sent_to_one_radio_only() -> None:
+    assert not outbox.unicast(new(Lane.LIFE_THREAT))
+    assert [outbox.unicast(replace(new(), mesh_tries=tries)) for tries in range(4)] == [True, True, False, False]

@@ -4,21 +4,20 @@ The plain text exists only here, in memory. The ticket is shown after the commit
 """
 
 import threading
-import unicodedata
 from collections import deque
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from steunpunt.engine.checking import NotAccepted, checked_facts, checked_request, tidy_text
 from steunpunt.engine.common import Entropy
+from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
-    TEXT_BYTES_MAX,
     Category,
     HelpSubmitted,
     Lane,
-    SteunpuntError,
     SupplementCode,
     SupplementSubmitted,
     TicketState,
@@ -27,21 +26,15 @@ from steunpunt.model import (
 )
 from steunpunt.protocol import forms, messages, tickets
 from steunpunt.protocol.keys import Chain, MessageKeys, SiteKeys, epoch_id, hkdf
-from steunpunt.protocol.packets import seal
+from steunpunt.protocol.pieces import MESSAGE_BYTES_MAX, seal_message
 from steunpunt.relay.outbox import lane_for
 
+BEGUN_MAX = 512
+"""Epochs of one start that are remembered."""
 STOCK_MAX = 64
 """Secrets stretched ahead of time: scrypt takes its 10 to 50 ms while nobody waits."""
-PEOPLE_MAX = 99
-
-
-class NotAccepted(SteunpuntError, ValueError):
-    """A form that cannot be accepted; ``code`` and ``details`` go to the page that shows it again."""
-
-    def __init__(self, code: str, message: str, **details: int) -> None:
-        super().__init__(message)
-        self.code = code
-        self.details = details
+_QUIET = (SupplementCode.UNDERSTOOD, SupplementCode.NO_LONGER_NEEDED, SupplementCode.GOT_HELP)
+"""What asks for nothing goes after what does."""
 
 
 class TicketStock:
@@ -93,6 +86,8 @@ class Sealer:
         self._entropy = entropy
         self._epoch: _Epoch | None = None
         self._kept = False
+        self._begun: dict[bytes, None] = {}
+        """The epochs since this start."""
 
     def current(self, connection: sa.Connection) -> _Epoch:
         """Return an epoch with numbers left, begun in this transaction where need be."""
@@ -101,7 +96,14 @@ class Sealer:
             self._epoch = _Epoch(epoch_id(e_pub), e_pub, chain)
             self._kept = False
             outgoing.add_epoch(connection, self._epoch.eid, e_pub)
+            self._begun[self._epoch.eid] = None
+            while len(self._begun) > BEGUN_MAX:
+                del self._begun[next(iter(self._begun))]
         return self._epoch
+
+    def of_this_start(self, eid: bytes) -> bool:
+        """Return whether an epoch began since this start: what speaks of its messages cannot be an old recording."""
+        return eid in self._begun
 
     def committed(self) -> None:
         """Note that the transaction in which the epoch was begun is on the disk."""
@@ -113,11 +115,18 @@ class Sealer:
             self._epoch = None
 
     def seal(self, connection: sa.Connection, message: messages.Message) -> "Sealed":
-        """Spend a message number and seal; the number is gone even if the transaction fails."""
+        """Spend a message number and seal; the number is gone even if the transaction fails.
+
+        NotAccepted for a message that does not fit sixteen fragments.
+        """
         epoch = self.current(connection)
+        plain = messages.pack(message, epoch.eid)
+        if len(plain) > MESSAGE_BYTES_MAX:
+            limits = {"bytes": len(plain), "bytes_max": MESSAGE_BYTES_MAX}
+            raise NotAccepted("text_too_long", "this does not fit sixteen fragments; shorten the text", **limits)
         n, keys = epoch.chain.take()
-        piece = seal(self._keys.site, epoch.eid, n, keys, messages.pack(message, epoch.eid))
-        return Sealed(epoch.eid, epoch.e_pub, n, keys, piece.body)
+        parts = seal_message(self._keys.site, epoch.eid, n, keys, plain)
+        return Sealed(epoch.eid, epoch.e_pub, n, keys, b"".join(part.body for part in parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +138,7 @@ class Sealed:
     n: int
     keys: MessageKeys
     body: bytes
+    """The bodies of all its fragments, one after the other: :func:`steunpunt.relay.outbox.body_parts` cuts them."""
 
 
 def open_ticket_key(keys: SiteKeys, eid: bytes, n: int) -> bytes:
@@ -156,10 +166,11 @@ class Acceptor:
         if counter is not None:
             return self._again(connection, counter, token)
         self._check_fresh(token, now_ms)
-        request = _checked(form)
+        text, facts = checked_request(form)
         ticket = self._stock.take()
         counter = outgoing.next_counter(connection)
-        sealed = self._sealer.seal(connection, messages.HelpRequest(counter, *request))
+        request = messages.HelpRequest(counter, form.category, form.life_threat, text, form.language, facts)
+        sealed = self._sealer.seal(connection, request)
         locked = tickets.lock(ticket.key, sealed.keys.answer)
         copy = tickets.lock(tickets.copy_key(token.random), ticket.secret.encode())
         row = outgoing.Ticket(
@@ -191,8 +202,9 @@ class Acceptor:
             return {"number": ticket_number(self._keys.site, counter), "repeated": True}
         self._check_fresh(token, now_ms)
         counter = self.known_counter(connection, form.number)
-        text = _tidy_text(form.text)
-        self.add(connection, counter, form.code, token.digest, now_ms, text=text)
+        text, facts = tidy_text(form.text), checked_facts(form.facts)
+        reply = None if form.question is None else messages.QuestionReply(*form.question)
+        self.add(connection, counter, form.code, token.digest, now_ms, text=text, facts=facts, reply=reply)
         return {"number": ticket_number(self._keys.site, counter), "repeated": False}
 
     def add(  # noqa: PLR0913  one supplement's facts
@@ -205,12 +217,15 @@ class Acceptor:
         *,
         text: str = "",
         presses: int = 0,
+        facts: Facts = NOTHING,
+        reply: messages.QuestionReply | None = None,
     ) -> None:
         """Seal and keep a supplement; it goes in its request's lane, thanks in the last."""
         eid, n, lane = outgoing.request_of(connection, counter)
-        sealed = self._sealer.seal(connection, messages.Supplement(messages.Reference(eid, n), code, text, presses))
-        quiet = code in (SupplementCode.UNDERSTOOD, SupplementCode.NO_LONGER_NEEDED)
-        self._keep(connection, sealed, counter, digest, Lane.OTHER if quiet else lane, now_ms, is_request=False)
+        to = messages.Reference(eid, n)
+        sealed = self._sealer.seal(connection, messages.Supplement(to, code, text, presses, facts, reply))
+        lane = Lane.OTHER if code in _QUIET else lane
+        self._keep(connection, sealed, counter, digest, lane, now_ms, is_request=False)
 
     def known_counter(self, connection: sa.Connection, number: str) -> int:
         """Return the counter of a ticket of this site; NotAccepted when there is none."""
@@ -270,26 +285,3 @@ def form_key(ledger: Ledger, entropy: Entropy) -> bytes:
         with ledger.transaction() as connection:
             ledger.set_meta(connection, "form_key", key)
     return key
-
-
-def _checked(form: HelpSubmitted) -> tuple[Category, bool, int, str, str, str]:
-    """Return the fields of a help request as they are sealed; NotAccepted names what is wrong."""
-    if not 0 <= form.people <= PEOPLE_MAX:
-        raise NotAccepted("bad_request", f"people is {form.people}; write 0 to {PEOPLE_MAX}")
-    if form.language not in messages.LANGUAGES:
-        raise NotAccepted("bad_request", f"language {form.language!r} is not one of {', '.join(messages.LANGUAGES)}")
-    if form.category is Category.BUTTON:
-        raise NotAccepted("bad_request", "category BUTTON is for the help button")
-    callback = _tidy_text(form.callback, "callback", messages.CALLBACK_BYTES_MAX)
-    return form.category, form.life_threat, form.people, _tidy_text(form.text), callback, form.language
-
-
-def _tidy_text(text: str, what: str = "text", bytes_max: int = TEXT_BYTES_MAX) -> str:
-    """Return the text in NFC with line ends as newlines; NotAccepted for control characters or too many bytes."""
-    tidy = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
-    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in tidy):
-        raise NotAccepted("control_characters", f"the {what} holds control characters; remove them")
-    size = len(tidy.encode())
-    if size > bytes_max:
-        raise NotAccepted(f"{what}_too_long", f"{size} bytes; at most {bytes_max}", bytes_max=bytes_max, bytes=size)
-    return tidy

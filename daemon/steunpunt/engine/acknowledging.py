@@ -11,7 +11,7 @@ from steunpunt.engine.accepting import Sealer
 from steunpunt.ledger import outgoing
 from steunpunt.model import Lane, LinkName, TokenCode
 from steunpunt.protocol.messages import Acknowledged, Acknowledgement, Reference
-from steunpunt.protocol.packets import SealedPiece
+from steunpunt.protocol.pieces import SealedPiece
 from steunpunt.relay.outbox import Roads
 
 MESH_GATHER_MS = 12_000

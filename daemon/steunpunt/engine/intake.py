@@ -6,17 +6,21 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from steunpunt.engine.common import Counts, Entropy
-from steunpunt.ledger import incoming
+from steunpunt.engine.epochbook import Epoch, EpochBook
+from steunpunt.engine.fragments import Fragments
+from steunpunt.ledger import halves, heartbeats, incoming
 from steunpunt.ledger.incoming import Content, EventContent, NewCase, Piece
-from steunpunt.model import FrameError, FrameHeard, LinkName, SealError, SupplementCode, TokenCode
+from steunpunt.model import Category, FrameError, FrameHeard, Lane, LinkName, SealError, SupplementCode, TokenCode
 from steunpunt.protocol import messages, vault
 from steunpunt.protocol.age import unpack_age
-from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys, epoch_id, keys_at
-from steunpunt.protocol.packets import HeardPiece, SealedPiece, parse_piece
+from steunpunt.protocol.heartbeat import Heartbeat
+from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys
+from steunpunt.protocol.pieces import HeardPiece, SealedPiece, parse_pieces
+from steunpunt.protocol.wants import WantHello
+from steunpunt.relay.epochs import HelloAsker, may_hold
 from steunpunt.relay.outbox import lane_for
 
 _log = logging.getLogger(__name__)
-EPOCHS_CACHED_MAX = 256
 HURRY_TRIES_MIN = 3
 SILENT_MS_MIN = 60_000
 """Only a site that was silent this long gets its waiting replies at once: else each word of it would cost air."""
@@ -38,105 +42,128 @@ class _Arrival:
     link: LinkName
     age: int
     now_ms: int
+    doubtful: bool = False
+    """Sealed with a card that does not count any more: shown at the desk as such, and never receipted."""
 
 
 class Intake:
     """Opens pieces with the region's keys."""
 
     def __init__(self, keys: CoordinatorKeys, ledger_key: bytes, entropy: Entropy, counts: Counts) -> None:
-        self._keys = keys
         self._ledger_key = ledger_key
         self._entropy = entropy
         self._counts = counts
-        self._epochs: dict[tuple[int, bytes], bytes] = {}
+        self._epochs = EpochBook(keys)
+        self._hellos = HelloAsker()
+        self.fragments = Fragments(entropy, counts)
+        self.hellos_wanted: list[tuple[bytes, FrameHeard]] = []
+        """Questions for the hello of an epoch that is not known, and the frame that raised each."""
+        self.alive: list[int] = []
+        """Sites whose newest heartbeat came in this packet."""
 
     def take(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> list[Taken]:
-        """Take a PIECE packet in; returns what earns a token: it, and what its hello let us open.
+        """Take a packet of pieces in; returns what earns a token: they, and what their hello let us open.
 
-        Raises FrameError for bytes that make no sense, SealError for what does not authenticate.
+        Raises FrameError for bytes that make no sense, SealError when a lone piece does not authenticate; of a batch
+        the others are taken all the same.
         """
-        heard = parse_piece(frame.payload)
-        at = Piece(heard.piece.site, heard.piece.eid, heard.piece.n)
-        epoch_key = self._epoch_key(connection, heard)
-        if epoch_key is None:
-            self._counts["held" if incoming.hold_piece(connection, at, heard.piece.body, now_ms) else "held_full"] += 1
+        heard = parse_pieces(frame.payload)
+        taken: list[Taken] = []
+        for one in heard:
+            try:
+                taken += self._take(connection, one, frame, now_ms)
+            except SealError:
+                if len(heard) == 1:
+                    raise
+                self._counts["dropped_unauthentic"] += 1
+        return taken
+
+    def _take(self, connection: sa.Connection, heard: HeardPiece, frame: FrameHeard, now_ms: int) -> list[Taken]:
+        piece = heard.piece
+        at = Piece(piece.site, piece.eid, piece.n)
+        epoch = self._epochs.find(connection, heard)
+        if epoch is None:
+            held = self._hold(connection, at, piece, now_ms)
+            self._counts["held" if held else "held_full"] += 1
+            if self._hellos.ask(at.site, at.eid, now_ms):
+                self.hellos_wanted.append((WantHello(at.site, at.eid).pack(), frame))
             return []
-        keys = keys_at(epoch_key, at.n)
-        plain = heard.piece.open(keys)
-        newly_known = self._keep_epoch(connection, heard, epoch_key)
-        self._note_road(connection, at.site, frame, now_ms)
-        arrival = _Arrival(frame.link, heard.age, now_ms)
-        taken = self._file(connection, at, keys, plain, arrival)
-        return taken + (
-            self._open_held(connection, at, epoch_key, _Arrival(frame.link, 0x80, now_ms)) if newly_known else []
-        )
+        keys = epoch.keys(at.n)
+        plain = piece.open(keys)
+        newly_known = self._epochs.keep(connection, heard, epoch)
+        doubtful = self._epochs.quarantined(connection, at.site, epoch)
+        if not doubtful:
+            self._note_road(connection, at.site, frame, now_ms)
+        taken = self._part(connection, piece, keys, plain, _Arrival(frame.link, heard.age, now_ms, doubtful))
+        if newly_known:
+            taken += self._open_held(connection, at, epoch, _Arrival(frame.link, 0x80, now_ms, doubtful))
+        return [] if doubtful else taken
+
+    @staticmethod
+    def _hold(connection: sa.Connection, at: Piece, piece: SealedPiece, now_ms: int) -> bool:
+        """Keep a piece of an unknown epoch until its hello comes; False when too many are held."""
+        of_site = incoming.held_count(connection, at.site) + halves.held_count(connection, at.site)
+        if not may_hold(of_site, incoming.held_count(connection) + halves.held_count(connection)):
+            return False
+        if piece.fragment is None:
+            incoming.hold_piece(connection, at, piece.body, now_ms)
+        else:
+            halves.add_fragment(connection, at, piece.fragment, piece.body, opened=False)
+        return True
+
+    def _part(
+        self, connection: sa.Connection, piece: SealedPiece, keys: MessageKeys, plain: bytes, arrival: _Arrival
+    ) -> list[Taken]:
+        """File a message when it is whole; a fragment waits for the others."""
+        at = Piece(piece.site, piece.eid, piece.n)
+        if piece.fragment is None:
+            return self._file(connection, at, keys, plain, arrival)
+        if incoming.piece_opened(connection, at):  # a copy of what was whole before
+            self._counts["copies"] += 1
+            return [Taken(at, keys.verify, incoming.state_code(connection, at))]
+        whole = self.fragments.take(connection, piece, keys, plain, arrival.now_ms)
+        return [] if whole is None else self._file(connection, at, keys, whole, arrival)
 
     def rolled_back(self) -> None:
         """Forget the epochs in memory: the rows of new ones are gone, and the ledger knows the others."""
-        self._epochs.clear()
+        self._epochs.rolled_back()
+        self.fragments.rolled_back()
+        self.hellos_wanted.clear()
+        self.alive.clear()
+
+    def verify_key(self, connection: sa.Connection, at: Piece) -> bytes | None:
+        """Return V of a message of which an authentic fragment is kept; None when its epoch is not known (any more)."""
+        fragment, body = next(iter(halves.fragments_of(connection, at)), (0, b""))
+        epoch = self._epochs.known(connection, SealedPiece(at.site, at.eid, at.n, body, fragment))
+        return None if epoch is None else epoch.keys(at.n).verify
 
     @staticmethod
     def _note_road(connection: sa.Connection, site: int, frame: FrameHeard, now_ms: int) -> None:
         """Note where a site is heard; one that had been silent gets at once what long waits for it."""
         roads = incoming.roads_of(connection, site)
-        last_ms = max(roads.mesh_ms or 0, roads.broker_ms or 0)
+        carried_ms = max((heard_ms for heard_ms, _ in roads.gateways), default=0)
+        last_ms = max(roads.mesh_ms or 0, roads.broker_ms or 0, carried_ms)
         if now_ms - last_ms >= SILENT_MS_MIN:
             incoming.hurry(connection, site, now_ms, HURRY_TRIES_MIN)
-        if frame.link is LinkName.MESH or frame.carrier == site:  # who carries another's piece is not its road
+        if frame.link is LinkName.MESH or frame.carrier == site:
             incoming.note_road(connection, site, frame, now_ms)
+        elif frame.carrier is not None:
+            incoming.note_gateway(connection, site, frame.carrier, now_ms)
 
-    # --- epochs -------------------------------------------------------------------------------------------------
-
-    def _epoch_key(self, connection: sa.Connection, heard: HeardPiece) -> bytes | None:
-        """Return E of a piece's epoch: from memory, the ledger, or its hello; None when it cannot be known yet."""
-        site, eid = heard.piece.site, heard.piece.eid
-        if (site, eid) not in self._epochs:
-            known = incoming.epoch(connection, site, eid)
-            if known is not None:
-                self._remember(site, eid, self._keys.epoch_key(site, known[1], known[0]))
-        found = self._epochs.get((site, eid))
-        if found is None and heard.e_pub is not None:
-            return self._by_hello(heard, heard.e_pub)[0]
-        return found
-
-    def _by_hello(self, heard: HeardPiece, e_pub: bytes) -> tuple[bytes, int]:
-        """Return (E, generation) of a hello's epoch: the generation whose keys open the piece."""
-        if epoch_id(e_pub) != heard.piece.eid:
-            raise SealError("hello names another epoch than its piece")
-        for generation in self._keys.generations:
-            try:
-                key = self._keys.epoch_key(heard.piece.site, generation, e_pub)
-                heard.piece.open(keys_at(key, heard.piece.n))
-            except (SealError, ValueError):
-                continue
-            return key, generation
-        raise SealError(f"hello of site {heard.piece.site} does not authenticate")
-
-    def _keep_epoch(self, connection: sa.Connection, heard: HeardPiece, epoch_key: bytes) -> bool:
-        """Keep an epoch after its first piece opened; True when it was not known before."""
-        site, eid = heard.piece.site, heard.piece.eid
-        if heard.e_pub is None or incoming.epoch(connection, site, eid) is not None:
-            return False
-        _, generation = self._by_hello(heard, heard.e_pub)
-        incoming.add_epoch(connection, site, eid, heard.e_pub, generation)
-        self._remember(site, eid, epoch_key)
-        return True
-
-    def _remember(self, site: int, eid: bytes, epoch_key: bytes) -> None:
-        self._epochs[(site, eid)] = epoch_key
-        while len(self._epochs) > EPOCHS_CACHED_MAX:
-            del self._epochs[next(iter(self._epochs))]
-
-    def _open_held(self, connection: sa.Connection, known: Piece, epoch_key: bytes, arrival: _Arrival) -> list[Taken]:
+    def _open_held(self, connection: sa.Connection, known: Piece, epoch: Epoch, arrival: _Arrival) -> list[Taken]:
+        """Open what was held of an epoch, now that its hello came."""
+        whole = incoming.held_pieces(connection, known.site, known.eid)
+        parts = halves.take_held(connection, known.site, known.eid)
+        held = [SealedPiece(at.site, at.eid, at.n, body) for at, body in whole]
+        held += [SealedPiece(at.site, at.eid, at.n, body, fragment) for at, fragment, body in parts]
         taken: list[Taken] = []
-        for at, body in incoming.held_pieces(connection, known.site, known.eid):
-            keys = keys_at(epoch_key, at.n)
+        for piece in held:
+            keys = epoch.keys(piece.n)
             try:
-                plain = SealedPiece(at.site, at.eid, at.n, body).open(keys)
-                taken += self._file(connection, at, keys, plain, arrival)
+                taken += self._part(connection, piece, keys, piece.open(keys), arrival)
             except (SealError, FrameError) as error:
                 self._counts["dropped_unauthentic" if isinstance(error, SealError) else "dropped_malformed"] += 1
-            incoming.drop_held(connection, at)
+            incoming.drop_held(connection, Piece(piece.site, piece.eid, piece.n))
         return taken
 
     # --- filing -------------------------------------------------------------------------------------------------
@@ -158,6 +185,8 @@ class Intake:
                 )
             self._counts["acknowledgements"] += 1
             return []
+        if isinstance(message, Heartbeat):
+            return self._alive(connection, at, keys, message, arrival)
         copy = incoming.piece_opened(connection, at)
         kind = type(message).__name__
         _log.info("action=intake site=%d n=%d link=%s kind=%s copy=%s", at.site, at.n, arrival.link, kind, copy)
@@ -168,9 +197,23 @@ class Intake:
             incoming.add_piece(connection, at, arrival.now_ms)
             if isinstance(message, messages.HelpRequest):
                 self._new_case(connection, at, keys, message, arrival)
+            elif isinstance(message, messages.Offer):
+                self._new_offer(connection, at, keys, message, arrival)
             else:
                 self._new_supplement(connection, at, message, arrival.now_ms)
         return [Taken(at, keys.verify, incoming.state_code(connection, at))]
+
+    def _alive(
+        self, connection: sa.Connection, at: Piece, keys: MessageKeys, beat: Heartbeat, arrival: _Arrival
+    ) -> list[Taken]:
+        """Keep a site's sign of life; an old one played again tells nothing new."""
+        if not incoming.piece_opened(connection, at):
+            incoming.add_piece(connection, at, arrival.now_ms)
+            self._counts["heartbeats"] += 1
+            newest = not arrival.doubtful and heartbeats.keep(connection, at.site, (at.eid, at.n), beat, arrival.now_ms)
+            if newest:
+                self.alive.append(at.site)
+        return [Taken(at, keys.verify, TokenCode.RECEIVED)]
 
     def _new_case(
         self,
@@ -180,23 +223,55 @@ class Intake:
         request: messages.HelpRequest,
         arrival: _Arrival,
     ) -> None:
-        key = self._entropy.token(vault.KEY_BYTES)
         content = Content(
             category=request.category,
             life_threat=request.life_threat,
-            people=request.people,
             text=request.text,
-            callback=request.callback,
             language=request.language,
             verify=keys.verify,
             answer=keys.answer,
+            facts=request.facts,
+            newer=request.newer,
         )
+        lane = lane_for(request.category, life_threat=request.life_threat)
+        self._add_case(connection, at, request.counter, lane, content, arrival)
+
+    def _new_offer(
+        self, connection: sa.Connection, at: Piece, keys: MessageKeys, offer: messages.Offer, arrival: _Arrival
+    ) -> None:
+        """An offer of help is a case too: somebody looks at it, and may answer."""
+        content = Content(
+            category=Category.OFFER,
+            life_threat=False,
+            text=offer.text,
+            language=offer.language,
+            verify=keys.verify,
+            answer=keys.answer,
+            facts=offer.facts,
+            newer=offer.newer,
+            skill=offer.skill,
+            hours=offer.hours,
+        )
+        self._add_case(connection, at, offer.counter, Lane.OTHER, content, arrival)
+
+    def _add_case(
+        self, connection: sa.Connection, at: Piece, counter: int, lane: Lane, content: Content, arrival: _Arrival
+    ) -> None:
+        key = self._entropy.token(vault.KEY_BYTES)
         age_s, at_least = unpack_age(arrival.age)
         wrapped = incoming.wrap_case_key(self._ledger_key, key, self._nonce())
         box = incoming.box_content(key, self._nonce(), content)
-        lane = lane_for(request.category, life_threat=request.life_threat)
         case = NewCase(
-            at, request.counter, lane, wrapped, box, round(age_s * 1000), at_least, arrival.now_ms, arrival.link
+            at,
+            counter,
+            lane,
+            wrapped,
+            box,
+            round(age_s * 1000),
+            at_least,
+            arrival.now_ms,
+            arrival.link,
+            arrival.doubtful,
         )
         incoming.add_case(connection, case)
         incoming.add_event(connection, at, "received", arrival.now_ms, None)
@@ -210,7 +285,14 @@ class Intake:
         to = Piece(at.site, supplement.to.eid, supplement.to.n)
         if supplement.code is SupplementCode.PRESSED_AGAIN:
             incoming.note_presses(connection, to, supplement.presses)
-        content = EventContent(text=supplement.text, code=supplement.code, presses=supplement.presses)
+        content = EventContent(
+            text=supplement.text,
+            code=supplement.code,
+            presses=supplement.presses,
+            facts=supplement.facts,
+            reply=supplement.reply,
+            newer=supplement.newer,
+        )
         key = incoming.case_key(connection, self._ledger_key, to)
         box = incoming.box_event(key or self._ledger_key, self._nonce(), content)
         incoming.add_event(connection, to, "supplement" if key else "early", now_ms, box)

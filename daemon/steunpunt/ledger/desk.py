@@ -10,14 +10,16 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from steunpunt import keyfiles
 from steunpunt.config import Config
-from steunpunt.ledger import incoming
-from steunpunt.ledger.clock import boot_time_ms
+from steunpunt.facts import NOTHING, Facts
+from steunpunt.ledger import incoming, standby
+from steunpunt.ledger.clock import boot_name, boot_time_ms
 from steunpunt.ledger.incoming import Content, EventContent, Piece
 from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.store import Ledger, engine_for
@@ -27,19 +29,27 @@ from steunpunt.model import (
     Category,
     Lane,
     SenderFunction,
+    Skill,
     SteunpuntError,
     SupplementCode,
     TicketState,
     TokenCode,
     ticket_number,
 )
-from steunpunt.protocol import messages, packets, vault
+from steunpunt.protocol import answers, vault
+from steunpunt.protocol.answerbody import pack_answer, pack_phrases, unpack_phrases
 from steunpunt.protocol.keys import MessageKeys
+from steunpunt.protocol.messages import QuestionReply
+from steunpunt.protocol.phrasecodes import BOOK
+from steunpunt.protocol.phrases import Phrase, may_say
+from steunpunt.relay.standby import Stand
 
 LAST_ACT = "last_act_ms"
 CASES_MAX = 1_000
 NAME_CHARS_MAX = 80
 FIELD_CHARS_MAX = 200
+ANSWER_PLAIN_BYTES_MAX = answers.ANSWER_PART_BYTES_MAX
+"""Most bytes of an answer inside its seal: what one packet holds."""
 _BY_PERSON = ("seen", "answer", "passed_on", "closed")
 
 
@@ -65,11 +75,22 @@ class CaseEvent:
     how: str = ""
     reference: str = ""
     read_back: bool = False
+    facts: Facts = NOTHING
+    """What a supplement told."""
+    reply: QuestionReply | None = None
+    newer: bool = False
+    phrases: tuple[Phrase, ...] = ()
+    coordinator: int = 0
+    """The other coordinator that it is about, with kind ``elsewhere`` or ``taken_over``."""
+    said: TokenCode | None = None
+    """With kind ``elsewhere``: what that coordinator told the kiosk."""
+    stand: Stand | None = None
+    """With kind ``taken_over``: why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One help request as the desk sees it. Ages in seconds."""
+    """One help request as the desk sees it. Ages in seconds; ``facts`` are the latest told."""
 
     id: int
     number: str
@@ -77,9 +98,7 @@ class Case:
     lane: Lane
     category: Category
     life_threat: bool
-    people: int
     text: str
-    callback: str
     language: str
     state: TicketState
     age_s: int
@@ -94,6 +113,22 @@ class Case:
     presses: int
     links: tuple[str, ...]
     events: tuple[CaseEvent, ...]
+    facts: Facts = NOTHING
+    newer: bool = False
+    """A later version of the kiosk's software said more than this one knows."""
+    skill: Skill = Skill.OTHER
+    hours: int | None = None
+    """Of an offer: with what, and for how many hours."""
+    quarantined: bool = False
+    """Sealed with a card that was revoked or replaced: it may be a thief's, or the last word before the theft."""
+    coordinator: int | None = None
+    """The other coordinator that its site addresses."""
+    stand: Stand = Stand.OWN
+
+    @property
+    def elsewhere(self) -> bool:
+        """Return whether another coordinator deals with it, and nobody here has taken it up."""
+        return self.stand in {Stand.WAITING, Stand.WITH_OTHER} and self.state < TicketState.SEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +152,14 @@ class Desk:
         ledger_key: bytes,
         random_bytes: Callable[[int], bytes] = os.urandom,
         read_boot_ms: Callable[[], int] = boot_time_ms,
+        read_boot_name: Callable[[], bytes] = boot_name,
+        engine: sa.Engine | None = None,
     ) -> None:
+        """``engine``: of a ledger that is open already in this process, such as one in memory."""
         self._path = path
         self._read_boot_ms = read_boot_ms
-        self._engine = engine_for(path)
+        self._read_boot_name = read_boot_name
+        self._engine = engine or engine_for(path)
         self._ledger_key = ledger_key
         self._random = random_bytes
 
@@ -139,13 +178,14 @@ class Desk:
         Beyond that, closed ones where nothing happened lately are left out before any open one.
         """
         with self._opened() as ledger:
-            found = [self._case(ledger, row) for row in ledger.connection.execute(_LISTED).all()]
+            stands = standby.stands(ledger.connection)
+            found = [self._case(ledger, row, stands) for row in ledger.connection.execute(_LISTED).all()]
         return sorted(found, key=_rank)
 
     def case(self, case_id: int) -> Case:
         """Return one case; CaseGone when there is none."""
         with self._opened() as ledger:
-            return self._case(ledger, _row(ledger.connection, case_id))
+            return self._case(ledger, _row(ledger.connection, case_id), standby.stands(ledger.connection))
 
     def active_min(self) -> int | None:
         """Return minutes since a person last acted here, as the kiosks are told; None: nobody yet."""
@@ -153,7 +193,8 @@ class Desk:
             acted = ledger.get_meta(ledger.connection, LAST_ACT)
             return None if acted is None else (ledger.clock.now_ms() - int.from_bytes(acted, "big")) // 60_000
 
-    def _case(self, ledger: Ledger, row: sa.Row[tuple[object, ...]]) -> Case:
+    def _case(self, ledger: Ledger, row: sa.Row[tuple[object, ...]], stands: dict[Piece, tuple[int, Stand]]) -> Case:
+        coordinator, stand = stands.get(Piece(row.site, row.eid, row.n), (None, Stand.OWN))
         now_ms = ledger.clock.now_ms()
         key = incoming.unwrap_case_key(self._ledger_key, row.content_key)
         content = incoming.unbox_content(key, row.content)
@@ -167,9 +208,7 @@ class Desk:
             lane=Lane(row.lane),
             category=Category(content.category),
             life_threat=content.life_threat,
-            people=content.people,
             text=content.text,
-            callback=content.callback,
             language=content.language,
             state=TicketState(row.state),
             age_s=(row.age_ms_at_receipt + now_ms - row.received_ms) // 1000,
@@ -184,6 +223,13 @@ class Desk:
             presses=row.presses,
             links=tuple(name for name, came in (("mesh", row.by_mesh), ("broker", row.by_broker)) if came),
             events=history,
+            facts=reduce(lambda facts, event: facts.with_later(event.facts), history, content.facts),
+            newer=content.newer or any(event.newer for event in history),
+            skill=Skill(content.skill),
+            hours=content.hours,
+            coordinator=coordinator,
+            stand=stand,
+            quarantined=bool(row.quarantined),
         )
 
     def _history(
@@ -221,9 +267,25 @@ class Desk:
             act.state(TicketState.SEEN)
             act.tell(event_id, TokenCode.SEEN)
 
-    def answer(self, case_id: int, name: str, function: SenderFunction, text: str, *, token: str) -> None:
-        """Answer the citizen, in at most ANSWER_BYTES_MAX bytes of UTF-8; ValueError beyond."""
-        plain = messages.pack_answer(function, text)
+    def answer(
+        self,
+        case_id: int,
+        name: str,
+        function: SenderFunction,
+        text: str,
+        *,
+        token: str,
+        phrases: tuple[Phrase, ...] = (),
+    ) -> None:
+        """Answer the citizen; NotAllowed when this function may not promise what a phrase says.
+
+        ValueError for an answer that says nothing, or does not fit one packet.
+        """
+        if not all(may_say(BOOK[phrase.code], function) for phrase in phrases if phrase.code in BOOK):
+            raise NotAllowed("Whoever answers may not promise this. Choose who answers, or another sentence.")
+        plain = pack_answer(function, text, phrases)
+        if len(plain) > ANSWER_PLAIN_BYTES_MAX:
+            raise ValueError(f"an answer of {len(plain)} bytes; at most {ANSWER_PLAIN_BYTES_MAX}: shorten the text")
         with self._act(case_id, name, token) as act:
             if act.again("answer"):
                 return
@@ -231,9 +293,9 @@ class Desk:
             act.must_have_room()
             keys = MessageKeys(b"", act.content.verify, act.content.answer)
             salt = self._random(4)
-            event_id = act.note("answer", EventContent(by=name, text=text))
+            event_id = act.note("answer", EventContent(by=name, text=text, phrases=pack_phrases(phrases, "")))
             act.state(TicketState.ANSWERED)
-            act.tell(event_id, None, salt, packets.seal_answer(keys, salt, plain))
+            act.tell(event_id, None, salt, answers.seal_answer(keys, salt, plain))
 
     def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:
         """Note that the request was passed on. Only the control room is told to the citizen, in those words."""
@@ -267,7 +329,14 @@ class Desk:
             act.tell(event_id, code)
 
     def _opened(self) -> "_Opened":
-        return _Opened(Ledger(self._path, follow=True, read_boot_ms=self._read_boot_ms, engine=self._engine))
+        ledger = Ledger(
+            self._path,
+            follow=True,
+            read_boot_ms=self._read_boot_ms,
+            read_boot_name=self._read_boot_name,
+            engine=self._engine,
+        )
+        return _Opened(ledger)
 
     @contextmanager
     def _act(self, case_id: int, name: str, token: str) -> Iterator["_Act"]:
@@ -387,6 +456,13 @@ def _event(
         how=content.how,
         reference=content.reference,
         read_back=content.read_back,
+        facts=content.facts,
+        reply=content.reply,
+        newer=content.newer,
+        phrases=unpack_phrases(content.phrases)[0] if content.phrases else (),
+        coordinator=content.coordinator,
+        said=TokenCode(content.code) if kind == "elsewhere" else None,
+        stand=Stand(content.code) if kind == "taken_over" else None,
     )
 
 
@@ -403,7 +479,7 @@ _LISTED = (
 )
 
 
-def _rank(case: Case) -> tuple[bool, int, int, int]:
-    """Order of the list: closed ones without news last; then priority, then the oldest first."""
+def _rank(case: Case) -> tuple[bool, bool, int, int, int]:
+    """Order of the list: closed ones without news last, others' before them; then priority, then the oldest first."""
     done = case.state is TicketState.CLOSED and not case.unread_supplements
-    return (done, case.lane, -case.age_s, case.id)
+    return (done, case.elsewhere, case.lane, -case.age_s, case.id)

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 import msgspec
 import sqlalchemy as sa
 
-from steunpunt.ledger.tables import cases, events, heard_epochs, heard_pieces, replies, sites
+from steunpunt.facts import NOTHING, Facts
+from steunpunt.ledger.tables import cases, events, gateways, heard_epochs, heard_pieces, replies, sites
 from steunpunt.model import FrameHeard, LinkName, TicketState, TokenCode
 from steunpunt.protocol import vault
+from steunpunt.protocol.messages import QuestionReply
 from steunpunt.relay.replies import SiteRoads
 
-HELD_PER_SITE_MAX = 64
-HELD_MAX = 4_096
 REPLIES_MAX = 200
 """Most replies looked at in one turn."""
+GATEWAYS_MAX = 8
+"""Most gateways remembered of one site."""
 _KEY_LABEL = b"case key"
 _CONTENT_LABEL = b"case content"
 _EVENT_LABEL = b"event"
@@ -24,12 +26,15 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
     category: int
     life_threat: bool
-    people: int
     text: str
-    callback: str
     language: str
     verify: bytes
     answer: bytes
+    facts: Facts = NOTHING
+    newer: bool = False
+    skill: int = 0
+    """With what, and ``hours``: how long, of an offer."""
+    hours: int | None = None
 
 
 class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,6 +48,13 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     reference: str = ""
     read_back: bool = False
     presses: int = 0
+    facts: Facts = NOTHING
+    reply: QuestionReply | None = None
+    newer: bool = False
+    phrases: bytes = b""
+    """Of an answer; see protocol.answerbody.pack_phrases."""
+    coordinator: int = 0
+    """The other coordinator that this is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,12 @@ def add_epoch(connection: sa.Connection, site: int, eid: bytes, e_pub: bytes, ge
     connection.execute(sa.insert(heard_epochs).values(site=site, eid=eid, e_pub=e_pub, generation=generation))
 
 
+def generations_of(connection: sa.Connection, site: int) -> list[int]:
+    """Return the generations of a site's secret that authentic pieces came with."""
+    query = sa.select(heard_epochs.c.generation).where(heard_epochs.c.site == site).distinct()
+    return list(connection.execute(query).scalars())
+
+
 def _at(table: sa.Table, at: Piece) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.site == at.site, table.c.eid == at.eid, table.c.n == at.n)
 
@@ -96,17 +114,20 @@ def add_piece(connection: sa.Connection, at: Piece, now_ms: int) -> None:
     )
 
 
-def hold_piece(connection: sa.Connection, at: Piece, body: bytes, now_ms: int) -> bool:
-    """Keep a piece of an unknown epoch until its hello comes; False when that site or all have too many."""
-    held = sa.select(sa.func.count()).where(sa.not_(heard_pieces.c.opened))
-    of_site = connection.execute(held.where(heard_pieces.c.site == at.site)).scalar_one()
-    if of_site >= HELD_PER_SITE_MAX or connection.execute(held).scalar_one() >= HELD_MAX:
-        return False
+def hold_piece(connection: sa.Connection, at: Piece, body: bytes, now_ms: int) -> None:
+    """Keep a piece of an unknown epoch until its hello comes."""
     if piece_opened(connection, at) is None:
         connection.execute(
             sa.insert(heard_pieces).values(site=at.site, eid=at.eid, n=at.n, body=body, opened=False, first_ms=now_ms)
         )
-    return True
+
+
+def held_count(connection: sa.Connection, site: int | None = None) -> int:
+    """Return how many pieces of unknown epochs are held, of one site or of all."""
+    query = sa.select(sa.func.count()).where(sa.not_(heard_pieces.c.opened))
+    if site is not None:
+        query = query.where(heard_pieces.c.site == site)
+    return int(connection.execute(query).scalar_one())
 
 
 def held_pieces(connection: sa.Connection, site: int, eid: bytes) -> list[tuple[Piece, bytes]]:
@@ -130,12 +151,28 @@ def note_road(connection: sa.Connection, site: int, frame: FrameHeard, now_ms: i
         connection.execute(sa.insert(sites).values(site=site, **values))
 
 
+def note_gateway(connection: sa.Connection, site: int, carrier: int, now_ms: int) -> None:
+    """Note that another site carried a piece of this one; the latest GATEWAYS_MAX are kept."""
+    of_site = gateways.c.site == site
+    connection.execute(sa.delete(gateways).where(of_site, gateways.c.carrier == carrier))
+    connection.execute(sa.insert(gateways).values(site=site, carrier=carrier, heard_ms=now_ms))
+    kept = sa.select(gateways.c.carrier).where(of_site).order_by(gateways.c.heard_ms.desc()).limit(GATEWAYS_MAX)
+    connection.execute(sa.delete(gateways).where(of_site, gateways.c.carrier.not_in(kept)))
+    changed = connection.execute(sa.update(sites).where(sites.c.site == site).values(gateway_ms=now_ms))
+    if changed.rowcount == 0:
+        connection.execute(sa.insert(sites).values(site=site, gateway_ms=now_ms))
+
+
 def roads_of(connection: sa.Connection, site: int) -> SiteRoads:
     """Return where a site was last heard."""
     row = connection.execute(sa.select(sites).where(sites.c.site == site)).first()
     if row is None:
         return SiteRoads(None, None, None)
-    return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier, row.mesh_radio)
+    carried: tuple[tuple[int, int], ...] = ()
+    if row.gateway_ms is not None:
+        query = sa.select(gateways).where(gateways.c.site == site).order_by(gateways.c.heard_ms.desc())
+        carried = tuple((r.heard_ms, r.carrier) for r in connection.execute(query))
+    return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier, row.mesh_radio, carried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +188,7 @@ class NewCase:
     age_at_least: bool
     received_ms: int
     link: LinkName
+    quarantined: bool = False
 
 
 def add_case(connection: sa.Connection, case: NewCase) -> None:
@@ -172,6 +210,7 @@ def add_case(connection: sa.Connection, case: NewCase) -> None:
             presses=0,
             by_mesh=case.link is LinkName.MESH,
             by_broker=case.link is LinkName.BROKER,
+            quarantined=case.quarantined,
         )
     )
 
@@ -237,19 +276,6 @@ def pending_replies(connection: sa.Connection, up: frozenset[LinkName]) -> list[
 
     Only those with a road among the links that are ``up``: the others must not crowd them out.
     """
-    roads = {
-        LinkName.BROKER: sa.and_(sites.c.broker_ms.is_not(None), sites.c.carrier.is_not(None)),
-        LinkName.MESH: sites.c.mesh_ms.is_not(None),
-    }
-    has_road = sa.or_(sa.false(), *(roads[link] for link in up))
-    query = (
-        sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
-        .join(cases, cases.c.id == replies.c.case_id)
-        .join(sites, sites.c.site == cases.c.site)
-        .where(replies.c.delivered_ms.is_(None), has_road)
-        .order_by(replies.c.next_ms, replies.c.id)
-        .limit(REPLIES_MAX)
-    )
     return [
         Reply(
             r.id,
@@ -260,8 +286,32 @@ def pending_replies(connection: sa.Connection, up: frozenset[LinkName]) -> list[
             r.tries,
             r.next_ms,
         )
-        for r in connection.execute(query)
+        for r in connection.execute(_PENDING[up])
     ]
+
+
+def _pending_with_roads(up: frozenset[LinkName]) -> sa.Select[tuple[object, ...]]:
+    roads = {
+        LinkName.BROKER: sa.or_(
+            sa.and_(sites.c.broker_ms.is_not(None), sites.c.carrier.is_not(None)), sites.c.gateway_ms.is_not(None)
+        ),
+        LinkName.MESH: sites.c.mesh_ms.is_not(None),
+    }
+    has_road = sa.or_(sa.false(), *(roads[link] for link in LinkName if link in up))
+    return (
+        sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
+        .join(cases, cases.c.id == replies.c.case_id)
+        .join(sites, sites.c.site == cases.c.site)
+        .where(replies.c.delivered_ms.is_(None), has_road)
+        .order_by(replies.c.next_ms, replies.c.id)
+        .limit(REPLIES_MAX)
+    )
+
+
+_PENDING = {
+    up: _pending_with_roads(up)
+    for up in (frozenset[LinkName](), frozenset({LinkName.MESH}), frozenset({LinkName.BROKER}), frozenset(LinkName))
+}
 
 
 def note_reply_try(connection: sa.Connection, reply_id: int, tries: int, next_ms: int) -> None:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from steunpunt.ledger.tables import answers, calls, epochs, messages, tickets
 from steunpunt.model import Lane, LinkName, TicketState, TokenCode
-from steunpunt.relay.outbox import Waiting
+from steunpunt.relay.outbox import ALL_MISSING, Waiting
 
 WAITING_MAX = 500
 """Most messages the outbox looks at in one turn, by lane and age; the rest waits its turn in the ledger."""
@@ -32,6 +32,10 @@ class Ticket:
     secret_salt: bytes | None
     answer_locked: bytes
     copy_locked: bytes | None
+    fallback_ms: int | None = None
+    """When the readable fall-back went on the air."""
+    handheld_ms: int | None = None
+    """When someone with a handheld replied to it: no state, and shown as what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ class Outgoing:
     broker_tries: int
     e_pub: bytes
     receipted_epoch: bool
+    missing: int
+    unsent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +122,8 @@ def add_ticket(connection: sa.Connection, ticket: Ticket) -> None:
 def add_message(connection: sa.Connection, message: NewMessage) -> None:
     """Keep a new message; the form's digest and (eid, n) are unique."""
     row = {name: getattr(message, name) for name in NewMessage.__slots__}
-    zero = {"mesh_tries": 0, "mesh_next_ms": 0, "broker_tries": 0, "broker_next_ms": 0}
-    connection.execute(_INSERT_MESSAGE, {**row, **zero, "lane": int(message.lane)})
+    zero = {"mesh_tries": 0, "mesh_next_ms": 0, "broker_tries": 0, "broker_next_ms": 0, "unsent": 0}
+    connection.execute(_INSERT_MESSAGE, {**row, **zero, "lane": int(message.lane), "missing": ALL_MISSING})
 
 
 _BY_DIGEST = sa.select(messages.c.counter, messages.c.is_request).where(
@@ -151,7 +157,14 @@ _WAITING = (
         messages.c.mesh_next_ms,
         messages.c.broker_tries,
         messages.c.broker_next_ms,
+        messages.c.eid,
+        messages.c.n,
+        epochs.c.receipted,
+        sa.func.length(messages.c.piece).label("body_bytes"),
+        messages.c.missing,
+        messages.c.unsent,
     )
+    .join(epochs, epochs.c.eid == messages.c.eid)
     .where(messages.c.receipted_ms.is_(None))
     .order_by(messages.c.lane, messages.c.created_ms)
     .limit(WAITING_MAX)
@@ -160,10 +173,7 @@ _WAITING = (
 
 def waiting(connection: sa.Connection) -> list[Waiting]:
     """Return the messages without receipt, as the outbox sees them, at most WAITING_MAX."""
-    return [
-        Waiting(r.id, Lane(r.lane), r.created_ms, r.mesh_tries, r.mesh_next_ms, r.broker_tries, r.broker_next_ms)
-        for r in connection.execute(_WAITING)
-    ]
+    return [Waiting(r[0], Lane(r[1]), *r[2:9], bool(r[9]), *r[10:]) for r in connection.execute(_WAITING)]
 
 
 def queue_figures(connection: sa.Connection) -> tuple[int, int | None]:
@@ -196,6 +206,8 @@ def outgoing(connection: sa.Connection, message_id: int) -> Outgoing:
         r.broker_tries,
         r.e_pub,
         bool(r.receipted),
+        r.missing,
+        r.unsent,
     )
 
 
@@ -205,26 +217,89 @@ def note_try(connection: sa.Connection, message_id: int, link: LinkName, tries: 
     connection.execute(sa.update(messages).where(messages.c.id == message_id).values(**values))
 
 
+def note_fragments(connection: sa.Connection, message_id: int, *, unsent: int) -> None:
+    """Note which fragments this mesh try has still to send; with it a WANT is answered."""
+    values = {"unsent": unsent, "missing": ALL_MISSING}
+    connection.execute(sa.update(messages).where(messages.c.id == message_id).values(**values))
+
+
+def note_missing(connection: sa.Connection, message_id: int, missing: int, link: LinkName, now_ms: int) -> None:
+    """Note which fragments the coordinator asks for; they are due at once on the link that it asked on."""
+    values = {"missing": missing, "unsent": 0, f"{link}_next_ms": now_ms}
+    connection.execute(sa.update(messages).where(messages.c.id == message_id).values(**values))
+
+
+def say_hello_again(connection: sa.Connection, eid: bytes, now_ms: int) -> bool:
+    """The region does not know this epoch: its next packets carry e_pub, and one of them is due now.
+
+    Returns False when this site has no such epoch or nothing to send in it.
+    """
+    known = connection.execute(sa.update(epochs).where(epochs.c.eid == eid).values(receipted=False)).rowcount
+    first = sa.select(sa.func.min(messages.c.id)).where(messages.c.eid == eid, messages.c.receipted_ms.is_(None))
+    message_id = connection.execute(first).scalar()
+    if not known or message_id is None:
+        return False
+    due = {"mesh_next_ms": now_ms, "broker_next_ms": now_ms}
+    connection.execute(sa.update(messages).where(messages.c.id == message_id).values(**due))
+    return True
+
+
+def offer_again(
+    connection: sa.Connection, coordinator: int, incarnation: int, now_ms: int, due_ms: dict[LinkName, int]
+) -> int:
+    """What an older copy of this coordinator's ledger receipted may be lost there: offer it again, hello and all.
+
+    Only of tickets that are not closed for longer than KEEP_CLOSED_MS; returns how many messages. Their tickets keep
+    their states: that it was received once stays true. ``due_ms``: from when on, by link.
+    """
+    older = (messages.c.receipted_by >= coordinator << 8, messages.c.receipted_by < coordinator << 8 | incarnation)
+    alive = sa.or_(tickets.c.state < TicketState.CLOSED, tickets.c.state_ms > now_ms - KEEP_CLOSED_MS)
+    counters = sa.select(tickets.c.counter).where(alive)
+    where = (*older, messages.c.receipted_ms.is_not(None), messages.c.counter.in_(counters))
+    eids = [r.eid for r in connection.execute(sa.select(messages.c.eid).where(*where).distinct())]
+    zero = {"mesh_tries": 0, "broker_tries": 0, "unsent": 0} | {f"{link}_next_ms": at for link, at in due_ms.items()}
+    again = connection.execute(sa.update(messages).where(*where).values(receipted_ms=None, missing=ALL_MISSING, **zero))
+    connection.execute(sa.update(epochs).where(epochs.c.eid.in_(eids)).values(receipted=False))
+    return again.rowcount
+
+
 def open_messages(connection: sa.Connection, now_ms: int) -> list[OpenMessage]:
     """Return the messages a token may speak of: unreceipted ones and those of tickets not long closed."""
-    alive = sa.or_(tickets.c.state < TicketState.CLOSED, tickets.c.state_ms > now_ms - KEEP_CLOSED_MS)
-    query = (
-        sa.select(messages)
-        .join(tickets, tickets.c.counter == messages.c.counter)
-        .where(sa.or_(messages.c.receipted_ms.is_(None), alive))
-        .order_by(messages.c.id.desc())
-        .limit(OPEN_MAX)
-    )
     return [
         OpenMessage(r.id, r.counter, bool(r.is_request), r.eid, r.n, r.verify, r.receipted_ms is not None)
-        for r in connection.execute(query)
+        for r in connection.execute(_OPEN, {"closed_before_ms": now_ms - KEEP_CLOSED_MS})
     ]
 
 
-def note_receipt(connection: sa.Connection, message: OpenMessage, now_ms: int) -> None:
-    """Note the coordinator's receipt of a message, and with it that its epoch is known there."""
-    connection.execute(sa.update(messages).where(messages.c.id == message.id).values(receipted_ms=now_ms))
-    connection.execute(sa.update(epochs).where(epochs.c.eid == message.eid).values(receipted=True))
+_OPEN = (
+    sa.select(messages)
+    .join(tickets, tickets.c.counter == messages.c.counter)
+    .where(
+        sa.or_(
+            messages.c.receipted_ms.is_(None),
+            tickets.c.state < TicketState.CLOSED,
+            tickets.c.state_ms > sa.bindparam("closed_before_ms"),
+        )
+    )
+    .order_by(messages.c.id.desc())
+    .limit(OPEN_MAX)
+)
+
+
+def note_receipt(connection: sa.Connection, message: OpenMessage, now_ms: int, by: int | None = None) -> None:
+    """Note the coordinator's receipt of a message, and with it that its epoch is known there.
+
+    ``by``: the coordinator * 256 + its incarnation.
+    """
+    values = {"receipted_ms": now_ms, "receipted_by": by}
+    connection.execute(sa.update(messages).where(messages.c.id == message.id).values(**values))
+    note_epoch_receipted(connection, message.eid)
+
+
+def note_epoch_receipted(connection: sa.Connection, eid: bytes) -> None:
+    """Note that the region knows an epoch."""
+    where = (epochs.c.eid == eid, sa.not_(epochs.c.receipted))
+    connection.execute(sa.update(epochs).where(*where).values(receipted=True))
 
 
 def raise_state(connection: sa.Connection, counter: int, to: TicketState, now_ms: int) -> bool:
@@ -244,8 +319,9 @@ def note_passed_on(connection: sa.Connection, counter: int, now_ms: int) -> bool
 
 
 def note_close_code(connection: sa.Connection, counter: int, code: TokenCode) -> None:
-    """Note why a request was closed."""
-    connection.execute(sa.update(tickets).where(tickets.c.counter == counter).values(close_code=int(code)))
+    """Note why a request was closed; of two coordinators that both close it, the first that was heard counts."""
+    where = (tickets.c.counter == counter, tickets.c.close_code.is_(None))
+    connection.execute(sa.update(tickets).where(*where).values(close_code=int(code)))
 
 
 def add_answer(connection: sa.Connection, counter: int, salt: bytes, packet: bytes, now_ms: int) -> bool:
@@ -282,22 +358,24 @@ def went_by_mesh(connection: sa.Connection, counter: int) -> bool:
 
 def open_calls(connection: sa.Connection) -> list[tuple[Call, TicketState | None]]:
     """Return each button's calls that are pending or whose ticket is not closed, oldest first."""
-    query = (
-        sa.select(calls, tickets.c.state)
-        .outerjoin(tickets, tickets.c.counter == calls.c.counter)
-        .where(
-            sa.not_(calls.c.cancelled),
-            sa.or_(calls.c.counter.is_(None), tickets.c.state < TicketState.CLOSED),
-        )
-        .order_by(calls.c.id)
-    )
     return [
         (
             Call(r.id, r.button, r.pressed_ms, r.presses, r.presses_told, r.told_ms, r.counter),
             None if r.state is None else TicketState(r.state),
         )
-        for r in connection.execute(query)
+        for r in connection.execute(_OPEN_CALLS)
     ]
+
+
+_OPEN_CALLS = (
+    sa.select(calls, tickets.c.state)
+    .outerjoin(tickets, tickets.c.counter == calls.c.counter)
+    .where(
+        sa.not_(calls.c.cancelled),
+        sa.or_(calls.c.counter.is_(None), tickets.c.state < TicketState.CLOSED),
+    )
+    .order_by(calls.c.id)
+)
 
 
 def add_call(connection: sa.Connection, button: str, now_ms: int) -> None:

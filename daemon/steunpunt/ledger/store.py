@@ -4,6 +4,7 @@ SQLite in WAL with synchronous=FULL: a commit that returned survives a power cut
 explicit (BEGIN IMMEDIATE), because SQLAlchemy's and sqlite3's own transaction guessing would leave reads outside.
 """
 
+import logging
 import os
 import sqlite3
 import subprocess
@@ -18,9 +19,10 @@ from sqlalchemy.pool import NullPool
 
 from steunpunt.ledger import tables
 from steunpunt.ledger.clock import SAVE_MS, LedgerClock, boot_name, boot_time_ms
+from steunpunt.ledger.wal import damaged_log_of, keep_if_cut_short
 from steunpunt.model import LedgerError
 
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0005"
 """The newest migration; a test holds it against the migrations folder. Knowing it here saves loading Alembic at each
 start."""
 BUSY_MS_MAX = 5_000
@@ -34,6 +36,8 @@ _PRAGMAS = (
     f"PRAGMA busy_timeout={BUSY_MS_MAX}",
 )
 
+_log = logging.getLogger(__name__)
+
 
 class Ledger:
     """One open ledger: a single connection for one thread."""
@@ -45,6 +49,7 @@ class Ledger:
         readonly: bool = False,
         follow: bool = False,
         read_boot_ms: Callable[[], int] = boot_time_ms,
+        read_boot_name: Callable[[], bytes] = boot_name,
         engine: sa.Engine | None = None,
     ) -> None:
         """``follow``: take ledger time from the node, which alone begins it after a power cut.
@@ -53,6 +58,7 @@ class Ledger:
         """
         self.path = path
         self._read_boot_ms = read_boot_ms
+        self._read_boot_name = read_boot_name
         self._readonly = readonly
         self._follow = follow or readonly
         self._changes = 0
@@ -67,7 +73,7 @@ class Ledger:
         try:
             self._connection = self._engine.connect()
             record = self.get_meta(self.connection, "clock")
-            self._clock = begin(record, boot_name(), self._read_boot_ms)
+            self._clock = begin(record, self._read_boot_name(), self._read_boot_ms)
         except LedgerError:
             self.close()
             raise
@@ -146,14 +152,21 @@ class Ledger:
     @staticmethod
     def get_meta(connection: sa.Connection, name: str) -> bytes | None:
         """Return a value of the meta table."""
-        return connection.execute(sa.select(tables.meta.c.value).where(tables.meta.c.name == name)).scalar()
+        return connection.execute(_GET_META, {"key": name}).scalar()
 
     @staticmethod
     def set_meta(connection: sa.Connection, name: str, value: bytes) -> None:
         """Set a value of the meta table."""
-        changed = connection.execute(sa.update(tables.meta).where(tables.meta.c.name == name).values(value=value))
+        changed = connection.execute(_CHANGE_META, {"key": name, "value": value})
         if changed.rowcount == 0:
-            connection.execute(sa.insert(tables.meta).values(name=name, value=value))
+            connection.execute(_ADD_META, {"name": name, "value": value})
+
+
+# Made once: to build a statement takes longer than to run it.
+_KEY: sa.BindParameter[str] = sa.bindparam("key")
+_GET_META = sa.select(tables.meta.c.value).where(tables.meta.c.name == _KEY)
+_CHANGE_META = sa.update(tables.meta).where(tables.meta.c.name == _KEY).values(value=sa.bindparam("value"))
+_ADD_META = sa.insert(tables.meta)
 
 
 def engine_for(path: Path, *, readonly: bool = False) -> sa.Engine:
@@ -219,6 +232,19 @@ def prepare(path: Path) -> None:
         raise LedgerError(_explain(path, RuntimeError(f"migration failed: {last[0]}")))
 
 
+def _watch_log(path: Path, connection: sqlite3.Connection) -> None:
+    """Say, and keep the rest, when damage cut the write-ahead log short: SQLite itself says nothing of it."""
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    try:
+        damaged = keep_if_cut_short(path, page_bytes)
+    except OSError as error:
+        _log.error("action=ledger_log_unread path=%s reason=%r", path, str(error))
+        return
+    if damaged:
+        kept = damaged_log_of(path)
+        _log.error("action=ledger_damaged kept=%s; requests may be missing: keep this file, replace the card", kept)
+
+
 def _revision(path: Path) -> str | None:
     if not path.exists():
         return None
@@ -226,6 +252,7 @@ def _revision(path: Path) -> str | None:
         connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True)
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            _watch_log(path, connection)  # here, for closing the last connection empties the log
         finally:
             connection.close()
     except sqlite3.Error:

@@ -16,6 +16,7 @@ from enum import Enum
 
 from google.protobuf.message import DecodeError
 
+from steunpunt.links import mesh_words
 from steunpunt.links.mesh_queue import ASK_S, TransmitQueue
 from steunpunt.model import (
     MAIN_RADIO,
@@ -26,6 +27,7 @@ from steunpunt.model import (
     LinkName,
     PacketHeard,
     RadioPrepared,
+    RadioUsed,
     SendEnded,
     SendFrame,
     SendOutcome,
@@ -69,6 +71,7 @@ PRIORITY_RELIABLE, PRIORITY_DEFAULT = 70, 64
 
 _PRIVATE_APP = portnums_pb2.PortNum.PRIVATE_APP
 _ROUTING_APP = portnums_pb2.PortNum.ROUTING_APP
+_TELEMETRY_APP = portnums_pb2.PortNum.TELEMETRY_APP
 _DISABLED = 0
 _PAD = b"\xff"
 """No tag, and no varint ends with it."""
@@ -352,6 +355,8 @@ class Session:
         if decoded and packet.decoded.portnum == _PRIVATE_APP:
             self._frame(packet)
             return
+        if decoded and packet.decoded.portnum == _TELEMETRY_APP and getattr(packet, "from") == self._learned.node_num:
+            self._own_telemetry(packet.decoded.payload)
         if decoded and packet.decoded.portnum == _ROUTING_APP:
             self._routing(packet.decoded)
         serialized = packet.SerializeToString()
@@ -373,18 +378,21 @@ class Session:
         heard = FrameHeard(LinkName.MESH, payload, sender=sender, packet_id=packet.id, snr_db=snr_db, radio=radio)
         self._events.append(heard)
 
+    def _own_telemetry(self, payload: bytes) -> None:
+        """Hand on how much of the last hour this radio was on the air, relaying included."""
+        try:
+            self._events += [RadioUsed(share, self._wanted.radio) for share in mesh_words.shares_of_air(payload)]
+        except DecodeError:
+            self.counts["frames_refused"] += 1
+
     def _routing(self, data: mesh_pb2.Data) -> None:
         """Count what the mesh says of our own packets; none of it is delivery."""
         if data.request_id not in self._own_ids:
             return
         try:
-            error = mesh_pb2.Routing.FromString(data.payload).error_reason
+            self.counts[mesh_words.routing_word(data.payload)] += 1
         except DecodeError:
             self.counts["frames_refused"] += 1
-            return
-        known = mesh_pb2.Routing.Error.values()
-        name = mesh_pb2.Routing.Error.Name(error).lower() if error in known else "unknown"
-        self.counts["acks_heard" if error == mesh_pb2.Routing.NONE else f"nak_{name}"] += 1
 
     def _queue_status(self, status: mesh_pb2.QueueStatus, now: float) -> None:
         self._status_by = float("inf")
@@ -421,7 +429,7 @@ class Session:
             hop_limit=self._wanted.hop_limit,
             want_ack=effect.want_ack,
             priority=mesh_pb2.MeshPacket.Priority.ValueType(PRIORITY_RELIABLE if urgent else PRIORITY_DEFAULT),
-            decoded=mesh_pb2.Data(portnum=_PRIVATE_APP, payload=effect.payload),
+            decoded=mesh_pb2.Data(portnum=_PRIVATE_APP, payload=effect.payload, request_id=effect.answers or 0),
         )
 
     def _ready_timers(self, now: float) -> None:

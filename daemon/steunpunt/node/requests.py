@@ -3,12 +3,15 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from steunpunt.config import Config
 from steunpunt.control import ANSWER_S_MAX, NOT_KNOWN_YET, Body
 from steunpunt.engine.accepting import open_ticket_key
 from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
@@ -24,11 +27,18 @@ from steunpunt.model import (
     parse_ticket_number,
     ticket_number,
 )
-from steunpunt.protocol import forms, messages, packets, tickets
+from steunpunt.protocol import answers, forms, messages, tickets
+from steunpunt.protocol.answerbody import pack_phrases, unpack_answer
 from steunpunt.protocol.keys import SiteKeys
 
 WAIT_S_MAX = ANSWER_S_MAX - 1.0
 """Shorter than the client's own wait, so that "not known yet" comes from us."""
+_QUESTION = tuple[
+    Annotated[int, msgspec.Meta(ge=0, le=255)],
+    Annotated[int, msgspec.Meta(ge=0, le=15)] | None,
+    Annotated[int, msgspec.Meta(ge=0, le=messages.REPLY_NUMBER_MAX)] | None,
+]
+"""A question's phrase code, and the option or the number that was tapped under it."""
 
 
 class Pending:
@@ -119,13 +129,12 @@ class KioskRequests:
                 form_token=_text(request, "token"),
                 category=Category[_text(request, "category")],
                 life_threat=_flag(request, "life_threat"),
-                people=_number(request, "people"),
                 text=_text(request, "text"),
-                callback=_text(request, "callback"),
                 language=_text(request, "language", "nl"),
+                facts=_facts(request),
                 reply=pending,
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, msgspec.ValidationError) as error:
             return no("bad_request", f"submit: {error} is not right; see the contract of the control socket")
         return self._wait(form, pending)
 
@@ -134,15 +143,17 @@ class KioskRequests:
         try:
             code = SupplementCode[_text(request, "code")]
             number, token, text = _text(request, "number"), _text(request, "token"), _text(request, "text")
-            secret = _text(request, "secret")
-        except (KeyError, TypeError) as error:
+            secret, facts, question = _text(request, "secret"), _facts(request), _question(request, code)
+        except (KeyError, TypeError, msgspec.ValidationError) as error:
             return no("bad_request", f"supplement: {error} is not right; see the contract of the control socket")
         if code is SupplementCode.PRESSED_AGAIN:
             return no("bad_request", "PRESSED_AGAIN is for the help button")
         row = self._row(number)
-        if row is None or (code is not SupplementCode.WORSE and self._answer_key(row, secret) is None):
+        # Who only knows the number may say that it has got worse, but not where to go instead or whom to call.
+        by_number = code is SupplementCode.WORSE and facts == NOTHING
+        if row is None or not (by_number or self._answer_key(row, secret) is not None):
             return no("unknown_ticket", "no ticket with this number and secret half")
-        return self._wait(SupplementSubmitted(token, number, code, text, pending), pending)
+        return self._wait(SupplementSubmitted(token, number, code, text, pending, facts, question), pending)
 
     def _wait(self, form: HelpSubmitted | SupplementSubmitted, pending: Pending) -> Body:
         self.put(form)
@@ -175,14 +186,16 @@ class KioskRequests:
             on_mesh = outgoing.went_by_mesh(self.reader.connection, row.counter)
             added, waiting = outgoing.supplements_of(self.reader.connection, row.counter)
         now_ms = self.reader.clock.now_ms()
+        received_ms = dict(sealed)
+        whole = answers.whole_answers(list(received_ms))
         body = self._state(row, now_ms) | {
             "on_mesh": on_mesh,
-            "answers_count": len(sealed),
+            "answers_count": len(whole),
             "supplements": added,
             "supplements_waiting": waiting,
         }
         if key is not None:
-            body["answers"] = [_answer(packet, key, now_ms - received_ms) for packet, received_ms in sealed]
+            body["answers"] = [_answer(group, key, now_ms - max(received_ms[p] for p in group)) for group in whole]
         return body
 
     def _state(self, row: outgoing.Ticket, now_ms: int) -> Body:
@@ -216,12 +229,18 @@ class KioskRequests:
             return None
 
 
-def _answer(packet: bytes, key: bytes, age_ms: int) -> Body:
+def _answer(parts: list[bytes], key: bytes, age_ms: int) -> Body:
     try:
-        function, text = messages.unpack_answer(packets.open_answer(packet, key))
+        answer = unpack_answer(answers.open_answers(parts, key))
     except (SealError, FrameError):
         return {"text": "", "function": "", "age_s": age_ms // 1000, "unreadable": True}
-    return {"text": text, "function": function.name, "age_s": age_ms // 1000}
+    return {
+        "text": answer.text,
+        "function": answer.function.name,
+        "age_s": age_ms // 1000,
+        "phrases": pack_phrases(answer.phrases, "").hex() if answer.phrases else "",
+        "newer": answer.newer,
+    }
 
 
 def _text(request: dict[str, Any], key: str, default: str = "") -> str:
@@ -238,8 +257,17 @@ def _flag(request: dict[str, Any], key: str) -> bool:
     return value
 
 
-def _number(request: dict[str, Any], key: str) -> int:
-    value = request.get(key, 0)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(key)
-    return value
+def _facts(request: dict[str, Any]) -> Facts:
+    """Return what a form says beside its text: ``people`` and ``callback``, and under ``facts`` all else."""
+    said = {key: request[key] for key in ("people", "callback") if key in request}
+    more = request.get("facts", {})
+    return msgspec.convert({**said, **more} if isinstance(more, dict) else more, Facts)
+
+
+def _question(request: dict[str, Any], code: SupplementCode) -> tuple[int, int | None, int | None] | None:
+    """Return the question that a REPLY is to, by its phrase code, and the option or number that was tapped."""
+    if code is not SupplementCode.REPLY:
+        return None
+    found: tuple[int, int | None, int | None]
+    found = msgspec.convert((request["question"], request.get("option"), request.get("count")), _QUESTION)
+    return found

@@ -9,6 +9,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -149,6 +150,10 @@ class CoordinatorKeys:
     root_public: bytes
     identity: CoordinatorIdentity
     generations: tuple[int, ...] = (1,)
+    older_region_privates: tuple[bytes, ...] = ()
+    """Region keys before the present one, newest first: a kiosk that has not heard of it still seals by them."""
+    notices: tuple[bytes, ...] = ()
+    """Packets of the offline root, REVOCATION and KEYS, that came with the key file: to be told to all sites."""
 
     def region_public(self) -> bytes:
         """Return R_pub."""
@@ -156,10 +161,20 @@ class CoordinatorKeys:
 
     def epoch_key(self, site: int, generation: int, e_pub: bytes) -> bytes:
         """Return E of a kiosk's epoch; ValueError for a public key that yields no shared secret."""
-        private = X25519PrivateKey.from_private_bytes(self.region_private)
-        shared = private.exchange(X25519PublicKey.from_public_bytes(e_pub))
-        member = _Member(site, generation, site_secret(self.root, site, generation))
-        return _epoch_key(shared, member, e_pub, self.region_public())
+        return next(self.epoch_keys(site, (generation,), e_pub))[1]
+
+    def epoch_keys(self, site: int, generations: Iterable[int], e_pub: bytes) -> Iterator[tuple[int, bytes]]:
+        """Give (generation, E) for what may have opened an epoch, in this order, under each of the region's keys.
+
+        Only one of them opens the epoch's pieces. ValueError for a public key that yields no shared secret.
+        """
+        secrets = [(g, site_secret(self.root, site, g)) for g in generations]
+        for raw in (self.region_private, *self.older_region_privates):
+            private = X25519PrivateKey.from_private_bytes(raw)
+            shared = private.exchange(X25519PublicKey.from_public_bytes(e_pub))
+            public = private.public_key().public_bytes_raw()
+            for generation, secret in secrets:
+                yield generation, _epoch_key(shared, _Member(site, generation, secret), e_pub, public)
 
     def sign(self, data: bytes) -> bytes:
         """Sign with the news key (64 bytes)."""

@@ -1,47 +1,59 @@
-"""What is inside a sealed piece, packed tightly.
+"""What is inside a sealed piece, counted in bits; most significant bit first, filled to a whole byte before the text.
 
-HELP REQUEST: byte 0 = type 1 (3 bits) | life threat 0x08 | exercise 0x10 | language << 5; byte 1 = category (4 bits) |
-call-back 0x10 | people 0x20 | extension 0x40 | text 0x80; the ticket's counter as a varint; then, where flagged:
-people (1),
-call-back (length and phone digits two a byte, or bit 7 of the length and UTF-8), extension (varint length, skipped by
-those who do not know it), text (method byte, then bytes to the end; method 0 is UTF-8 as it is).
+======================= ============================================================================================
+HELP REQUEST            type ``1`` · life threat 1 · category (``0`` medical, else ``1`` and 3 bits; 0: eight more of
+                        a newer version) · language · facts (:mod:`steunpunt.protocol.factcodec`) · counter · text
+SUPPLEMENT              type ``01`` · reference · code 4 (15: eight more, with nothing of its own) · what the
+                        code needs (presses 8; a reply: question 8, then ``0`` nothing, ``10`` option 4, ``11`` number
+                        10) · facts told 1, facts · text
+ACKNOWLEDGEMENT         type ``001`` · per item ``1`` · token code 4 (15: an answer) · reference · an answer's salt 32
+HEARTBEAT               type ``0001`` · :mod:`steunpunt.protocol.heartbeat`
+OFFER                   type ``00001`` · language · counter · skill 4 (15: eight more) · tells hours 1, hours 6 ·
+                        facts · text
+newer                   type ``00000``: of a later version; this one cannot say what it is
+======================= ============================================================================================
 
-SUPPLEMENT: type 2 | same epoch 0x08; code; the request it adds to: n, before it eid (3) when not the same epoch; then
-text (as above), or the number of presses (1) for PRESSED_AGAIN.
-
-ACKNOWLEDGEMENT (the kiosk holds what was said of its requests): type 3; per item a byte (code, or 0xF for an answer;
-0x80 same epoch), [eid 3], n, [salt 4 of the answer].
+Language: ``0`` nl, else ``1`` and 4 bits. Counter: 2 bits choose 5, 9, 14 or 20 more, each going on where the one
+before ends. Reference: the same epoch 1, else eid 24; n 8. Text: ``1`` method 2, else ``0`` and the method in 3 bits;
+from the next whole byte to the end. No data is no text.
 """
 
 from dataclasses import dataclass
 
-from steunpunt.model import ANSWER_BYTES_MAX, Category, FrameError, SenderFunction, SupplementCode, TokenCode
+from steunpunt.facts import NOTHING, Facts
+from steunpunt.model import Category, FrameError, Skill, SupplementCode, TokenCode
+from steunpunt.protocol.bits import BitReader, BitWriter
+from steunpunt.protocol.factcodec import put_facts, take_facts
+from steunpunt.protocol.heartbeat import Heartbeat, put_heartbeat, take_heartbeat
+from steunpunt.protocol.tail import take_text, with_text
 
 LANGUAGES = ("nl", "en", "de", "fr", "pl", "tr", "ar", "uk")
-CALLBACK_BYTES_MAX = 30
 COUNTER_MAX = 999_999
-_REQUEST, _SUPPLEMENT, _ACKNOWLEDGEMENT = 1, 2, 3
-_LIFE, _EXERCISE = 0x08, 0x10
-_CALLBACK, _PEOPLE, _EXTENSION, _TEXT = 0x10, 0x20, 0x40, 0x80
-_SAME_EPOCH = 0x08
-_ACK_SAME_EPOCH = 0x80
-_ANSWER_MARK = 0xF
-_DIGITS = "0123456789+*#- "
-_ANSWER_MESSAGE = 1
+ITEM_BYTES_MAX = 9
+"""Most bytes of one item of an acknowledgement."""
+PRESSES_MAX = 255
+HOURS_MAX = 63
+REPLY_NUMBER_MAX = 1023
+_COUNTER_WIDTHS = (5, 9, 14, 20)
+_ANSWER_MARK = 15
+_NEWER = 15
+_EID = 3
+_TYPES = 5
+"""Most zero bits before the 1 that ends a type."""
+_REQUEST, _SUPPLEMENT, _ACKNOWLEDGEMENT, _HEARTBEAT, _OFFER = range(_TYPES)
 
 
 @dataclass(frozen=True, slots=True)
 class HelpRequest:
-    """What a citizen asks. ``people`` 0: not said. ``callback`` may be empty."""
+    """What a citizen asks. ``newer``: a later version said more than this one knows."""
 
     counter: int
     category: Category
     life_threat: bool
-    people: int = 0
     text: str = ""
-    callback: str = ""
     language: str = "nl"
-    exercise: bool = False
+    facts: Facts = NOTHING
+    newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +65,28 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionReply:
+    """What was tapped under a desk's question: an option's place in its list, or a number; else see the text.
+
+    ``question`` is the phrase's code, 0 for a question in free words.
+    """
+
+    question: int
+    option: int | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Supplement:
-    """What is added to an earlier help request."""
+    """What is added to an earlier help request; ``presses`` only with PRESSED_AGAIN, ``reply`` only with REPLY."""
 
     to: Reference
     code: SupplementCode
     text: str = ""
     presses: int = 0
+    facts: Facts = NOTHING
+    reply: QuestionReply | None = None
+    newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,200 +105,238 @@ class Acknowledgement:
     items: tuple[Acknowledged, ...]
 
 
-Message = HelpRequest | Supplement | Acknowledgement
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A neighbour offers help: with what, for how many hours (None: not said), how to be called."""
+
+    counter: int
+    skill: Skill
+    hours: int | None = None
+    text: str = ""
+    language: str = "nl"
+    facts: Facts = NOTHING
+    newer: bool = False
 
 
-class _Reader:
-    """Takes bytes from the front; running out is a FrameError."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def take(self, count: int) -> bytes:
-        part = self.data[self.at : self.at + count]
-        if len(part) < count:
-            raise FrameError("message ends too early")
-        self.at += count
-        return part
-
-    def byte(self) -> int:
-        return self.take(1)[0]
-
-    def varint(self) -> int:
-        value = shift = 0
-        while shift <= 21:  # noqa: PLR2004  four groups of seven bits
-            part = self.byte()
-            value |= (part & 0x7F) << shift
-            if not part & 0x80:
-                return value
-            shift += 7
-        raise FrameError("number too large")
-
-    def rest(self) -> bytes:
-        return self.take(len(self.data) - self.at)
-
-    def more(self) -> bool:
-        return self.at < len(self.data)
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:  # noqa: PLR2004  seven bits a byte
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
+Message = HelpRequest | Supplement | Acknowledgement | Heartbeat | Offer
 
 
 def pack(message: Message, eid: bytes) -> bytes:
-    """Return the plain bytes of a message that will be sealed in epoch ``eid``."""
+    """Return the plain bytes of a message that will be sealed in epoch ``eid``; ValueError for a field out of range."""
+    writer = BitWriter()
     match message:
         case HelpRequest():
-            return _pack_request(message)
+            return _pack_request(writer, message)
         case Supplement():
-            same = message.to.eid == eid
-            head = bytes([_SUPPLEMENT | (_SAME_EPOCH if same else 0), message.code])
-            extra = bytes([min(message.presses, 255)]) if message.code is SupplementCode.PRESSED_AGAIN else b""
-            return head + _pack_reference(message.to, same=same) + extra + _pack_text(message.text)
+            return _pack_supplement(writer, message, eid)
         case Acknowledgement():
-            return bytes([_ACKNOWLEDGEMENT]) + b"".join(_pack_item(item, eid) for item in message.items)
-
-
-def _pack_request(request: HelpRequest) -> bytes:
-    first = _REQUEST | (_LIFE if request.life_threat else 0) | (_EXERCISE if request.exercise else 0)
-    second = int(request.category)
-    fields = _varint(request.counter)
-    if request.people:
-        second |= _PEOPLE
-        fields += bytes([min(request.people, 255)])
-    if request.callback:
-        second |= _CALLBACK
-        fields += _pack_callback(request.callback)
-    if request.text:
-        second |= _TEXT
-    language = LANGUAGES.index(request.language)
-    return bytes([first | language << 5, second]) + fields + _pack_text(request.text)
-
-
-def _pack_text(text: str) -> bytes:
-    return b"\0" + text.encode() if text else b""
-
-
-def _unpack_text(data: bytes) -> str:
-    if not data:
-        return ""
-    if data[0] != 0:
-        raise FrameError(f"text method {data[0]} is not known to this version")
-    return data[1:].decode("utf-8", "replace")
-
-
-def _pack_callback(callback: str) -> bytes:
-    if all(c in _DIGITS for c in callback):
-        nibbles = [_DIGITS.index(c) for c in callback]
-        padded = [*nibbles, 0xF] if len(nibbles) % 2 else nibbles
-        return bytes([len(nibbles)]) + bytes(a << 4 | b for a, b in zip(padded[::2], padded[1::2], strict=True))
-    raw = callback.encode()
-    return bytes([len(raw) | 0x80]) + raw
-
-
-def _unpack_callback(reader: _Reader) -> str:
-    length = reader.byte()
-    if length & 0x80:
-        return reader.take(length & 0x7F).decode("utf-8", "replace")
-    packed = reader.take((length + 1) // 2)
-    nibbles = [n for byte in packed for n in (byte >> 4, byte & 0xF)][:length]
-    if any(n >= len(_DIGITS) for n in nibbles):
-        raise FrameError("call-back number has a digit that does not exist")
-    return "".join(_DIGITS[n] for n in nibbles)
-
-
-def _pack_reference(to: Reference, *, same: bool) -> bytes:
-    return (b"" if same else to.eid) + bytes([to.n])
-
-
-def _unpack_reference(reader: _Reader, eid: bytes, *, same: bool) -> Reference:
-    return Reference(eid if same else reader.take(3), reader.byte())
-
-
-def _pack_item(item: Acknowledged, eid: bytes) -> bytes:
-    same = item.to.eid == eid
-    mark = (_ANSWER_MARK if item.code is None else int(item.code)) | (_ACK_SAME_EPOCH if same else 0)
-    return bytes([mark]) + _pack_reference(item.to, same=same) + item.salt
+            writer.put(1, 1 + _ACKNOWLEDGEMENT)
+            for item in message.items:
+                _put_item(writer, item, eid)
+        case Heartbeat():
+            writer.put(1, 1 + _HEARTBEAT)
+            put_heartbeat(writer, message)
+        case Offer():
+            return _pack_offer(writer, message)
+    return writer.done()
 
 
 def unpack(plain: bytes, eid: bytes) -> Message:
     """Read the plain bytes of a piece that was sealed in epoch ``eid``; FrameError when they make no sense."""
-    reader = _Reader(plain)
-    first = reader.byte()
-    kind = first & 0b111
-    if kind == _REQUEST:
-        return _unpack_request(reader, first)
-    if kind == _SUPPLEMENT:
-        return _unpack_supplement(reader, eid, same=bool(first & _SAME_EPOCH))
-    if kind == _ACKNOWLEDGEMENT:
-        items = []
-        while reader.more():
-            items.append(_unpack_item(reader, eid))
-        return Acknowledgement(tuple(items))
-    raise FrameError(f"message type {kind} is not known to this version")
+    reader = BitReader(plain)
+    zeros = 0
+    while not reader.flag():
+        zeros += 1
+        if zeros == _TYPES:
+            raise FrameError("message of a type that is not known to this version")
+    match zeros:
+        case 0:
+            return _unpack_request(reader)
+        case 1:
+            return _unpack_supplement(reader, eid)
+        case 2:
+            return Acknowledgement(_take_items(reader, eid))
+        case 3:
+            return take_heartbeat(reader)
+    return _unpack_offer(reader)
 
 
-def _unpack_request(reader: _Reader, first: int) -> HelpRequest:
-    second = reader.byte()
-    counter = reader.varint()
-    people = reader.byte() if second & _PEOPLE else 0
-    callback = _unpack_callback(reader) if second & _CALLBACK else ""
-    if second & _EXTENSION:
-        reader.take(reader.varint())
-    text = _unpack_text(reader.rest()) if second & _TEXT else ""
-    return HelpRequest(
-        counter,
-        _known_category(second & 0xF),
-        bool(first & _LIFE),
-        people,
-        text,
-        callback,
-        LANGUAGES[first >> 5],
-        bool(first & _EXERCISE),
-    )
+# --- help requests and offers -------------------------------------------------------------------------------------
 
 
-def _known_category(number: int) -> Category:
+def life_threat_in_head(plain: bytes) -> bool:
+    """Return whether the beginning of a message (a byte is enough) says that it is a request for a life threat."""
+    return bool(plain) and plain[0] >> 6 == 0b11  # noqa: PLR2004  the bit of a request, and that of a life threat
+
+
+def _pack_request(writer: BitWriter, request: HelpRequest) -> bytes:
+    writer.put(1, 1 + _REQUEST)
+    writer.flag(request.life_threat)
+    writer.flag(request.category is not Category.MEDICAL)
+    if request.category is not Category.MEDICAL:
+        writer.put(request.category, 3)
+    _put_language(writer, request.language)
+    put_facts(writer, request.facts)
+    _put_counter(writer, request.counter)
+    return with_text(writer, request.text)
+
+
+def _unpack_request(reader: BitReader) -> HelpRequest:
+    life_threat = reader.flag()
+    category, newer = _take_category(reader) if reader.flag() else (Category.MEDICAL, False)
+    language, newer_language = _take_language(reader)
+    facts, newer_facts = take_facts(reader)
+    counter = _take_counter(reader)
+    text, newer_text = take_text(reader)
+    newer |= newer_language | newer_facts | newer_text
+    return HelpRequest(counter, category, life_threat, text, language, facts, newer)
+
+
+def _take_category(reader: BitReader) -> tuple[Category, bool]:
     """A category from a newer version is shown as "something else" rather than dropped."""
-    return Category(number) if number in set(Category) else Category.OTHER
+    number = reader.take(3)
+    if number == 0:
+        reader.take(8)
+        return Category.OTHER, True
+    return Category(number), False
 
 
-def _unpack_supplement(reader: _Reader, eid: bytes, *, same: bool) -> Supplement:
-    number = reader.byte()
-    to = _unpack_reference(reader, eid, same=same)
-    code = SupplementCode(number) if number in set(SupplementCode) else SupplementCode.QUESTION
-    presses = reader.byte() if code is SupplementCode.PRESSED_AGAIN else 0
-    return Supplement(to, code, _unpack_text(reader.rest()), presses)
+def _pack_offer(writer: BitWriter, offer: Offer) -> bytes:
+    writer.put(1, 1 + _OFFER)
+    _put_language(writer, offer.language)
+    _put_counter(writer, offer.counter)
+    writer.put(offer.skill, 4)
+    writer.flag(offer.hours is not None)
+    if offer.hours is not None:
+        writer.put(offer.hours, 6)
+    put_facts(writer, offer.facts)
+    return with_text(writer, offer.text)
 
 
-def _unpack_item(reader: _Reader, eid: bytes) -> Acknowledged:
-    mark = reader.byte()
-    to = _unpack_reference(reader, eid, same=bool(mark & _ACK_SAME_EPOCH))
-    number = mark & 0xF
-    if number == _ANSWER_MARK:
-        return Acknowledged(to, None, reader.take(4))
-    if number not in set(TokenCode):
-        raise FrameError(f"acknowledgement of unknown code {number}")
-    return Acknowledged(to, TokenCode(number))
+def _unpack_offer(reader: BitReader) -> Offer:
+    language, newer_language = _take_language(reader)
+    counter = _take_counter(reader)
+    number = _take_code(reader)
+    hours = reader.take(6) if reader.flag() else None
+    facts, newer = take_facts(reader)
+    text, newer_text = take_text(reader)
+    known = number in set(Skill)
+    newer |= newer_language | newer_text | (not known)
+    return Offer(counter, Skill(number) if known else Skill.OTHER, hours, text, language, facts, newer)
 
 
-def pack_answer(function: SenderFunction, text: str) -> bytes:
-    """Return the plain bytes of an answer: type and function in a byte, text method, text."""
-    raw = text.encode()
-    if not 0 < len(raw) <= ANSWER_BYTES_MAX:
-        raise ValueError(f"an answer has 1 to {ANSWER_BYTES_MAX} bytes, this one {len(raw)}")
-    return bytes([_ANSWER_MESSAGE << 4 | function, 0]) + raw
+def _put_counter(writer: BitWriter, counter: int) -> None:
+    if not 0 <= counter <= COUNTER_MAX:
+        raise ValueError(f"ticket counter {counter}; a number has at most six digits")
+    writer.ranged(counter, _COUNTER_WIDTHS)
 
 
-def unpack_answer(plain: bytes) -> tuple[SenderFunction, str]:
-    """Read an answer's plain bytes."""
-    if len(plain) < 3 or plain[0] >> 4 != _ANSWER_MESSAGE:  # noqa: PLR2004  head and one byte of text
-        raise FrameError("answer of a kind not known to this version")
-    number = plain[0] & 0xF
-    function = SenderFunction(number) if number in set(SenderFunction) else SenderFunction.COORDINATOR
-    return function, _unpack_text(plain[1:])
+def _take_counter(reader: BitReader) -> int:
+    counter = reader.ranged(_COUNTER_WIDTHS)
+    if counter > COUNTER_MAX:
+        raise FrameError(f"ticket counter {counter}; a number has at most six digits")
+    return counter
+
+
+def _put_language(writer: BitWriter, language: str) -> None:
+    number = LANGUAGES.index(language)
+    writer.flag(number > 0)
+    if number:
+        writer.put(number, 4)
+
+
+def _take_language(reader: BitReader) -> tuple[str, bool]:
+    """Read a language; one that this version does not know is read as the first."""
+    number = reader.take(4) if reader.flag() else 0
+    return (LANGUAGES[number], False) if number < len(LANGUAGES) else (LANGUAGES[0], True)
+
+
+# --- supplements --------------------------------------------------------------------------------------------------
+
+
+def _pack_supplement(writer: BitWriter, supplement: Supplement, eid: bytes) -> bytes:
+    writer.put(1, 1 + _SUPPLEMENT)
+    _put_reference(writer, supplement.to, eid)
+    writer.put(supplement.code, 4)
+    if supplement.code is SupplementCode.PRESSED_AGAIN:
+        writer.put(min(supplement.presses, PRESSES_MAX), 8)
+    if supplement.code is SupplementCode.REPLY:
+        _put_reply(writer, supplement.reply or QuestionReply(0))
+    writer.flag(supplement.facts != NOTHING)
+    if supplement.facts != NOTHING:
+        put_facts(writer, supplement.facts)
+    return with_text(writer, supplement.text)
+
+
+def _unpack_supplement(reader: BitReader, eid: bytes) -> Supplement:
+    to = _take_reference(reader, eid)
+    number = _take_code(reader)
+    known = number in set(SupplementCode)
+    code = SupplementCode(number) if known else SupplementCode.DETAILS
+    presses = reader.take(8) if code is SupplementCode.PRESSED_AGAIN else 0
+    reply = _take_reply(reader) if code is SupplementCode.REPLY else None
+    facts, newer = take_facts(reader) if reader.flag() else (NOTHING, False)
+    text, newer_text = take_text(reader)
+    return Supplement(to, code, text, presses, facts, reply, newer | newer_text | (not known))
+
+
+def _put_reply(writer: BitWriter, reply: QuestionReply) -> None:
+    writer.put(reply.question, 8)
+    if reply.option is not None:
+        writer.put(0b10, 2)
+        writer.put(reply.option, 4)
+    elif reply.number is not None:
+        writer.put(0b11, 2)
+        writer.put(reply.number, 10)
+    else:
+        writer.flag(value=False)
+
+
+def _take_reply(reader: BitReader) -> QuestionReply:
+    question = reader.take(8)
+    if not reader.flag():
+        return QuestionReply(question)
+    if reader.flag():
+        return QuestionReply(question, number=reader.take(10))
+    return QuestionReply(question, option=reader.take(4))
+
+
+def _take_code(reader: BitReader) -> int:
+    number = reader.take(4)
+    return _NEWER + reader.take(8) if number == _NEWER else number
+
+
+# --- acknowledgements ---------------------------------------------------------------------------------------------
+
+
+def _put_item(writer: BitWriter, item: Acknowledged, eid: bytes) -> None:
+    writer.flag(value=True)
+    writer.put(_ANSWER_MARK if item.code is None else item.code, 4)
+    _put_reference(writer, item.to, eid)
+    writer.octets(item.salt)
+
+
+def _take_items(reader: BitReader, eid: bytes) -> tuple[Acknowledged, ...]:
+    items = []
+    while reader.more() and reader.flag():
+        number = reader.take(4)
+        to = _take_reference(reader, eid)
+        if number == _ANSWER_MARK:
+            items.append(Acknowledged(to, None, reader.octets(4)))
+        elif number in set(TokenCode):
+            items.append(Acknowledged(to, TokenCode(number)))
+        else:
+            raise FrameError(f"acknowledgement of unknown code {number}")
+    return tuple(items)
+
+
+def _put_reference(writer: BitWriter, to: Reference, eid: bytes) -> None:
+    writer.flag(to.eid == eid)
+    if to.eid != eid:
+        writer.octets(to.eid)
+    writer.put(to.n, 8)
+
+
+def _take_reference(reader: BitReader, eid: bytes) -> Reference:
+    to = eid if reader.flag() else reader.octets(_EID)
+    return Reference(to, reader.take(8))

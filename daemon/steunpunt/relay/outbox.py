@@ -7,10 +7,20 @@ other at the same moment do not come back in step. Jitter only lengthens: the fi
 26 s after which LongFast firmware gives up on a packet of its own, so a retry never overtakes the radio.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from steunpunt.model import Category, Lane, LinkName
+from steunpunt.model import PACKET_BYTES_MAX, Category, Lane, LinkName
+from steunpunt.protocol.pieces import (
+    BATCH_HEAD_BYTES,
+    BATCH_ITEM_HEAD_BYTES,
+    CIPHERTEXT_BYTES_MAX,
+    E_PUB_BYTES,
+    FRAGMENT_OVERHEAD_BYTES,
+    PIECE_OVERHEAD_BYTES,
+    TAG_BYTES,
+)
+from steunpunt.relay.reassembly import fragments_to_send
 
 BEACON_FRESH_MS_MAX = 60_000
 """The region answers over the broker when its last beacon is at most this old."""
@@ -21,6 +31,7 @@ MESH_LIFE_WAIT_MS_MAX = 180_000
 BROKER_FIRST_WAIT_MS = 10_000
 BROKER_WAIT_MS_MAX = 120_000
 REFUSED_WAIT_MS = 5_000
+ALL_MISSING = 0xFFFF
 _GROWTH = 1.7
 _JITTER = 0.4
 _HELLO_AGAIN_TRIES = 3
@@ -53,14 +64,82 @@ class Waiting:
     mesh_next_ms: int
     broker_tries: int
     broker_next_ms: int
+    eid: bytes = b""
+    n: int = 0
+    receipted_epoch: bool = False
+    body_bytes: int = 0
+    """Ciphertext and tag, of all fragments together."""
+    missing: int = ALL_MISSING
+    """The bitmap of a WANT that no try has answered yet; ALL_MISSING for none."""
+    unsent: int = 0
+    """Bit i: fragment i is still to be sent in the mesh try under way."""
+
+    @property
+    def fragmented(self) -> bool:
+        """Return whether it takes more than one piece."""
+        return self.body_bytes > CIPHERTEXT_BYTES_MAX + TAG_BYTES
+
+    @property
+    def next_fragment(self) -> int | None:
+        """Return the fragment that goes next on the mesh; None for a whole message."""
+        if not self.fragmented:
+            return None
+        left = self.unsent or self.round()
+        return (left & -left).bit_length() - 1
+
+    def round(self) -> int:
+        """Return the fragments that the next try on the mesh sends, as a bitmap."""
+        last = len(body_parts(self.body_bytes)) - 1
+        wanted = None if self.missing == ALL_MISSING else self.missing & (1 << last + 1) - 1
+        return sum(1 << i for i in fragments_to_send(last, self.mesh_tries + 1, wanted or None))
+
+    def packet_bytes(self) -> int:
+        """Return how many bytes its next packet on the mesh has when it goes alone."""
+        hello = E_PUB_BYTES if says_hello(receipted=self.receipted_epoch, tries=self.mesh_tries + 1) else 0
+        fragment = self.next_fragment
+        if fragment is None:
+            return PIECE_OVERHEAD_BYTES - TAG_BYTES + self.body_bytes + hello
+        start, end = body_parts(self.body_bytes)[fragment]
+        return FRAGMENT_OVERHEAD_BYTES - TAG_BYTES + end - start + hello
+
+
+def body_parts(body_bytes: int) -> list[tuple[int, int]]:
+    """Return (start, end) of each fragment's body in the bodies of a message, kept one after the other.
+
+    It is the cut of :func:`steunpunt.protocol.packets.split`, found again from the sum of the lengths.
+    """
+    count = -(-body_bytes // (CIPHERTEXT_BYTES_MAX + TAG_BYTES))
+    size, longer = divmod(body_bytes - count * TAG_BYTES, count)
+    ends = [(i + 1) * (size + TAG_BYTES) + min(i + 1, longer) for i in range(count)]
+    return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Send this message on this link now."""
+    """Send this message on this link now; ``company`` rides along in the same packet."""
 
     message_id: int
     link: LinkName
+    company: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What to send now, and the first message that only waits for airtime: its lane and packet bytes."""
+
+    choices: tuple[Choice, ...]
+    waits_for_air: tuple[Lane, int] | None = None
+
+
+UNICAST_TRIES_MAX = 2
+
+
+def unicast(message: Waiting) -> bool:
+    """Return whether the next try on the mesh may go to one radio only: the one that the region last spoke through.
+
+    Never a life threat, and only twice: whoever else hears a broadcast may carry it too.
+    """
+    return message.lane is not Lane.LIFE_THREAT and message.mesh_tries < UNICAST_TRIES_MAX
 
 
 def lane_for(category: Category, *, life_threat: bool) -> Lane:
@@ -88,16 +167,66 @@ def due_ms(message: Waiting, link: LinkName) -> int:
     return message.mesh_next_ms if link is LinkName.MESH else message.broker_next_ms
 
 
-def choose(waiting: Iterable[Waiting], roads: Roads, now_ms: int, room: dict[LinkName, int]) -> list[Choice]:
-    """Return what to send now, by lane and then age, at most ``room[link]`` per link."""
+def choose(
+    waiting: Iterable[Waiting],
+    roads: Roads,
+    now_ms: int,
+    room: dict[LinkName, int],
+    fits: Callable[[Lane, int], bool] = lambda _lane, _bytes: True,
+) -> Chosen:
+    """Return what to send now, by lane and then age, at most ``room[link]`` packets per link.
+
+    ``fits(lane, packet_bytes)`` says whether the airtime allows a packet on the mesh.
+    """
     left = dict(room)
-    choices = []
-    for message in sorted(waiting, key=lambda m: (m.lane, m.created_ms, m.message_id)):
+    choices: list[Choice] = []
+    aboard: set[int] = set()
+    waits_for_air = None
+    ranked = sorted(waiting, key=lambda m: (m.lane, m.created_ms, m.message_id))
+    for message in ranked:
         for link in links_for(message, roads):
-            if left.get(link, 0) > 0 and due_ms(message, link) <= now_ms:
-                left[link] -= 1
+            if left.get(link, 0) <= 0 or due_ms(message, link) > now_ms:
+                continue
+            if link is LinkName.MESH:
+                if message.message_id in aboard:
+                    continue
+                if not fits(message.lane, message.packet_bytes()):
+                    waits_for_air = waits_for_air or (message.lane, message.packet_bytes())
+                    continue
+                company = tuple(m.message_id for m in _company(message, ranked, roads, now_ms))
+                aboard |= {message.message_id, *company}
+                choices.append(Choice(message.message_id, link, company))
+            else:
                 choices.append(Choice(message.message_id, link))
-    return choices
+            left[link] -= 1
+    return Chosen(tuple(choices), waits_for_air)
+
+
+def _company(first: Waiting, ranked: list[Waiting], roads: Roads, now_ms: int) -> list[Waiting]:
+    """Return the due messages of the same epoch that fit into the packet of ``first``.
+
+    A life threat shares its packet with life threats only: a longer packet is more easily lost.
+    """
+    if first.fragmented:
+        return []
+    says = says_hello(receipted=first.receipted_epoch, tries=first.mesh_tries + 1)
+    left = PACKET_BYTES_MAX - BATCH_HEAD_BYTES - (E_PUB_BYTES if says else 0) - BATCH_ITEM_HEAD_BYTES - first.body_bytes
+    company = []
+    for other in ranked:
+        size = BATCH_ITEM_HEAD_BYTES + other.body_bytes
+        if (
+            other.message_id == first.message_id
+            or other.eid != first.eid
+            or other.fragmented
+            or size > left
+            or other.mesh_next_ms > now_ms
+            or (first.lane is Lane.LIFE_THREAT) is not (other.lane is Lane.LIFE_THREAT)
+            or LinkName.MESH not in links_for(other, roads)
+        ):
+            continue
+        left -= size
+        company.append(other)
+    return company
 
 
 def next_due_ms(waiting: Iterable[Waiting], roads: Roads) -> int | None:

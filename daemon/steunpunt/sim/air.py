@@ -44,6 +44,8 @@ class Frame:
     want_ack: bool
     relay_node: int
     pki: bool = False
+    signature_bytes: int = 0
+    """What firmware 2.8 adds to a broadcast."""
 
     @property
     def hops_used(self) -> int:
@@ -53,7 +55,7 @@ class Frame:
     @property
     def lora_bytes(self) -> int:
         """Bytes on the air, the 16-byte header included."""
-        return LORA_HEADER_BYTES + len(self.data) + (PKI_BYTES if self.pki else 0)
+        return LORA_HEADER_BYTES + len(self.data) + (PKI_BYTES if self.pki else 0) + self.signature_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class Air:
         self._links: dict[tuple[int, int], Link] = {}
         self._listeners: dict[int, Listener] = {}
         self._transmissions: list[_Transmission] = []
+        self._in_earshot: dict[int, list[tuple[int, Listener, Link]]] = {}
+        """Who hears whom, worked out at the first need after a change."""
 
     def next_event_ms(self) -> float | None:
         """When something happens next, in simulated milliseconds."""
@@ -107,10 +111,12 @@ class Air:
     def join(self, num: int, listener: Listener) -> None:
         """Switch a radio on."""
         self._listeners[num] = listener
+        self._in_earshot.clear()
 
     def leave(self, num: int) -> None:
         """Switch a radio off; what it was transmitting breaks off."""
         self._listeners.pop(num, None)
+        self._in_earshot.clear()
         for transmission in self._transmissions:
             if transmission.sender == num and transmission.end_ms > self.timeline.now_ms:
                 transmission.broken_off = True
@@ -119,10 +125,12 @@ class Air:
         """Say how radios hear each other where ``set_link`` said nothing; forgets those."""
         self._usual = link
         self._links.clear()
+        self._in_earshot.clear()
 
     def set_link(self, sender: int, receiver: int, link: Link) -> None:
         """Say how ``receiver`` hears ``sender``, in this direction only."""
         self._links[sender, receiver] = link
+        self._in_earshot.clear()
 
     def link(self, sender: int, receiver: int) -> Link:
         """Tell how ``receiver`` hears ``sender``."""
@@ -153,25 +161,26 @@ class Air:
 
     def _end(self, transmission: _Transmission, done: Callable[[], None]) -> None:
         if not transmission.broken_off:
-            for num, listener in list(self._listeners.items()):
-                if num != transmission.sender:
-                    self._arrive(transmission, num, listener)
+            rivals = [t for t in self._transmissions if t is not transmission and _overlap(t, transmission)]
+            for num, listener, link in list(self._hearers(transmission.sender)):
+                fate = self._fate(rivals, num, link)
+                self.counters[fate] += 1
+                if fate == "heard":
+                    listener.hear(transmission.frame, link.snr_db, round(_NOISE_DBM + link.snr_db))
             done()
         self._forget_old()
 
-    def _arrive(self, transmission: _Transmission, num: int, listener: Listener) -> None:
-        link = self.link(transmission.sender, num)
-        if not link.audible:
-            return
-        fate = self._fate(transmission, num, link)
-        self.counters[fate] += 1
-        if fate == "heard":
-            listener.hear(transmission.frame, link.snr_db, round(_NOISE_DBM + link.snr_db))
+    def _hearers(self, sender: int) -> list[tuple[int, Listener, Link]]:
+        found = self._in_earshot.get(sender)
+        if found is None:
+            others = (
+                (num, listener, self.link(sender, num)) for num, listener in self._listeners.items() if num != sender
+            )
+            found = self._in_earshot[sender] = [other for other in others if other[2].audible]
+        return found
 
-    def _fate(self, transmission: _Transmission, num: int, link: Link) -> str:
-        for other in self._transmissions:
-            if other is transmission or not _overlap(other, transmission):
-                continue
+    def _fate(self, rivals: list[_Transmission], num: int, link: Link) -> str:
+        for other in rivals:
             if other.sender == num:
                 return "deaf"
             rival = self.link(other.sender, num)

@@ -25,6 +25,9 @@ SEEN_MAX = 200
 TRANSMISSIONS_MAX = 3
 """How often a packet that wants an ack goes out at most."""
 
+DUTY_CYCLE_MAX_PERCENT = 10.0
+"""EU_868: share of an hour that a radio may transmit. Beyond it, packets to relay are dropped without a word."""
+
 PRIORITY_DEFAULT = 64
 PRIORITY_RELIABLE = 70
 
@@ -91,8 +94,9 @@ class Mesh:
         self._sending = False
         self._seen: OrderedDict[PacketKey, None] = OrderedDict()
         self._pending: dict[PacketKey, _Pending] = {}
-        self._sent_log: deque[tuple[float, float]] = deque()
-        self._heard_log: deque[tuple[float, float]] = deque()
+        self._sent_hour = _Log(_HOUR_MS)
+        self._sent_minute = _Log(_MINUTE_MS)
+        self._heard_minute = _Log(_MINUTE_MS)
 
     # --- the radio's own doings
 
@@ -136,20 +140,19 @@ class Mesh:
 
     def sent_percent(self) -> float:
         """Share of the last hour that this radio transmitted, in percent (air_util_tx)."""
-        return 100 * self._logged(self._sent_log, _HOUR_MS) / _HOUR_MS
+        return 100 * self._sent_hour.sum_ms(self._air.timeline.now_ms) / _HOUR_MS
 
     def channel_percent(self) -> float:
         """Share of the last minute with traffic, own and heard, in percent."""
-        sent = sum(ms for at, ms in self._sent_log if at > self._air.timeline.now_ms - _MINUTE_MS)
-        return min(100.0, 100 * (sent + self._logged(self._heard_log, _MINUTE_MS)) / _MINUTE_MS)
+        now_ms = self._air.timeline.now_ms
+        return min(100.0, 100 * (self._sent_minute.sum_ms(now_ms) + self._heard_minute.sum_ms(now_ms)) / _MINUTE_MS)
 
     # --- the air
 
     def hear(self, frame: Frame, snr_db: float, rssi_dbm: int) -> None:
         """Take a packet from the air."""
         airtime_ms = self._air.time_on_air_ms(frame)
-        self._heard_log.append((self._air.timeline.now_ms, airtime_ms))
-        self._logged(self._heard_log, _MINUTE_MS)
+        self._heard_minute.add(self._air.timeline.now_ms, airtime_ms)
         self.counters["frames_heard"] += 1
         if frame.sender == self.num:
             self._hear_own(frame)
@@ -180,6 +183,9 @@ class Mesh:
 
     def _relay(self, frame: Frame, snr_db: float) -> None:
         if frame.to == self.num or frame.hop_limit == 0:
+            return
+        if self.sent_percent() > DUTY_CYCLE_MAX_PERCENT:
+            self.counters["relays_over_duty"] += 1
             return
         onward = replace(self._host.onward(frame, snr_db), hop_limit=frame.hop_limit - 1, relay_node=self.num & 0xFF)
         priority = PRIORITY_RELIABLE if frame.want_ack else PRIORITY_DEFAULT
@@ -223,7 +229,8 @@ class Mesh:
         self._sending = True
         self._host.sending(item.frame)
         airtime_ms = self._air.transmit(self.num, item.frame, self._transmitted)
-        self._sent_log.append((self._air.timeline.now_ms, airtime_ms))
+        self._sent_hour.add(self._air.timeline.now_ms, airtime_ms)
+        self._sent_minute.add(self._air.timeline.now_ms, airtime_ms)
         self.counters["frames_sent"] += 1
         self.counters["frames_relayed"] += item.frame.sender != self.num
         self.counters["airtime_ms"] += round(airtime_ms)
@@ -288,11 +295,29 @@ class Mesh:
         slots = (1 << self._window()) + 2 * _CW_MAX + (1 << (_CW_MAX + _CW_MIN) // 2)
         return 2 * self._air.time_on_air_ms(frame) + slots * self._slot_ms + _PROCESSING_MS
 
-    def _logged(self, log: deque[tuple[float, float]], window_ms: float) -> float:
-        since_ms = self._air.timeline.now_ms - window_ms
-        while log and log[0][0] <= since_ms:
-            log.popleft()
-        return sum(ms for _, ms in log)
+
+class _Log:
+    """Times on air within a window that moves along."""
+
+    __slots__ = ("_entries", "_sum_ms", "_window_ms")
+
+    def __init__(self, window_ms: float) -> None:
+        self._window_ms = window_ms
+        self._entries: deque[tuple[float, float]] = deque()
+        self._sum_ms = 0.0
+
+    def add(self, now_ms: float, airtime_ms: float) -> None:
+        self._entries.append((now_ms, airtime_ms))
+        self._sum_ms += airtime_ms
+        self.sum_ms(now_ms)
+
+    def sum_ms(self, now_ms: float) -> float:
+        entries, since_ms = self._entries, now_ms - self._window_ms
+        while entries and entries[0][0] <= since_ms:
+            self._sum_ms -= entries.popleft()[1]
+        if not entries:
+            self._sum_ms = 0.0  # no rounding is carried over
+        return self._sum_ms
 
 
 def _bind(action: Callable[[Frame], None], frame: Frame) -> Callable[[], None]:

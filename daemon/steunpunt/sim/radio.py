@@ -18,7 +18,7 @@ from steunpunt.sim.admin import Admin, Outcome
 from steunpunt.sim.air import Air, Frame
 from steunpunt.sim.announcer import Announcer
 from steunpunt.sim.faults import Faults
-from steunpunt.sim.mesh import TX_QUEUE_MAX, Mesh
+from steunpunt.sim.mesh import DUTY_CYCLE_MAX_PERCENT, TX_QUEUE_MAX, Mesh
 from steunpunt.sim.packets import over_duty_cycle, pki_lock, priority_of, received, routing
 from steunpunt.sim.ratelimits import RateLimits
 from steunpunt.sim.sealing import sealed
@@ -36,9 +36,6 @@ QUEUE_STATUSES_MAX = 2
 
 CLIENT_IDS_REMEMBERED = 20
 """Packet ids of the client that are ignored, without a status, when they come again."""
-
-DUTY_CYCLE_MAX_PERCENT = 10.0
-"""EU_868: share of an hour that a radio may transmit."""
 
 BACK_AFTER_REBOOT_MS = 50.0
 

@@ -12,16 +12,14 @@ from flask_babel import gettext, ngettext
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.wrappers import Response
 
+from steunpunt.facts import CALLBACK_BYTES_MAX, PEOPLE_MAX
 from steunpunt.model import TEXT_BYTES_MAX, Category
 from steunpunt_ui.citizen.asking import Kept, NotKept, Trouble, form_token, keep, show_again
 from steunpunt_ui.citizen.lookup import tidy_number
 from steunpunt_ui.languages import language
 from steunpunt_ui.texts import characters_over, clean, clean_line
 
-PEOPLE_MAX = 99
 _PEOPLE_DIGITS_MAX = 4
-CALLBACK_BYTES_MAX = 30
-"""What fits beside the text on the air; the node refuses more."""
 SLUGS = {
     "medisch": Category.MEDICAL,
     "brand": Category.FIRE,

@@ -29,6 +29,7 @@ def category_words(category: Category) -> str:
         Category.MISSING: gettext("Someone is missing"),
         Category.OTHER: gettext("Something else"),
         Category.BUTTON: gettext("Help button: someone at this point needs help"),
+        Category.OFFER: gettext("Offers to help"),
     }[category]
 
 
@@ -56,7 +57,7 @@ def lane_words(lane: Lane) -> str:
 def state_words(case: Case) -> str:
     """Return where a case stands, from the desk's side."""
     if case.state is TicketState.CLOSED:
-        return f"{gettext('Closed')}: {close_words()[case.close_code]}" if case.close_code else gettext("Closed")
+        return gettext("Closed") + (f": {close_words()[case.close_code]}" if case.close_code else "")
     if case.state is TicketState.ANSWERED:
         return gettext("Answered")
     if case.seen_by:
@@ -81,6 +82,8 @@ def function_choices() -> dict[SenderFunction, str]:
         SenderFunction.FIRE_CREW: gettext("Fire brigade"),
         SenderFunction.MEDICAL: gettext("Medical service"),
         SenderFunction.MUNICIPALITY: gettext("Municipality"),
+        SenderFunction.CONTROL_ROOM: gettext("Control room"),
+        SenderFunction.POLICE: gettext("Police"),
     }
 
 
@@ -105,6 +108,9 @@ def refusal_words(refusal: NotAllowed) -> str:
         ),
         "Fill in to whom you passed this on.": gettext("Fill in to whom you passed this on."),
         "A field is too long. Make it shorter.": gettext("A field is too long. Make it shorter."),
+        "Whoever answers may not promise this. Choose who answers, or another sentence.": gettext(
+            "Whoever answers may not promise this. Choose who answers, or another sentence."
+        ),
         "Choose a reason for closing.": gettext("Choose a reason for closing."),
         "Fill in your name, at most 80 characters.": gettext("Fill in your name, at most 80 characters."),
     }
@@ -141,5 +147,9 @@ def _supplement_words(code: SupplementCode | None) -> str:
         SupplementCode.QUESTION: gettext("The person tells or asks"),
         SupplementCode.UNDERSTOOD: gettext("The person understood the answer"),
         SupplementCode.NO_LONGER_NEEDED: gettext("The person no longer needs help"),
+        SupplementCode.DETAILS: gettext("The person tells more"),
+        SupplementCode.REPLY: gettext("The person answers a question"),
+        SupplementCode.GOT_HELP: gettext("The person has been helped"),
+        SupplementCode.STILL_NEEDED: gettext("The person still needs help"),
     }
     return words.get(code, "") if code else gettext("The person added something")

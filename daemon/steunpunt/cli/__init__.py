@@ -1,7 +1,6 @@
 """``steunpunt …``: what a technician types."""
 
 import contextlib
-import getpass
 import json
 import sys
 import time
@@ -12,8 +11,10 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from steunpunt import __version__
+from steunpunt.cli.simulating import simulate
 from steunpunt.config import Config, load
 from steunpunt.control import Body, Client
+from steunpunt.keycommands import keys
 from steunpunt.model import MAIN_RADIO, KeyFileError, Role
 from steunpunt.terminal import log_to_stderr, one_line_errors
 
@@ -303,6 +304,20 @@ def radio_apply(config: Path, *, name: str) -> None:
         command.apply(config, name)
 
 
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+def airtime(file: Path, *, as_json: bool) -> None:
+    """Tell what each line of FILE costs on the air, as the text of a help request: bytes, and ms by preset.
+
+    The request is medical, a life threat to three people, to be called back at 0612345678, at this point.
+    """
+    with one_line_errors():
+        from steunpunt.fleet.airtime import report
+
+        report(file, as_json=as_json)
+
+
 @main.command("broker-config")
 @CONFIG
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for mosquitto's files.")
@@ -327,88 +342,7 @@ def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"])
             click.echo(f"written: {path}")
 
 
-@main.group()
-def keys() -> None:
-    """Make the keys of a region and its sites.
-
-    In this order: the region once, then its coordinator, then each site; and a password for each person at the
-    desk. Secrets are readable by their owner only, ledger.key and the desk's passwords also by their group. No key
-    is overwritten.
-    """
-
-
-@keys.command("region")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help='The region, such as "Zuid-Limburg".')
-def keys_region(file: Path, name: str) -> None:
-    """Make a new region's keys in FILE.
-
-    Who has this file can make any site and read every request: keep it on a stick in an envelope, offline.
-    """
-    with one_line_errors():
-        from steunpunt import keymaking
-
-        keymaking.make_region(file, name)
-    click.echo(f"written: {file} (secret of the whole region: store it offline)")
-
-
-@keys.command("coordinator")
-@click.argument("region_file", type=click.Path(path_type=Path))
-@click.option("--id", "number", default=1, show_default=True, help="The coordinator's number, 1 to 15.")
-@click.option(
-    "--host",
-    "hosts",
-    multiple=True,
-    required=True,
-    help="Name or address sites reach its broker by; repeat it.",
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the files.")
-def keys_coordinator(region_file: Path, number: int, hosts: tuple[str, ...], out: Path) -> None:
-    """Make a coordinator's keys from the region's file.
-
-    Make the coordinator before the sites: REGION_FILE learns of it, and a site's keys list the coordinators.
-    """
-    with one_line_errors():
-        from steunpunt import keymaking
-
-        for path in keymaking.make_coordinator(region_file, number, out, list(hosts)):
-            click.echo(f"written: {path}")
-
-
-@keys.command("site")
-@click.argument("region_file", type=click.Path(path_type=Path))
-@click.option("--id", "number", required=True, type=int, help="The site's id, 16 to 65535.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the files.")
-def keys_site(region_file: Path, number: int, out: Path) -> None:
-    """Make a kiosk's keys from the region's file.
-
-    Writes site.keys, and the certificate of its broker's bridge to the region: site.pem, site-key.pem, region-ca.pem.
-    """
-    with one_line_errors():
-        from steunpunt import keymaking
-
-        for path in keymaking.make_site(region_file, number, out):
-            click.echo(f"written: {path}")
-
-
-@keys.command("desk-password")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help="Who logs in, such as a duty officer's function or name.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
-def keys_desk_password(file: Path, name: str, *, password_stdin: bool) -> None:
-    """Give a person a password for the desk.
-
-    FILE is what web.desk_passwords_file names; it is made when it is not there. A person who is in it already gets
-    a new password.
-    """
-    with one_line_errors():
-        from steunpunt_ui.desk.passwords import PasswordError, set_password
-
-        password = sys.stdin.readline().rstrip("\n") if password_stdin else getpass.getpass("Password: ")
-        if not password_stdin and getpass.getpass("Once more: ") != password:
-            raise PasswordError("the two passwords differ; type the command again")
-        set_password(file, name, password)
-    click.echo(f"written: {file}")
+main.add_command(keys)
 
 
 @main.command()
@@ -470,6 +404,9 @@ def demo(*, check_it: bool, folder: Path | None, speed: float) -> None:
         from steunpunt.demo.command import demo as run_demo
 
         run_demo(check=check_it, folder=folder, speed=speed)
+
+
+main.add_command(simulate)
 
 
 if __name__ == "__main__":

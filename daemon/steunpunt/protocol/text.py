@@ -1,0 +1,100 @@
+"""Free text as few bytes: of several methods the one that is shortest for this text.
+
+The number of the method travels with the message (in its head), so a text is never longer than it was. Models never
+change under their number: another model or dictionary is another method, and an old site says that it does not know it.
+
+== =================================================================================
+0  UTF-8 as it is
+1  raw deflate (RFC 1951) with the dictionary of version 1
+2  n-gram model of version 1, arithmetic-coded (:mod:`steunpunt.protocol.spelling`)
+== =================================================================================
+"""
+
+import functools
+import zlib
+
+from steunpunt import textmodel
+from steunpunt.model import FrameError
+from steunpunt.protocol import ngram, spelling
+
+RAW, DEFLATE, NGRAM = 0, 1, 2
+METHODS = range(8)
+"""The numbers that three bits can hold; 3 to 7 are free."""
+METHOD_NAMES = {RAW: "raw", DEFLATE: "deflate-1", NGRAM: "ngram-1"}
+CHARS_MAX = 4_000
+_UTF8_BYTES_MAX = 4
+_RAW_WINDOW = -15  # negative: no header and no checksum; the seal has one
+
+
+@functools.cache
+def _model() -> ngram.Model:
+    """Read the model, once, at the first text."""
+    return ngram.Model(ngram.Parts.parse(textmodel.model()))
+
+
+@functools.cache
+def _dictionary() -> bytes:
+    return textmodel.dictionary()
+
+
+def compress(text: str) -> tuple[int, bytes]:
+    """Return the shortest (method, data) for a text of Unicode characters; ``""`` gives ``(0, b"")``.
+
+    Never longer than the text in UTF-8. ValueError beyond CHARS_MAX, and for half a surrogate pair: no character.
+    """
+    if len(text) > CHARS_MAX:
+        raise ValueError(f"a text of {len(text)} characters; at most {CHARS_MAX} can be sent")
+    if not text:
+        return RAW, b""
+    ways = [(method, by_method(method, text)) for method in (RAW, NGRAM, DEFLATE)]
+    return min(ways, key=lambda way: len(way[1]))
+
+
+def by_method(method: int, text: str) -> bytes:
+    """Return a text by one method of METHOD_NAMES, however long that gets; KeyError for another."""
+    if method == RAW:
+        return text.encode()
+    return {DEFLATE: _deflate, NGRAM: _encode}[method](text)
+
+
+def decompress(method: int, data: bytes, *, chars_max: int = CHARS_MAX) -> str:
+    """Return the text; FrameError for an unknown method, damage, or more than ``chars_max`` characters."""
+    if method == RAW:
+        return _decoded(data, chars_max)
+    if method == DEFLATE:
+        return _decoded(_inflate(data, chars_max * _UTF8_BYTES_MAX), chars_max)
+    if method == NGRAM:
+        return spelling.decode(_model(), data, chars_max)
+    raise FrameError(f"text method {method} is not known to this version")
+
+
+def _decoded(raw: bytes, chars_max: int) -> str:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise FrameError(f"text is no UTF-8 from byte {error.start} on") from error
+    if len(text) > chars_max:
+        raise FrameError(f"text of {len(text)} characters; at most {chars_max}")
+    return text
+
+
+def _encode(text: str) -> bytes:
+    return spelling.encode(_model(), text)
+
+
+def _deflate(text: str) -> bytes:
+    squeezer = zlib.compressobj(
+        9, zlib.DEFLATED, _RAW_WINDOW, zlib.DEF_MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY, _dictionary()
+    )
+    return squeezer.compress(text.encode()) + squeezer.flush()
+
+
+def _inflate(data: bytes, bytes_max: int) -> bytes:
+    opener = zlib.decompressobj(_RAW_WINDOW, zdict=_dictionary())
+    try:
+        raw = opener.decompress(data, bytes_max)
+    except zlib.error as error:
+        raise FrameError("deflated text is damaged") from error
+    if not opener.eof or opener.unused_data:
+        raise FrameError(f"deflated text is cut off, longer than {bytes_max} bytes, or followed by something else")
+    return raw

@@ -1,0 +1,82 @@
+"""A coordinator's node after `keys import`: a revoked card makes no case, and a new key of the region costs none."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from steunpunt.model import Category
+from steunpunt.protocol.authority import Revocation
+from steunpunt.protocol.keys import SiteKeys, epoch_id
+from steunpunt.protocol.messages import HelpRequest, pack
+from steunpunt.protocol.pieces import seal
+from tests.fakes.region_keys import OFFLINE, REGION_PRIVATE, SITE, coordinator_keys, site_keys
+from tests.fakes.sites import MESH_UP, Clock, CoordinatorSite, frames, heard, seeded
+
+NEW_PRIVATE = bytes(range(160, 192))
+NEW_PUBLIC = X25519PrivateKey.from_private_bytes(NEW_PRIVATE).public_key().public_bytes_raw()
+
+
+@pytest.fixture
+def center(tmp_path: Path) -> CoordinatorSite:
+    return CoordinatorSite(tmp_path / "coordinator", Clock(), seeded(11))
+
+
+class Epoch:
+    """A kiosk's epoch, with the packets of its requests."""
+
+    def __init__(self, card: SiteKeys, number: int) -> None:
+        self.card = card
+        self.e_pub, self.chain = card.open_epoch(bytes([number]) * 32)
+
+    def packet(self, counter: int, *, hello: bool = True) -> bytes:
+        eid = epoch_id(self.e_pub)
+        n, keys = self.chain.take()
+        request = HelpRequest(counter, Category.SUPPLIES, life_threat=False, text="water")
+        return seal(self.card.site, eid, n, keys, pack(request, eid)).packet(0, self.e_pub if hello else None)
+
+
+def cases(center: CoordinatorSite) -> int:
+    return len(center.desk.cases())
+
+
+def quarantined(center: CoordinatorSite) -> int:
+    return sum(case.quarantined for case in center.desk.cases())
+
+
+def test_a_new_key_of_the_region_costs_no_epoch_that_was_sealed_under_the_old_one(center: CoordinatorSite) -> None:
+    known, unknown, new = (
+        Epoch(site_keys(), 1),
+        Epoch(site_keys(), 2),
+        Epoch(replace(site_keys(), region_public=NEW_PUBLIC), 3),
+    )
+    center.turn(heard(known.packet(1)))
+    center.keys = replace(coordinator_keys(), region_private=NEW_PRIVATE, older_region_privates=(REGION_PRIVATE,))
+    center.restart()
+    center.turn(heard(known.packet(2, hello=False)))
+    assert cases(center) == 2
+    center.turn(heard(unknown.packet(3)), heard(unknown.packet(4, hello=False)))
+    center.turn(heard(new.packet(5)))
+    center.restart()
+    center.turn(heard(new.packet(6, hello=False)))
+    assert cases(center) == 6
+    assert center.engine.counts["dropped_unauthentic"] == 0
+
+
+def test_a_revoked_cards_pieces_go_into_quarantine_and_earn_no_receipt_and_the_new_cards_do(
+    center: CoordinatorSite,
+) -> None:
+    stolen, new = Epoch(site_keys(), 1), Epoch(site_keys(generation=2), 2)
+    center.turn(heard(stolen.packet(1)))
+    center.keys = replace(coordinator_keys(), notices=(Revocation(((SITE, 1),)).pack(OFFLINE.sign),))
+    center.restart()
+    center.turn(MESH_UP)
+    effects = center.turn(heard(stolen.packet(2, hello=False)), heard(Epoch(site_keys(), 3).packet(3)))
+    assert (cases(center), quarantined(center)) == (3, 2), "what was filed before stays, what comes now is doubtful"
+    center.clock.advance_s(60)
+    assert frames(effects + center.turn()) == [], "and the thief hears nothing"
+    center.turn(heard(new.packet(4)))
+    other = Epoch(site_keys(48), 4)
+    center.turn(heard(other.packet(1)))
+    assert (cases(center), quarantined(center)) == (5, 2)
