@@ -157,17 +157,19 @@ class CoordinatorEngine:
                 self._heartbeats(connection)
                 self._remember(frame)
             else:
-                self.counts["heard_coordinators"] += 1
                 if kind is Kind.TOKENS:
                     self._standby.overhear(connection, frame.payload, now_ms)
+                self.counts["heard_coordinators"] += 1
         except FrameError:
             self.counts["dropped_malformed"] += 1
         except SealError:
             self.counts["dropped_unauthentic"] += 1
 
     def _heartbeats(self, connection: sa.Connection) -> None:
+        """A heartbeat tells what its site has of the news of the coordinator that it addresses."""
         for site in self._intake.alive:
-            self._announcer.alive(connection, site)
+            if self._standby.addressed_here(site):
+                self._announcer.alive(connection, site)
         self._intake.alive.clear()
 
     def _remember(self, frame: FrameHeard) -> None:

@@ -33,6 +33,7 @@ class Taken:
     at: Piece
     verify: bytes
     code: TokenCode
+    heartbeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,7 @@ class Intake:
             newest = not arrival.doubtful and heartbeats.keep(connection, at.site, (at.eid, at.n), beat, arrival.now_ms)
             if newest:
                 self.alive.append(at.site)
-        return [Taken(at, keys.verify, TokenCode.RECEIVED)]
+        return [Taken(at, keys.verify, TokenCode.RECEIVED, heartbeat=True)]
 
     def _new_case(
         self,

@@ -76,7 +76,7 @@ class KioskEngine:
         self.news = NewsKeeper(ledger, self.region.publics, keys.site, coordinator, self.counts)
         parts = Parts(ledger, self._sealer, self._sender, self.links, self.region, self.news, self.counts)
         self._beater = Beater(keys.site, settings.sites, parts, entropy)
-        self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater, entropy.unit)
+        self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater)
 
     # --- the step -----------------------------------------------------------------------------------------------
 

@@ -80,6 +80,10 @@ class Sender:
         self.air.rolled_back()
         self.next_ms = 0
 
+    def jitter_ms(self, most_ms: int) -> int:
+        """Return a wait of this site's own, 0 to ``most_ms``."""
+        return round(self._entropy.unit() * most_ms)
+
     def wants_mesh(self, connection: sa.Connection, now_ms: int) -> bool:
         """Return whether a message waits for the mesh or is on its way there: nobody else's goes before it."""
         roads = self._links.roads(now_ms)
