@@ -1,13 +1,16 @@
 """A coordinator's rows: epochs and pieces heard, cases, events, replies on their way back."""
 
+import contextlib
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger.tables import cases, events, gateways, heard_epochs, heard_pieces, replies, sites
-from steunpunt.model import FrameHeard, LinkName, TicketState, TokenCode
+from steunpunt.model import FrameHeard, LinkName, SealError, SteunpuntError, TicketState, TokenCode
 from steunpunt.protocol import vault
 from steunpunt.protocol.messages import QuestionReply
 from steunpunt.relay.replies import SiteRoads
@@ -19,6 +22,10 @@ GATEWAYS_MAX = 8
 _KEY_LABEL = b"case key"
 _CONTENT_LABEL = b"case content"
 _EVENT_LABEL = b"event"
+
+
+class Damaged(SteunpuntError, ValueError):
+    """What lies here cannot be read: the disk changed it, or it was written under another ledger's key."""
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +62,14 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Of an answer; see protocol.answerbody.pack_phrases."""
     coordinator: int = 0
     """The other coordinator that this is about."""
+
+
+Member = TypeVar("Member", bound=IntEnum)
+
+
+def member(kind: type[Member], value: object) -> Member | None:
+    """Return the member with this number; None for none, and for a number that a damaged row holds."""
+    return kind(value) if isinstance(value, int) and value in kind._value2member_map_ else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +241,7 @@ def state_code(connection: sa.Connection, at: Piece) -> TokenCode:
     row = connection.execute(sa.select(cases.c.state, cases.c.close_code).where(_at(cases, at))).first()
     if row is None or row.state < TicketState.SEEN:
         return TokenCode.RECEIVED
-    return TokenCode(row.close_code) if row.close_code else TokenCode.SEEN
+    return member(TokenCode, row.close_code) or TokenCode.SEEN
 
 
 def note_presses(connection: sa.Connection, at: Piece, presses: int) -> None:
@@ -236,9 +251,13 @@ def note_presses(connection: sa.Connection, at: Piece, presses: int) -> None:
 
 
 def early_presses(connection: sa.Connection, ledger_key: bytes, at: Piece) -> int:
-    """Return the most presses that supplements told of before their request came."""
+    """Return the most presses that supplements told of before their request came; damaged ones tell of none."""
     boxes = connection.execute(sa.select(events.c.content).where(_at(events, at), events.c.kind == "early")).scalars()
-    return max((unbox_event(ledger_key, box).presses for box in boxes), default=0)
+    most = 0
+    for box in boxes:
+        with contextlib.suppress(Damaged):
+            most = max(most, unbox_event(ledger_key, box).presses)
+    return most
 
 
 def add_event(
@@ -281,7 +300,7 @@ def pending_replies(connection: sa.Connection, up: frozenset[LinkName]) -> list[
             r.id,
             r.case_id,
             Piece(r.site, r.eid, r.n),
-            TokenCode(r.code) if r.code else None,
+            member(TokenCode, r.code),
             r.packet,
             r.tries,
             r.next_ms,
@@ -335,9 +354,11 @@ def hurry(connection: sa.Connection, site: int, now_ms: int, tries_min: int) -> 
 
 
 def case_key(connection: sa.Connection, ledger_key: bytes, at: Piece) -> bytes | None:
-    """Return the key of a case, None when the case is not there yet."""
+    """Return the key of a case; None when the case is not there yet, or its key is damaged."""
     wrapped = connection.execute(sa.select(cases.c.content_key).where(_at(cases, at))).scalar()
-    return vault.open_box(ledger_key, wrapped, _KEY_LABEL) if wrapped else None
+    with contextlib.suppress(Damaged):
+        return unwrap_case_key(ledger_key, wrapped) if wrapped else None
+    return None
 
 
 def wrap_case_key(ledger_key: bytes, key: bytes, nonce: bytes) -> bytes:
@@ -346,8 +367,8 @@ def wrap_case_key(ledger_key: bytes, key: bytes, nonce: bytes) -> bytes:
 
 
 def unwrap_case_key(ledger_key: bytes, wrapped: bytes) -> bytes:
-    """Return a case key."""
-    return vault.open_box(ledger_key, wrapped, _KEY_LABEL)
+    """Return a case key; raises Damaged."""
+    return _opened(ledger_key, wrapped, _KEY_LABEL)
 
 
 def box_content(key: bytes, nonce: bytes, content: Content) -> bytes:
@@ -356,8 +377,8 @@ def box_content(key: bytes, nonce: bytes, content: Content) -> bytes:
 
 
 def unbox_content(key: bytes, box: bytes) -> Content:
-    """Return a case's content."""
-    return msgspec.json.decode(vault.open_box(key, box, _CONTENT_LABEL), type=Content)
+    """Return a case's content; raises Damaged."""
+    return msgspec.json.decode(_opened(key, box, _CONTENT_LABEL), type=Content)
 
 
 def box_event(key: bytes, nonce: bytes, content: EventContent) -> bytes:
@@ -366,11 +387,19 @@ def box_event(key: bytes, nonce: bytes, content: EventContent) -> bytes:
 
 
 def unbox_event(key: bytes, box: bytes) -> EventContent:
-    """Return an event's content."""
-    return msgspec.json.decode(vault.open_box(key, box, _EVENT_LABEL), type=EventContent)
+    """Return an event's content; raises Damaged."""
+    return msgspec.json.decode(_opened(key, box, _EVENT_LABEL), type=EventContent)
+
+
+def _opened(key: bytes, box: bytes, label: bytes) -> bytes:
+    try:
+        return vault.open_box(key, box, label)
+    except (SealError, TypeError) as error:  # a damaged row holds no bytes at all, sometimes
+        told = "a damaged row in the ledger: its content cannot be opened; ask again what it said"
+        raise Damaged(told) from error
 
 
 def content_at(connection: sa.Connection, ledger_key: bytes, at: Piece) -> Content | None:
-    """Return the content of the case of this request."""
+    """Return the content of the case of this request; raises Damaged."""
     row = connection.execute(sa.select(cases.c.content_key, cases.c.content).where(_at(cases, at))).first()
     return unbox_content(unwrap_case_key(ledger_key, row.content_key), row.content) if row else None

@@ -111,6 +111,9 @@ def refusal_words(refusal: NotAllowed) -> str:
         "Whoever answers may not promise this. Choose who answers, or another sentence.": gettext(
             "Whoever answers may not promise this. Choose who answers, or another sentence."
         ),
+        "This case is damaged on the disk. Reach the point another way.": gettext(
+            "This case is damaged on the disk. Reach the point another way."
+        ),
         "Choose a reason for closing.": gettext("Choose a reason for closing."),
         "Fill in your name, at most 80 characters.": gettext("Fill in your name, at most 80 characters."),
     }
