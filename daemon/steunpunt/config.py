@@ -63,6 +63,8 @@ class Region(Section, frozen=True, kw_only=True):
     """The fire station as people call it, such as ``Brandweerkazerne Noord``."""
     fallback_address: Name
     """Where a runner goes when nothing else works; shown on every screen of a waiting request."""
+    sites: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 30
+    """How many sites share the channel: the more, the more seldom a kiosk gives a sign of life by radio."""
 
 
 class Keys(Section, frozen=True, kw_only=True):
@@ -91,6 +93,8 @@ class Radio(Section, frozen=True, kw_only=True):
     """The node number that must answer, such as ``!a1b2c3d4``."""
     channel: ChannelName = "serial"
     """Name of the private channel; a secondary channel named ``serial`` is exempt from PKI."""
+    emergency_channel: ChannelName | None = None
+    """Channel of the readable fall-back, which people with handhelds hear; ``None`` is the primary one."""
     hop_limit: Annotated[int, msgspec.Meta(ge=1, le=7)] = 3
     region: Literal["EU_868", "EU_433"] = "EU_868"
     preset: Literal[
@@ -162,6 +166,13 @@ class Broker(Section, frozen=True, kw_only=True):
     region_listener: RegionListener | None = None
 
 
+class Relay(Section, frozen=True, kw_only=True):
+    """How requests are carried."""
+
+    fallback_min: Annotated[int, msgspec.Meta(ge=0, le=120)] = 5
+    """Minutes without receipt after which a life threat also goes on the air in plain words; 0: never."""
+
+
 class Ledger(Section, frozen=True, kw_only=True):
     """Where the durable store lies."""
 
@@ -222,6 +233,7 @@ class Config(Section, frozen=True, kw_only=True):
     ledger: Ledger
     control: Control
     web: Web = Web()
+    relay: Relay = Relay()
     panel: Panel | None = None
     point: tuple[Point, ...] = ()
     """The region's points by name, for the desk; a case of a point that is not listed shows its number."""
@@ -374,7 +386,7 @@ def _point_problems(config: Config) -> Iterator[tuple[str, str]]:
 def _radio_problems(config: Config) -> Iterator[tuple[str, str]]:
     extra = {f"extra_radio[{index}]": radio for index, radio in enumerate(config.extra_radio)}
     for section, radio in {"radio": config.radio, **extra}.items():
-        for key, most in (("channel", 11), ("long_name", 39), ("short_name", 4)):  # the firmware counts bytes
+        for key, most in (("channel", 11), ("emergency_channel", 11), ("long_name", 39), ("short_name", 4)):  # the firmware counts bytes
             size = len((getattr(radio, key) or "").encode())
             if size > most:
                 mend = f"a radio takes {most}; write less, é counts as two"

@@ -28,6 +28,7 @@ name = "Zuid-Limburg"
 coordinator = 1
 coordinator_name = "Kazerne Noord"
 fallback_address = "Weg 1"
+sites = 30
 
 [keys]
 file = "site.keys"
@@ -39,6 +40,7 @@ port = 4403
 path = "radio"
 node = "!a1b2c3d4"
 channel = "serial"
+emergency_channel = "noodnet"
 hop_limit = 3
 region = "EU_868"
 preset = "LONG_FAST"
@@ -87,6 +89,9 @@ key_file = "ledger.key"
 [control]
 socket = "node.sock"
 
+[relay]
+fallback_min = 5
+
 [web]
 host = "127.0.0.1"
 port = 8080
@@ -126,6 +131,7 @@ port = 4403
 path = "radio"
 node = "!a1b2c3d5"
 channel = "serial"
+emergency_channel = "noodnet"
 hop_limit = 3
 region = "EU_868"
 preset = "LONG_FAST"
@@ -147,6 +153,7 @@ port = 4403
 path = "radio"
 node = "!a1b2c3d5"
 channel = "serial"
+emergency_channel = "noodnet"
 hop_limit = 3
 region = "EU_868"
 preset = "LONG_FAST"
@@ -494,5 +501,4 @@ def test_what_an_example_has_commented_out_is_right_too(name: str, tmp_path: Pat
 
 def test_the_examples_show_every_key() -> None:
     shown = "".join(path.read_text("utf-8") for path in EXAMPLES.glob("*.toml"))
-    missing = [key for key in KEYS if not re.search(rf"(?m)^(?:# )?{key.rpartition('.')[2]} = ", shown)]
-    assert missing == []
+    assert [key for key in KEYS if not re.search(rf"(?m)^(?:# )?{key.rpartition('.')[2]} = ", shown)] == []

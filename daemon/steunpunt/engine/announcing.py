@@ -243,9 +243,7 @@ class Announcer:
             self._parts.remove(part)
             return []
         if not self._out.fits(connection, part.radio, Lane.ANNOUNCEMENT, len(payload), now_ms):
-            self._look_again(
-                self._out.fits_from_ms(connection, part.radio, Lane.ANNOUNCEMENT, len(payload), now_ms)
-            )
+            self._look_again(self._out.fits_from_ms(connection, part.radio, Lane.ANNOUNCEMENT, len(payload), now_ms))
             return []
         self._parts.remove(part)
         if part.ends_round:
