@@ -386,7 +386,12 @@ def _point_problems(config: Config) -> Iterator[tuple[str, str]]:
 def _radio_problems(config: Config) -> Iterator[tuple[str, str]]:
     extra = {f"extra_radio[{index}]": radio for index, radio in enumerate(config.extra_radio)}
     for section, radio in {"radio": config.radio, **extra}.items():
-        for key, most in (("channel", 11), ("emergency_channel", 11), ("long_name", 39), ("short_name", 4)):  # the firmware counts bytes
+        for key, most in (
+            ("channel", 11),
+            ("emergency_channel", 11),
+            ("long_name", 39),
+            ("short_name", 4),
+        ):  # the firmware counts bytes
             size = len((getattr(radio, key) or "").encode())
             if size > most:
                 mend = f"a radio takes {most}; write less, é counts as two"

@@ -26,7 +26,7 @@ def require_login() -> Response | None:
         return None
     if request.endpoint in {"desk.list_part", "desk.case_mark"}:
         return make_response("", HTTPStatus.UNAUTHORIZED)
-    if request.endpoint == "desk.act":
+    if request.endpoint == "desk.act" or (request.endpoint == "desk.announce" and request.method == "POST"):
         return make_response(_show(_logged_out()), HTTPStatus.FORBIDDEN)
     return redirect(url_for("desk.login"), 303)
 
