@@ -12,7 +12,7 @@ from steunpunt.engine.news import STALE_MS_MAX, NewsView, Shown
 from steunpunt.ledger import announcements, heartbeats
 from steunpunt.ledger.announcements import Draft
 from steunpunt.ledger.tables import news
-from steunpunt.model import Lane, LinkName, PointState, SendFrame, SenderFunction, SendOutcome
+from steunpunt.model import Lane, LinkName, PointState, SenderFunction, SendFrame, SendOutcome
 from steunpunt.protocol.announcements import Announcement, MessageType, Urgency
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.phrases import Phrase
@@ -54,7 +54,8 @@ class Region:
 
     def up(self, link: LinkName = MESH) -> None:
         self.link = link
-        for site in (self.center, *self.kiosks.values()):
+        sites: list[CoordinatorSite | KioskSite] = [self.center, *self.kiosks.values()]
+        for site in sites:
             events = [MESH_UP] if link is MESH else [BROKER_UP, BRIDGE_UP]
             self.carry(site, frames(site.turn(*events)))
 

@@ -19,7 +19,7 @@ from steunpunt.links.mesh_session import (
     WAKE,
     Session,
 )
-from steunpunt.links.mesh_words import Failure, Kind, Wanted
+from steunpunt.links.mesh_terms import Failure, Kind, Wanted
 from steunpunt.model import (
     Event,
     FrameHeard,

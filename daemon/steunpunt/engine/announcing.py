@@ -194,20 +194,20 @@ class Announcer:
     def _again(self, connection: sa.Connection, site: int, now_ms: int) -> list[Effect]:
         """Send a site what it misses, where it was last heard."""
         life = heartbeats.of_site(connection, site)
-        link = replies.reply_link(roads := incoming.roads_of(connection, site), 0, self._out.up())
-        if life is None or link is None:
+        road = replies.reply_road(roads := incoming.roads_of(connection, site), 0, self._out.up())
+        if life is None or road is None:
             return []
-        wait_ms = AGAIN_BROKER_MS if link is LinkName.BROKER else AGAIN_MESH_MS
+        wait_ms = AGAIN_BROKER_MS if roads.wait_like(road) is LinkName.BROKER else AGAIN_MESH_MS
         if life.news_again_ms is not None and now_ms - life.news_again_ms < wait_ms:
             return []
         _, _, floor = announcements.last_serial(connection)
         known = announcements.of_serials(connection, self._incarnation, floor)
         missing = [known[serial] for serial in newsfloor.send_again(list(known), floor, self._through(life))]
         heartbeats.note_news_again(connection, site, now_ms)
-        _log.info("action=news_again site=%d link=%s serials=%s", site, link, [one.serial for one in missing])
-        if link is LinkName.BROKER:
+        _log.info("action=news_again site=%d link=%s serials=%s", site, road.link, [one.serial for one in missing])
+        if road.link is LinkName.BROKER:
             packets = [packet for one in missing for packet in self._packets(connection, one, now_ms)]
-            return [self._out.by_broker(roads.carrier, Lane.ANNOUNCEMENT, packet, "news again") for packet in packets]
+            return [self._out.by_broker(road.carrier, Lane.ANNOUNCEMENT, packet, "news again") for packet in packets]
         for one in missing:
             self._air_again(connection, one, now_ms)
         return []

@@ -141,11 +141,14 @@ class Intake:
     def _note_road(connection: sa.Connection, site: int, frame: FrameHeard, now_ms: int) -> None:
         """Note where a site is heard; one that had been silent gets at once what long waits for it."""
         roads = incoming.roads_of(connection, site)
-        last_ms = max(roads.mesh_ms or 0, roads.broker_ms or 0)
+        carried_ms = max((heard_ms for heard_ms, _ in roads.gateways), default=0)
+        last_ms = max(roads.mesh_ms or 0, roads.broker_ms or 0, carried_ms)
         if now_ms - last_ms >= SILENT_MS_MIN:
             incoming.hurry(connection, site, now_ms, HURRY_TRIES_MIN)
-        if frame.link is LinkName.MESH or frame.carrier == site:  # who carries another's piece is not its road
+        if frame.link is LinkName.MESH or frame.carrier == site:
             incoming.note_road(connection, site, frame, now_ms)
+        elif frame.carrier is not None:
+            incoming.note_gateway(connection, site, frame.carrier, now_ms)
 
     def _open_held(self, connection: sa.Connection, known: Piece, epoch: Epoch, arrival: _Arrival) -> list[Taken]:
         """Open what was held of an epoch, now that its hello came."""

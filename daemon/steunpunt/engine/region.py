@@ -28,9 +28,10 @@ class RegionWatch:
         self._incarnations: dict[str, int] = {}
 
     def hear_beacon(self, connection: sa.Connection, beacon: Beacon, now_ms: int) -> bool:
-        """Take a beacon; True when it is genuine, new and from the coordinator this site addresses.
+        """Take a beacon; True when it is genuine and new: the region answers, whichever coordinator of it.
 
-        Raises SealError for a forged or replayed one.
+        What it says of people counts only from the coordinator that this site addresses. Raises SealError for a forged
+        or replayed one.
         """
         who = beacon.head.coordinator
         if who not in self._public:
@@ -45,8 +46,6 @@ class RegionWatch:
         if saved is None or saved[0] != now[0] or now[1] - saved[1] >= SAVE_EVERY:
             self._ledger.set_meta(connection, f"beacon_{who}", _SEEN.pack(*now))
             self._saved[who] = now
-        if who != self._coordinator:
-            return False
         self.hear_head(beacon.head, now_ms)
         return True
 

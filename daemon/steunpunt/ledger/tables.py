@@ -168,6 +168,31 @@ sites = sa.Table(
     sa.Column("broker_ms", sa.BigInteger),
     sa.Column("carrier", sa.Integer),
     sa.Column("mesh_radio", sa.String(31)),  # the radio here that heard it last, by its name in the config
+    sa.Column("gateway_ms", sa.BigInteger),  # when another site last carried a piece of it
+)
+
+gateways = sa.Table(  # who carried whose pieces over its broker, the latest few
+    "gateways",
+    metadata,
+    sa.Column("site", sa.Integer, primary_key=True),
+    sa.Column("carrier", sa.Integer, primary_key=True),
+    sa.Column("heard_ms", sa.BigInteger, nullable=False),
+)
+
+standby = sa.Table(  # messages addressed to another coordinator, until it is clear who deals with them
+    "standby",
+    metadata,
+    sa.Column("site", sa.Integer, primary_key=True),
+    sa.Column("eid", sa.LargeBinary(3), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("coordinator", sa.Integer, nullable=False),
+    sa.Column("lane", sa.Integer, nullable=False),
+    sa.Column("verify", sa.LargeBinary, nullable=False),  # V, under the ledger's own key
+    sa.Column("stand", sa.Integer, nullable=False),  # relay.standby.Stand
+    sa.Column("code", sa.Integer),  # the highest TokenCode overheard
+    sa.Column("told_ms", sa.BigInteger),  # when a token was last overheard
+    sa.Column("since_ms", sa.BigInteger, nullable=False),
+    sa.Column("due_ms", sa.BigInteger, index=True),  # when to look whether to take over; NULL: never
 )
 
 cases = sa.Table(

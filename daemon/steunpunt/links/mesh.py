@@ -17,8 +17,8 @@ from steunpunt.config import Radio
 from steunpunt.links.base import STABLE_S, Backoff, Clock, Inbox, LinkThread
 from steunpunt.links.mesh_queue import WAITING_MAX
 from steunpunt.links.mesh_session import Session
+from steunpunt.links.mesh_terms import Failure, Kind, Wanted
 from steunpunt.links.mesh_transport import Transport, device_at, explain, open_transport, where
-from steunpunt.links.mesh_words import Failure, Kind, Wanted
 from steunpunt.model import MAIN_RADIO, KeyFileError, LinkName, RadioPrepared, SendFrame
 from steunpunt.radiosettings import wanted_settings
 from steunpunt.wire import node_num

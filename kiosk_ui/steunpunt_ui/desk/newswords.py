@@ -5,9 +5,8 @@ from flask_babel import gettext
 from steunpunt.ledger.newsdesk import Told
 from steunpunt.model import LinkName, PointState, SenderFunction
 from steunpunt.protocol.announcements import CapCategory, Certainty, MessageType, Severity, Urgency
-from steunpunt.protocol.phrasebook import WORDS
-from steunpunt.protocol.phrases import Param, Reason
 from steunpunt_ui.context import config
+from steunpunt_ui.desk.words import function_choices
 
 
 def type_words(kind: MessageType) -> str:
@@ -29,6 +28,11 @@ def standing_words(told: Told) -> str:
     if told.announcement.type is MessageType.CANCEL:
         return gettext("Sent")
     return gettext("Holds now") if told.in_force else gettext("Replaced or withdrawn")
+
+
+def speaker_words(function: SenderFunction) -> str:
+    """Return who says so."""
+    return function_choices().get(function, gettext("somebody else"))
 
 
 def state_words(state: PointState) -> str:
@@ -96,29 +100,6 @@ def category_choices() -> dict[CapCategory, str]:
     }
 
 
-def param_words(param: Param) -> str:
-    """Return what a sentence needs filled in."""
-    return {
-        Param.PLACE: gettext("place"),
-        Param.ADDRESS: gettext("address"),
-        Param.TIME: gettext("time: 14:30, or +60 minutes"),
-        Param.WHO: gettext("who"),
-        Param.NUMBER: gettext("number"),
-        Param.DURATION: gettext("minutes"),
-        Param.REASON: gettext("reason"),
-        Param.FREQUENCY: gettext("FM frequency, such as 95.3"),
-        Param.PHONE: gettext("phone number"),
-    }[param]
-
-
-def param_choices(param: Param) -> dict[str, str]:
-    """Return what can be chosen for a value; nothing where it is typed."""
-    words = WORDS["nl"]
-    if param is Param.WHO:
-        return {who.name: text for who, text in words.who.items() if who is not SenderFunction.OTHER}
-    return {reason.name: words.reasons[reason] for reason in Reason} if param is Param.REASON else {}
-
-
 def point_name(site: int) -> str:
     """Return a point's name where the config lists it, else its number."""
     named = (f"{point.name} ({point.id})" for point in config().point if point.id == site)
@@ -127,4 +108,4 @@ def point_name(site: int) -> str:
 
 def link_words(link: LinkName | None) -> str:
     """Return over which road a point was last heard."""
-    return {LinkName.MESH: gettext("radio"), LinkName.BROKER: gettext("internet"), None: "–"}[link]
+    return {LinkName.MESH: gettext("radio"), LinkName.BROKER: gettext("internet"), None: ""}[link]

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from flask import render_template
 from flask_babel import gettext
 
-from steunpunt.engine.beating import mesh_interval_ms
 from steunpunt.ledger.newsdesk import PointLife
 from steunpunt.model import LinkName, PointState
+from steunpunt.protocol.heartbeat import BROKER_S, mesh_interval_s
 from steunpunt_ui.ages import ago
 from steunpunt_ui.context import config
 from steunpunt_ui.desk import newswords
 from steunpunt_ui.desk.announcing import news_desk
 from steunpunt_ui.desk.opening import node_troubles
 
-BROKER_SILENT_S_MAX = 300
-"""Five heartbeats over the broker."""
+BEATS_MISSED_MAX = 5
+"""Heartbeats over the broker that may stay away before a point counts as silent."""
 OLD_S_MAX = 900
 """A request that waits this long at its point is a reason to look."""
 _GOOD = 9
@@ -77,5 +77,5 @@ def _worry(life: PointLife | None) -> tuple[int, str]:
 def _silent_s(life: PointLife) -> float:
     """Over the internet a point speaks every minute; by radio seldom, and one packet may be lost."""
     if life.link is LinkName.BROKER:
-        return BROKER_SILENT_S_MAX
-    return 2.5 * mesh_interval_ms(config().region.sites) / 1000
+        return BEATS_MISSED_MAX * BROKER_S
+    return 2.5 * mesh_interval_s(config().region.sites)
