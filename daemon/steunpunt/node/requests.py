@@ -99,11 +99,13 @@ class KioskRequests:
         with self.lock:
             count, oldest_ms = outgoing.queue_figures(self.reader.connection)
             state = self.engine.news.point_state(self.reader, self.reader.connection)
+            news_count = self.engine.news.count(self.reader.connection, now_ms)
             receipt_ms = outgoing.last_receipt_ms(self.reader.connection)
         return {
             "queue": count,
             "oldest_s": None if oldest_ms is None else (now_ms - oldest_ms) // 1000,
             "point_state": state.name,
+            "news_count": news_count,
             "last_receipt_s": None if receipt_ms is None else (now_ms - receipt_ms) // 1000,
         }
 

@@ -35,6 +35,7 @@ def make_blueprint() -> Blueprint:
     pages.add_url_rule("/hulp/<slug>", "ask", ask.ask, methods=forms)
     pages.add_url_rule("/volgen", "follow", follow.follow, methods=forms)
     pages.add_url_rule("/nieuws", "news", news.show)
+    pages.add_url_rule("/nieuws/stand", "news_mark", news.show_mark)
     pages.add_url_rule("/t/<number>", "public_ticket", ticket.show)
     pages.add_url_rule("/t/<number>/stand", "ticket_mark", ticket.show_mark)
     pages.add_url_rule("/t/<number>/<secret>", "ticket", ticket.show)

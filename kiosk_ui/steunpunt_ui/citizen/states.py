@@ -106,11 +106,16 @@ def _answer_of(answer: dict[str, Any]) -> AnswerView:
         function=function_words(answer["function"]),
         ago=ago(answer["age_s"]),
         questions=tuple(QuestionView(p.code, words, options(BOOK[p.code], language())) for p, words in asked),
-        notes=_notes(phrases, newer=bool(answer.get("newer"))),
+        notes=notes_on(phrases) + _unread(newer=bool(answer.get("newer"))),
     )
 
 
-def _notes(phrases: tuple[Phrase, ...], *, newer: bool) -> tuple[str, ...]:
+def _unread(*, newer: bool) -> tuple[str, ...]:
+    return (gettext("This point can't read all of this answer. Ask the staff."),) if newer else ()
+
+
+def notes_on(phrases: tuple[Phrase, ...]) -> tuple[str, ...]:
+    """Return what a reader must know of these sentences: that nobody checked or approved the words."""
     words = WORDS[language()]
     medical = any(phrase.known and BOOK[phrase.code].medical for phrase in phrases)
     found = [
@@ -118,7 +123,6 @@ def _notes(phrases: tuple[Phrase, ...], *, newer: bool) -> tuple[str, ...]:
         if phrases and language() != DEFAULT_LANGUAGE and not words.reviewed_by
         else "",
         gettext("A doctor has not approved these words yet.") if medical and not words.approved_by else "",
-        gettext("This point can't read all of this answer. Ask the staff.") if newer else "",
     ]
     return tuple(note for note in found if note)
 

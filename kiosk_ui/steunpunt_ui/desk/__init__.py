@@ -2,7 +2,8 @@
 
 Addresses: ``/desk/`` the list · ``/desk/stand`` the same list alone, for refreshing · ``/desk/login`` ·
 ``/desk/melding/<id>`` one case · ``…/stand`` its fingerprint · ``…/<act>`` what a person does with it ·
-``/desk/berichten`` announcements · ``…/nieuw`` compose, change, withdraw one · ``/desk/punten`` the points.
+``/desk/berichten`` announcements · ``…/nieuw`` compose, change, withdraw one · ``/desk/punten`` the
+points · ``…/stand`` their table alone.
 """
 
 from flask import Blueprint, Flask, current_app, g
@@ -44,6 +45,7 @@ def _make_blueprint() -> Blueprint:
     pages.add_url_rule("/berichten", "announcements", announcing.show_list)
     pages.add_url_rule("/berichten/nieuw", "announce", announcing.compose, methods=["GET", "POST"])
     pages.add_url_rule("/punten", "points", points.show)
+    pages.add_url_rule("/punten/stand", "points_part", points.show_part)
     pages.context_processor(lambda: {"person": g.get("person"), "new_token": _new_token})
     return pages
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flask import render_template
+from flask import render_template, url_for
 from flask_babel import gettext
 
 from steunpunt.ledger.newsdesk import PointLife
@@ -39,11 +39,20 @@ class PointRow:
 
 def show() -> str:
     """Show the points, the most worrying first."""
+    return render_template("desk/points.html", poll=url_for("desk.points_part"), **_rows())
+
+
+def show_part() -> str:
+    """Return the table alone, to put in the place of the one on screen."""
+    return render_template("desk/points_table.html", **_rows())
+
+
+def _rows() -> dict[str, object]:
     lives = {life.site: life for life in news_desk().points()}
     numbers = dict.fromkeys([*(point.id for point in config().point), *lives])
     rows = [row_of(number, lives.get(number)) for number in numbers]
     rows.sort(key=lambda row: (row.worry, row.site))
-    return render_template("desk/points.html", rows=rows, words=newswords, ago=ago, troubles=node_troubles())
+    return {"rows": rows, "words": newswords, "ago": ago, "troubles": node_troubles()}
 
 
 def row_of(site: int, life: PointLife | None) -> PointRow:
