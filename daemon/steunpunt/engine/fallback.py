@@ -1,8 +1,9 @@
 """The readable fall-back: a life threat that nobody receipts also goes on the air in plain words, for handhelds.
 
-The words tell what the request is about, how many, which point, and the public number: nothing else, and the secret
-half never. What kind and how many is known in memory only, for the card keeps nothing of a request; after a restart the
-words do without. A request for the police is never said by its kind: whoever threatens may listen too.
+The words tell what the request is about, how many, which point, the public number, and whether it is an exercise:
+nothing else, and the secret half never. All but point and number is known in memory only, for the card keeps nothing
+of a request; after a restart the words do without. A request for the police is never said by its kind: whoever
+threatens may listen too.
 
 A handheld's ``OK 47-12`` is told on the ticket as what it is. It changes no state and stops no try: anybody can send
 it.
@@ -10,11 +11,13 @@ it.
 
 import logging
 import re
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from steunpunt.engine.common import Counts, Links
 from steunpunt.engine.sending import Sender
+from steunpunt.facts import Mark
 from steunpunt.ledger import outgoing
 from steunpunt.model import (
     TEXT_ON_AIR_BYTES_MAX,
@@ -23,7 +26,9 @@ from steunpunt.model import (
     HelpSubmitted,
     Lane,
     LinkName,
+    SendEnded,
     SendFrame,
+    SendOutcome,
     TextHeard,
     parse_ticket_number,
     ticket_number,
@@ -31,6 +36,7 @@ from steunpunt.model import (
 
 AGAIN_MS = 900_000
 """Between two plain texts of one ticket."""
+REFUSED_WAIT_MS = 60_000
 REMEMBERED_MAX = 200
 _KINDS = {
     Category.MEDICAL: "medische hulp",
@@ -39,15 +45,34 @@ _KINDS = {
     Category.MISSING: "vermist",
     Category.BUTTON: "hulpknop",
 }
+_MARKS = {Mark.EXERCISE: "OEFENING. ", Mark.TEST: "TEST. "}
 _OK = re.compile(r"\s*ok[\s:,.]+(\d{1,5}-\d{1,6})\b", re.IGNORECASE | re.ASCII)
 _log = logging.getLogger(__name__)
 
 
-def plain_words(number: str, point: str, category: Category | None, people: int | None) -> str:
+@dataclass(frozen=True, slots=True)
+class Sayable:
+    """What may be said of a request, as far as it is known."""
+
+    category: Category | None = None
+    people: int | None = None
+    mark: Mark = Mark.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A plain text on its way to the radio; ``before_ms``: when the ticket was last said before."""
+
+    counter: int
+    before_ms: int | None
+
+
+def plain_words(number: str, point: str, of: Sayable) -> str:
     """Return what goes on the air, at most TEXT_ON_AIR_BYTES_MAX bytes: the point's name is cut where need be."""
-    kind = f", {_KINDS[category]}" if category in _KINDS else ""
-    count = f" {people} {'persoon' if people == 1 else 'personen'}." if people else ""
-    before, after = f"LEVENSGEVAAR{kind}.{count} Steunpunt ", f". Nummer {number}. Kunt u helpen? Antwoord: OK {number}"
+    kind = f", {_KINDS[of.category]}" if of.category in _KINDS else ""
+    count = f" {of.people} {'persoon' if of.people == 1 else 'personen'}." if of.people else ""
+    before = f"{_MARKS.get(of.mark, '')}LEVENSGEVAAR{kind}.{count} Steunpunt "
+    after = f". Nummer {number}. Kunt u helpen? Antwoord: OK {number}"
     room = TEXT_ON_AIR_BYTES_MAX - len((before + after).encode())
     return before + point.encode()[:room].decode("utf-8", "ignore").strip() + after
 
@@ -59,7 +84,8 @@ class FallBack:
         """``wait_min``: minutes without receipt, 0 for never."""
         self._site, self._point, self._wait_ms = site, point, wait_min * 60_000
         self._sender, self._links, self._counts = sender, links, counts
-        self._known: dict[int, tuple[Category, int | None]] = {}
+        self._known: dict[int, Sayable] = {}
+        self._refused_until_ms = 0
         self.due_ms: int | None = 0
 
     def note(self, number: object, form: HelpSubmitted) -> None:
@@ -67,7 +93,7 @@ class FallBack:
         parsed = parse_ticket_number(str(number))
         if parsed is None or not form.life_threat:
             return
-        self._known[parsed[1]] = (form.category, form.facts.people)
+        self._known[parsed[1]] = Sayable(form.category, form.facts.people, form.facts.mark)
         while len(self._known) > REMEMBERED_MAX:
             del self._known[next(iter(self._known))]
 
@@ -80,6 +106,9 @@ class FallBack:
         self.due_ms = None
         if not self._wait_ms or not self._links.mesh.up:
             return []
+        if now_ms < self._refused_until_ms:
+            self._look_again(self._refused_until_ms)
+            return []
         for ticket in outgoing.unheard_life_threats(connection):
             due_ms = ticket.created_ms + self._wait_ms
             if ticket.fallback_ms is not None:
@@ -87,25 +116,33 @@ class FallBack:
             if due_ms > now_ms:
                 self._look_again(due_ms)
                 continue
-            text = plain_words(ticket_number(self._site, ticket.counter), self._point, *self._of(ticket.counter))
+            text = plain_words(ticket_number(self._site, ticket.counter), self._point, self._of(ticket.counter))
             size = len(text.encode())
             if not self._sender.air.fits(connection, Lane.LIFE_THREAT, size, now_ms):
                 self._look_again(self._sender.air.fits_from_ms(connection, Lane.LIFE_THREAT, size, now_ms))
                 continue
             self._look_again(now_ms + AGAIN_MS)
-            return [self._frame(connection, ticket.counter, text, now_ms)]
+            return [self._frame(connection, ticket, text, now_ms)]
         return []
 
-    def _frame(self, connection: sa.Connection, counter: int, text: str, now_ms: int) -> SendFrame:
+    def _frame(self, connection: sa.Connection, ticket: outgoing.Unheard, text: str, now_ms: int) -> SendFrame:
+        counter = ticket.counter
         outgoing.note_fallback(connection, counter, now_ms)
-        attempt_id = self._sender.flights.begin(LinkName.MESH, "plain words")
+        attempt_id = self._sender.flights.begin(LinkName.MESH, _Flight(counter, ticket.fallback_ms))
         self._sender.air.spend(connection, attempt_id, len(text.encode()), now_ms)
         self._counts["fallbacks"] += 1
         _log.info("action=fallback ticket=%s bytes=%d", ticket_number(self._site, counter), len(text.encode()))
         return SendFrame(LinkName.MESH, attempt_id, b"", Lane.LIFE_THREAT, text=text)
 
-    def _of(self, counter: int) -> tuple[Category | None, int | None]:
-        return self._known.get(counter, (None, None))
+    def _of(self, counter: int) -> Sayable:
+        return self._known.get(counter, Sayable())
+
+    def ended(self, connection: sa.Connection, event: SendEnded, flight: object, now_ms: int) -> None:
+        """Take the end of an attempt: what no radio took was not said, and is tried again soon."""
+        if isinstance(flight, _Flight) and event.outcome is SendOutcome.REFUSED:
+            outgoing.note_fallback(connection, flight.counter, flight.before_ms)
+            self._refused_until_ms = now_ms + REFUSED_WAIT_MS
+            _log.info("action=fallback_refused counter=%d reason=%r", flight.counter, event.detail)
 
     def hear(self, connection: sa.Connection, heard: TextHeard, now_ms: int) -> None:
         """Take a text from the emergency channel: an ``OK`` to what we said there is noted, and nothing else."""

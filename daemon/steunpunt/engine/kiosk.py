@@ -144,6 +144,7 @@ class KioskEngine:
             case SendEnded():
                 flight = self._sender.ended(connection, event, now_ms)
                 self._gateway.ended(connection, event, flight, now_ms)
+                self._fallback.ended(connection, event, flight, now_ms)
             case TextHeard():
                 self._fallback.hear(connection, event, now_ms)
             case RadioPrepared():

@@ -447,9 +447,9 @@ _UNHEARD = (
 )
 
 
-def note_fallback(connection: sa.Connection, counter: int, now_ms: int) -> None:
-    """Note that the readable fall-back goes on the air."""
-    connection.execute(sa.update(tickets).where(tickets.c.counter == counter).values(fallback_ms=now_ms))
+def note_fallback(connection: sa.Connection, counter: int, at_ms: int | None) -> None:
+    """Note when the readable fall-back last went on the air; None: it has not."""
+    connection.execute(sa.update(tickets).where(tickets.c.counter == counter).values(fallback_ms=at_ms))
 
 
 def note_handheld(connection: sa.Connection, counter: int, now_ms: int) -> bool:
