@@ -12,6 +12,7 @@ name = "Zuid-Limburg"
 coordinator = 1
 coordinator_name = "Kazerne Noord"
 fallback_address = "Weg 1"
+sites = 30
 
 [keys]
 file = "site.keys"
@@ -23,6 +24,7 @@ port = 4403
 path = "radio"
 node = "!a1b2c3d4"
 channel = "serial"
+emergency_channel = "noodnet"
 hop_limit = 3
 region = "EU_868"
 preset = "LONG_FAST"
@@ -70,6 +72,9 @@ key_file = "ledger.key"
 
 [control]
 socket = "node.sock"
+
+[relay]
+fallback_min = 5
 
 [web]
 host = "127.0.0.1"
@@ -119,6 +124,7 @@ port = 4403
 path = "radio"
 node = "!a1b2c3d5"
 channel = "serial"
+emergency_channel = "noodnet"
 hop_limit = 3
 region = "EU_868"
 preset = "LONG_FAST"
@@ -140,6 +146,7 @@ port = 4403
 path = "radio"
 node = "!a1b2c3d5"
 channel = "serial"
+emergency_channel = "noodnet"
 hop_limit = 3
 region = "EU_868"
 preset = "LONG_FAST"
