@@ -25,6 +25,7 @@ from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.store import Ledger, engine_for
 from steunpunt.ledger.tables import cases, events, replies
 from steunpunt.model import (
+    LinkName,
     ANSWER_BYTES_MAX,
     CLOSE_CODES,
     Category,
@@ -202,7 +203,7 @@ class Desk:
             close_code=TokenCode(row.close_code) if row.close_code else None,
             unread_supplements=sum(event.kind == "supplement" for event in history[last_act + 1 :]),
             presses=row.presses,
-            links=tuple(name for name, came in (("mesh", row.by_mesh), ("broker", row.by_broker)) if came),
+            links=_links(row, history),
             events=history,
             facts=reduce(lambda facts, event: facts.with_later(event.facts), history, content.facts),
             newer=content.newer or any(event.newer for event in history),
@@ -317,6 +318,12 @@ class Desk:
     def nonce(self) -> bytes:
         """Return a fresh nonce."""
         return self._random(vault.NONCE_BYTES)
+
+
+def _links(row: sa.Row[tuple[object, ...]], history: tuple[CaseEvent, ...]) -> tuple[str, ...]:
+    by_paper = any(event.kind == incoming.PAPER_KIND for event in history)
+    roads = ((LinkName.MESH, row.by_mesh), (LinkName.BROKER, row.by_broker), (LinkName.PAPER, by_paper))
+    return tuple(str(link) for link, came in roads if came)
 
 
 class _Opened:
