@@ -154,7 +154,7 @@ test: install-dev ## everything: installs what the tests need, `make check`, and
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: soak
-soak: install-dev ## what takes minutes: radios that fail at random; longer with STEUNPUNT_SOAK_S=3600
+soak: install-dev ## what takes long: radios that fail at random, 10,000 storms; see STEUNPUNT_SOAK_S, STEUNPUNT_SOAK_SEEDS
 	$(BIN)/pytest -s -o faulthandler_timeout=0 tests/soak
 
 .PHONY: bench

@@ -1,7 +1,8 @@
-"""`python -m tests.bench.air`: what messages cost on the air beside other ways to say the same. Computed, so it repeats.
+"""`python -m tests.bench.air`: what messages cost on the air beside other ways to say the same. Computed: it repeats.
 
-Texts are those that the model was not trained on (`heldout-*` in tests/textmodel/corpus); where a request is measured, those
-of 60 to 75 characters. *Plain* is what a person would type today as a text message, with nothing that proves who it is from.
+Texts are those that the model was not trained on (`heldout-*` in tests/textmodel/corpus); where a request is measured,
+those of 60 to 75 characters. *Plain* is what a person would type today as a text message, with nothing that proves who
+it is from.
 """
 
 import argparse
@@ -70,7 +71,7 @@ class Air:
         return sum(time_on_air_ms(self._preset, self._signed(size)) for size in sizes)
 
     def unicast(self, sizes: Sizes) -> float:
-        """Return the milliseconds that these unicasts take on a channel named `serial`: neither encrypted to a key nor signed."""
+        """Return the milliseconds of unicasts on a channel named `serial`: neither encrypted to a key nor signed."""
         return sum(time_on_air_ms(self._preset, size) for size in sizes)
 
     def _signed(self, size: int) -> int:
@@ -135,17 +136,15 @@ def air_figures(air: Air, texts: list[str], *, signs: bool) -> list[Figure]:
     plain = mean(lambda text: air.broadcast(as_text_message(PLAIN_FORM_WITH_POINT + text)))
     bare = mean(lambda text: air.broadcast(as_text_message(PLAIN_FORM + text)))
     ours = mean(lambda text: air.broadcast(as_request(text)))
+    hello = mean(lambda text: air.broadcast(as_request_with_hello(text)))
+    in_json = mean(lambda text: air.broadcast(as_json(text)))
     each = [statistics.fmean(air.broadcast(as_batch(four)) / BATCH for four in fours)]
     token = [air.broadcast(as_tokens()) / TOKENS]
     figures = [
         Figure("request / typed as plain text", ours, plain, "ms", at_most=0.58),
         Figure("request / typed without the point's name", ours, bare, "ms"),
-        Figure(
-            "with hello / plain", mean(lambda t: air.broadcast(as_request_with_hello(t))), plain, "ms", at_most=0.80
-        ),
-        Figure(
-            "request / compact JSON with a tag", ours, mean(lambda t: air.broadcast(as_json(t))), "ms", at_most=0.24
-        ),
+        Figure("with hello / plain", hello, plain, "ms", at_most=0.80),
+        Figure("request / compact JSON with a tag", ours, in_json, "ms", at_most=0.24),
         Figure("one of a batch of four / request alone", each, ours, "ms", at_most=0.61),
         Figure("one of eight tokens / routing ack", token, [air.unicast(as_routing_ack())], "ms", at_most=0.25),
     ]

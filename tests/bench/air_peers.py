@@ -1,4 +1,4 @@
-"""Others that make short texts shorter: installed from PyPI into an environment of their own, asked for lengths alone."""
+"""Others that make short texts shorter: from PyPI, in an environment of their own, asked for lengths alone."""
 
 import json
 import subprocess
@@ -45,6 +45,6 @@ def peer_lengths(cache: Path, texts: list[str]) -> tuple[str, list[int]]:
 
 def _install(python: Path, package: str) -> str:
     """Install a package; return "" or what pip said last."""
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet", package]
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet", package]
     result = subprocess.run(pip, check=False, capture_output=True, text=True, timeout=INSTALL_S_MAX)
     return "" if result.returncode == 0 else result.stderr.strip().splitlines()[-1]

@@ -1,7 +1,8 @@
 """Clocks that jump: the wall clock of a running node by libfaketime, and the machine's own between starts.
 
-Nothing is decided by wall time, so a node under a date that leaps by decades accepts, answers and ages as before. Boot time
-never goes back while a machine runs, but each boot begins it anew: what was kept stays in order, and no age is negative.
+Nothing is decided by wall time, so a node under a date that leaps by decades accepts, answers and ages as before. Boot
+time never goes back while a machine runs, but each boot begins it anew: what was kept stays in order, and no age is
+negative.
 """
 
 import itertools
@@ -76,7 +77,7 @@ def jump_walls(region: Region, folder: Path, jumps: int, rng: random.Random) -> 
     environment = faked(faketime, date)
     if not follows(environment, date):
         return Outcome(name, skipped="libfaketime moves no dates here")
-    with kiosk.node(**environment) as process:
+    with kiosk.node(environment=environment) as process:
         if not kiosk.await_ready(process):
             return Outcome(name, faults=[f"the node does not start: {kiosk.log[-300:]}"])
         tickets, faults = _live_through(kiosk, date, jumps, rng)

@@ -1,11 +1,12 @@
 """Damaged ledgers: single bits that changed while nobody looked, and writes of which only a part reached the disk.
 
-What must never happen is that words go to the desk, or come up there, that nobody wrote. SQLite keeps no checksums in its
-pages, so a flipped bit may also take something away unnoticed: that is counted, and told as it is.
+What must never happen is that words go to the desk, or come up there, that nobody wrote. SQLite keeps no checksums in
+its pages, so a flipped bit may also take something away unnoticed: that is counted, and told as it is.
 """
 
 import random
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
+from steunpunt.ledger.store import prepare
+from steunpunt.ledger.wal import damaged_log_of
 from steunpunt.model import SteunpuntError, TicketState
 from tests.crash.ends import (
     KioskEnd,
@@ -29,7 +32,7 @@ from tests.crash.place import Region
 from tests.crash.report import Outcome, tell
 from tests.fakes.sites import new_ledger
 
-REQUESTS, RECEIPTED = 12, 4
+REQUESTS, RECEIPTED = 8, 3
 SECTOR_BYTES = 512
 STOPS = (
     SteunpuntError,
@@ -45,9 +48,12 @@ STOPS = (
 
 @dataclass
 class Sample:
-    """Two ledgers that belong together, and what is in them."""
+    """Ledgers that belong together, and what is in them."""
 
     kiosk: Path
+    """As a kill leaves it: all that was asked is in the write-ahead log."""
+    closed: Path
+    """As a stop leaves it, without a log."""
     center: Path
     wanted: Words
     steps: list[tuple[int, int]] = field(default_factory=list)
@@ -72,7 +78,7 @@ def make_sample(region: Region, folder: Path) -> Sample:
             steps.append((wal.stat().st_size, number + 1))
         for name in ("site.keys", "ledger.db", "ledger.db-wal"):
             shutil.copy2(kiosk_folder / name, copy / name)
-    return Sample(copy, center, asked, steps)
+    return Sample(copy, kiosk_folder, center, asked, steps)
 
 
 # --- single bits -------------------------------------------------------------------------------------------------
@@ -96,20 +102,21 @@ class Tally:
         return ", ".join(f"{count} {name}" for name, count in self.seen.most_common())
 
 
-def flip_kiosks(sample: Sample, folder: Path, part: str, flips: int, rng: random.Random) -> Tally:
-    """Flip a bit in one file of a kiosk's ledger, and hand over what it has to a copy of its coordinator."""
+def flip_kiosks(sample: Sample, folder: Path, part: Path, flips: int, rng: random.Random) -> Tally:
+    """Flip a bit in one file of a kiosk's folder, and hand over what it has to a copy of its coordinator."""
     tally = Tally()
     for number in range(flips):
-        kiosk, center = _fresh(sample.kiosk, folder / "k"), _fresh(sample.center, folder / "c")
-        flip(kiosk / part, rng)
+        kiosk, center = _fresh(part.parent, folder / "k"), _fresh(sample.center, folder / "c")
+        flip(kiosk / part.name, rng)
         tally.seen[_try_kiosk(sample, kiosk, center, tally.faults)] += 1
-        _progress(part, number, flips, tally)
+        _progress(part.name, number, flips, tally)
     return tally
 
 
 def _try_kiosk(sample: Sample, kiosk: Path, center: Path, faults: list[str]) -> str:
     stopped, states = "", dict[str, TicketState]()
     try:
+        prepare(kiosk / "ledger.db")  # as each start of a node does
         with kiosk_end(kiosk) as end, coordinator_end(center) as desk:
             deliver(end, desk)
             states = _states(end)
@@ -118,7 +125,7 @@ def _try_kiosk(sample: Sample, kiosk: Path, center: Path, faults: list[str]) -> 
     with coordinator_end(center) as desk:
         found = cases(desk)
     faults += [f"words that nobody wrote: {key}" for key in found if key not in sample.wanted]
-    if stopped or check(kiosk / "ledger.db") != "ok":
+    if stopped or damaged_log_of(kiosk / "ledger.db").exists() or check(kiosk / "ledger.db") != "ok":
         return "noticed"
     if found == sample.wanted and len(states) == REQUESTS:
         return "harmless"
@@ -135,8 +142,6 @@ def _states(end: KioskEnd) -> dict[str, TicketState]:
 
 def check(path: Path) -> str:
     """Return what SQLite's own check says, in words also where it cannot even begin."""
-    import sqlite3  # noqa: PLC0415  the only use here
-
     try:
         return check_integrity(path)
     except sqlite3.Error as error:
@@ -212,8 +217,6 @@ def _tickets(folder: Path) -> int | str:
 
 def tear_checkpoints(sample: Sample, folder: Path) -> tuple[int, list[str]]:
     """End a checkpoint at each sector, with the write-ahead log still there: nothing may be missing."""
-    import sqlite3  # noqa: PLC0415  the only use here
-
     before = (sample.kiosk / "ledger.db").read_bytes()
     done = _fresh(sample.kiosk, folder / "done")
     connection = sqlite3.connect(done / "ledger.db", isolation_level=None)
@@ -231,19 +234,23 @@ def tear_checkpoints(sample: Sample, folder: Path) -> tuple[int, list[str]]:
     return len(ends), faults
 
 
+def _figures(tally: Tally) -> str:
+    return f"{sum(tally.seen.values())} flips: {tally.line()}"
+
+
 def measure(region: Region, folder: Path, flips: int, rng: random.Random) -> list[Outcome]:
-    """Flip ``flips`` bits at each end, and tear each write that there is."""
+    """Flip ``flips`` bits in all, and tear each write that there is."""
     sample = make_sample(region, folder / "sample")
-    parts = {part: flip_kiosks(sample, folder, part, flips, rng) for part in ("ledger.db", "ledger.db-wal")}
-    desks = flip_desks(sample, folder, flips, rng)
+    places = {"ledger.db": (sample.closed, flips * 2 // 5), "ledger.db-wal": (sample.kiosk, flips // 5)}
+    kiosks = {part: flip_kiosks(sample, folder, place / part, share, rng) for part, (place, share) in places.items()}
+    desks = flip_desks(sample, folder, flips - sum(share for _, share in places.values()), rng)
     logs, torn_logs = tear_logs(sample, folder)
     checkpoints, torn_checkpoints = tear_checkpoints(sample, folder)
     told = f"{logs} torn logs and {checkpoints} torn checkpoints, nothing that was committed is missing"
     return [
-        *(
-            Outcome(f"bit flips, a kiosk's {part}", f"{flips} flips: {tally.line()}", tally.faults)
-            for part, tally in parts.items()
+        *(Outcome(f"bit flips, a kiosk's {part}", _figures(tally), tally.faults) for part, tally in kiosks.items()),
+        Outcome(
+            "bit flips, a coordinator's ledger.db", f"{sum(desks.seen.values())} flips: {desks.line()}", desks.faults
         ),
-        Outcome("bit flips, a coordinator's ledger.db", f"{flips} flips: {desks.line()}", desks.faults),
         Outcome("torn writes", told, torn_logs + torn_checkpoints),
     ]

@@ -1,13 +1,14 @@
 """Both ends of the road in the rig's own process: real engines over the ledgers that real nodes left behind.
 
-A kiosk's ledger is judged by what it is for: every request in it is handed to a coordinator, and must make one case there
-with its words unchanged.
+A kiosk's ledger is judged by what it is for: every request in it is handed to a coordinator, and must make one case
+there with its words unchanged.
 """
 
 import contextlib
 import queue
 import random
 import shutil
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from steunpunt.ledger import outgoing
 from steunpunt.ledger.clock import boot_time_ms
 from steunpunt.ledger.desk import Desk
 from steunpunt.links.mesh import MeshLink
-from steunpunt.model import Event, LinkName, SendFrame
+from steunpunt.model import Effect, Event, LinkName
 from tests.fakes.region_keys import COORDINATOR
 from tests.fakes.sites import MESH_DOWN, MESH_UP, Clock, CoordinatorSite, KioskSite, ended, frames, heard, new_ledger
 
@@ -140,8 +141,6 @@ def cases(center: CoordinatorEnd) -> Words:
 
 def check_integrity(path: Path) -> str:
     """Return what SQLite says of a ledger: "ok", or what is broken; foreign keys too."""
-    import sqlite3  # noqa: PLC0415  the only use here
-
     connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True)
     try:
         words = "; ".join(str(row[0]) for row in connection.execute("PRAGMA integrity_check"))
@@ -189,10 +188,9 @@ class OnAir:
             return [self._inbox.get(timeout=LOOK_S)]
         return []
 
-    def _send(self, effects: list[object]) -> None:
-        for effect in effects:
-            if isinstance(effect, SendFrame) and effect.link is LinkName.MESH:
-                self._link.send(effect)
+    def _send(self, effects: list[Effect]) -> None:
+        for frame in frames(effects, LinkName.MESH):
+            self._link.send(frame)
 
     def stop(self) -> None:
         self._link.stop(5)

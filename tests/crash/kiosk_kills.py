@@ -1,7 +1,8 @@
 """A kiosk's node killed at its calls to the system, one run for each point.
 
-Two stages: the first start, with the making of the ledger; and a running kiosk with 900 frames in its write-ahead log, so
-that a checkpoint comes too, a radio, and a coordinator that answers. After each kill the node is started again plainly.
+Two stages: the first start, with the making of the ledger; and a running kiosk with 900 frames in its write-ahead log,
+so that a checkpoint comes too, a radio, and a coordinator that answers. After each kill the node is started again
+plainly.
 """
 
 import contextlib
@@ -39,8 +40,8 @@ TEMPLATE_BATCH = 4
 FIRST_EACH, RUNNING_EACH = 3, 6
 RECEIPTS_S_MAX = 2.0
 LEFT_MAX = 3
-"""A run goes on until no more than these wait for a receipt: a packet that was lost on the air comes again in half a minute
-only. They are handed over at the end."""
+"""A run goes on until no more than these wait for a receipt: a packet that was lost on the air comes again in half a
+minute only. They are handed over at the end."""
 STOCK = "voorraad"
 FIRST, RUNNING = "first start", "running"
 

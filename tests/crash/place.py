@@ -1,4 +1,4 @@
-"""A kiosk as real processes in a folder of its own: keys, config, its node under any prefix, and who asks it for help."""
+"""A kiosk as a real process in a folder of its own: keys, config, its node, and the people who ask it for help."""
 
 import contextlib
 import os
@@ -99,13 +99,16 @@ class Site:
 
     @contextlib.contextmanager
     def node(
-        self, prefix: list[str] | None = None, module: str = "steunpunt", **environment: str
+        self,
+        prefix: list[str] | None = None,
+        module: str = "steunpunt",
+        environment: dict[str, str] | None = None,
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Run the node until the block ends, and then end it for certain."""
         before = list(DIES_WITH_PARENT) if prefix is None else prefix
         command = [*before, sys.executable, "-m", module, "node", str(self.folder / "site.toml")]
         with (self.folder / "node.log").open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **environment})
+            process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
         self.process = process
         try:
             yield process
@@ -150,7 +153,7 @@ def tracee(process: subprocess.Popen[bytes]) -> int | None:
 
 
 def stop_politely(process: subprocess.Popen[bytes]) -> None:
-    """End a node as systemd does; True when it ended by itself within STOP_S_MAX."""
+    """End a node as systemd does; TimeoutExpired when it does not end within STOP_S_MAX."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(tracee(process) or process.pid, 15)
     process.wait(STOP_S_MAX)

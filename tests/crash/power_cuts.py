@@ -19,7 +19,7 @@ from pathlib import Path
 
 from steunpunt.ledger.store import prepare
 from tests.conftest import wait_until
-from tests.crash.ends import cases, check_integrity, coordinator_end, deliver, fresh_coordinator, kiosk_end
+from tests.crash.ends import Words, cases, check_integrity, coordinator_end, deliver, fresh_coordinator, kiosk_end
 from tests.crash.kiosk_kills import compare
 from tests.crash.place import Citizens, Region, Site
 from tests.crash.report import Outcome, tell
@@ -166,9 +166,9 @@ def _judge(region: Region, kiosk: Site, kept: Citizens) -> list[str]:
         left = deliver(end, desk)
         found = cases(desk)
     wanted, known = kept.words(), set(kept.typed.values())
-    unshown = {key: count for key, count in (found - wanted).items() if count == 1 and key[1] in known}
+    unshown = Words({key: 1 for key, count in (found - wanted).items() if count == 1 and key[1] in known})
     faults = [f"lost: {left} without receipt"] if left else []
-    return faults + compare(found - unshown if unshown else found, wanted)
+    return faults + compare(found - unshown, wanted)
 
 
 def measure(region: Region, folder: Path, cuts: int, controls: int, draw: Callable[[int, int], int]) -> list[Outcome]:

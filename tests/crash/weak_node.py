@@ -7,8 +7,8 @@ from steunpunt.__main__ import main
 from steunpunt.ledger import store
 
 if __name__ == "__main__":
-    strong = "PRAGMA synchronous=FULL"
-    if strong not in store._PRAGMAS:
-        raise SystemExit(f"the ledger no longer says {strong}; this control run has nothing to weaken")
-    store._PRAGMAS = tuple("PRAGMA synchronous=NORMAL" if word == strong else word for word in store._PRAGMAS)
+    mode, strong, *others = store._PRAGMAS
+    if strong != "PRAGMA synchronous=FULL":
+        raise SystemExit("the ledger's second setting is no longer synchronous=FULL; there is nothing to weaken")
+    vars(store)["_PRAGMAS"] = (mode, "PRAGMA synchronous=NORMAL", *others)
     main()

@@ -1,8 +1,8 @@
 """Training of the text model: the same corpus gives the same bytes, on any machine.
 
-Three steps. Count what followed what. Then go through a part of the texts as if each block of them had not been counted,
-and learn what counts are worth (logits) and how far to believe each slot (weights): whoever looks at a text it has counted
-believes itself too much. Last, keep what is worth its place.
+Three steps. Count what followed what. Then go through a part of the texts as if each block of them had not been
+counted, and learn what counts are worth (logits) and how far to believe each slot (weights): whoever looks at a text it
+has counted believes itself too much. Last, keep what is worth its place.
 
 All arithmetic is of whole numbers, or of floats with + - * / alone, whose results IEEE 754 fixes.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from pathlib import Path
 
-from steunpunt.protocol import ngram
+from steunpunt.protocol import ngram, spelling
 from steunpunt.protocol.arithmetic import ONE
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -92,7 +92,7 @@ class Listener:
     """A speller that notes the questions."""
 
     def __init__(self) -> None:
-        self.past = ngram.Past()
+        self.past = spelling.Past()
         self.questions: list[Question] = []
 
     def symbol(self, wanted: int) -> int:
@@ -115,7 +115,7 @@ def questions(lines: Iterable[str], alphabet: ngram.Alphabet) -> list[Question]:
     found: list[Question] = []
     for line in lines:
         listener = Listener()
-        ngram.spell(line, alphabet, listener)
+        spelling.spell(line, alphabet, listener)
         found += listener.questions
     return found
 
@@ -125,7 +125,7 @@ def word_questions(words: Iterable[str], alphabet: ngram.Alphabet) -> list[Quest
     found: list[Question] = []
     for word in words:
         listener = Listener()
-        ngram.spell(word, alphabet, listener)
+        spelling.spell(word, alphabet, listener)
         asked = [question for question in listener.questions if not question.is_shape and question.answer != ngram.END]
         found += [Question(question.keys[: ngram.PAIR_SLOT], question.answer) for question in asked]
     return found
@@ -164,7 +164,9 @@ def make_alphabet(counts: Counter[str]) -> ngram.Alphabet:
 
 def tree_depths(weights: list[int]) -> bytes:
     """Return how deep each symbol lies in Huffman's tree."""
-    heap = [(weight, symbol, (symbol,)) for symbol, weight in enumerate(weights)]
+    heap: list[tuple[int, int, tuple[int, ...]]] = [
+        (weight, symbol, (symbol,)) for symbol, weight in enumerate(weights)
+    ]
     heapq.heapify(heap)
     depths = bytearray(len(weights))
     while len(heap) > 1:
@@ -295,7 +297,7 @@ class Counts:
     def forks(self, question: Question) -> Iterator[Fork]:
         """Give the decisions of a question."""
         first_slot = ngram.SLOTS if question.is_shape else 0
-        codes = ngram.SHAPE_CODES if question.is_shape else self._codes
+        codes = spelling.SHAPE_CODES if question.is_shape else self._codes
         known = [
             [
                 (codes[answer], ngram.LEVELS[level_of(count)])
@@ -304,8 +306,8 @@ class Counts:
             ]
             for slot, key in enumerate(question.keys)
         ]
-        weight_set = ngram.SHAPE_SET if question.is_shape else ngram.known_set(known)
-        ends = ngram.SHAPE_ENDS if question.is_shape else self._ends
+        weight_set = ngram.SHAPE_SET if question.is_shape else ngram.weight_set_of(known)
+        ends = spelling.SHAPE_ENDS if question.is_shape else self._ends
         way, mask = 1, 1 << (ngram.CODE_BITS - 1)
         while way not in ends:
             bit = int(bool(codes[question.answer] & mask))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.tables import cases, sites
-from steunpunt.model import LinkName, PaperScanned, ReplyTo, SendFrame, TicketState
+from steunpunt.model import PaperScanned, ReplyTo, SendFrame, TicketState
 from steunpunt.protocol import paper
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.paper import PaperMessage
@@ -120,6 +120,5 @@ def test_what_was_held_of_the_epoch_opens_with_the_paper_and_did_not_come_on_pap
 def test_nothing_of_the_words_or_the_code_is_on_the_paper(tmp_path: Path, clock: Clock) -> None:
     kiosk = KioskSite(tmp_path / "k", clock, seeded(9))
     kiosk.ask(WORDS)
-    assert LinkName.PAPER == "paper"
     content = b"".join(on_paper(kiosk).packets)
     assert not any(WORDS[start : start + 4].encode() in content for start in range(len(WORDS) - 4))

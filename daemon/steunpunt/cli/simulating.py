@@ -13,7 +13,7 @@ from steunpunt.terminal import one_line_errors
 if TYPE_CHECKING:
     from steunpunt.sim.region.simulate import Report, SeedFailed
 
-CASE_NAMES = ("region", "small", "clones", "killed", "hostile", "thief", "overload")
+CASE_NAMES = ("region", "small", "clones", "restored", "killed", "hostile", "thief")
 SITES_MAX = 1_000
 HOURS_MAX = 24 * 14
 PER_HOUR_MAX = 10_000

@@ -31,13 +31,12 @@ def report(path: Path, *, as_json: bool) -> None:
     for number, text in _texts(path):
         cost = _cost(path, number, text)
         if as_json:
-            click.echo(json.dumps(_body(cost), ensure_ascii=False))
+            click.echo(json.dumps(_body(cost)))
             continue
         costs.append(cost)
         sizes = "+".join(str(size) for size in cost.frame_bytes)
-        click.echo(
-            _row(str(number), METHOD_NAMES[cost.method], sizes, (f"{ms:.0f}" for ms in cost.airtime_ms.values()))
-        )
+        times = (f"{ms:.0f}" for ms in cost.airtime_ms.values())
+        click.echo(_row(str(number), METHOD_NAMES[cost.method], sizes, times))
     if costs:
         size = statistics.fmean(sum(cost.frame_bytes) for cost in costs)
         means = (f"{statistics.fmean(cost.airtime_ms[preset] for cost in costs):.0f}" for preset in PRESETS)

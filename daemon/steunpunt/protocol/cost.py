@@ -1,4 +1,4 @@
-"""What a message costs on the air before it is sent: its packets, made as they would be, under keys that are worth nothing.
+"""What a message costs on the air before it is sent: its packets as they would be, under keys that are worth nothing.
 
 The keys do not matter for the length, so none of a site's are needed; nothing made here is ever sent.
 """

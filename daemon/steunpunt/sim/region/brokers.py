@@ -1,8 +1,8 @@
 """The sites' brokers and the bridges between them: they keep, repeat, delay and sometimes lose packets.
 
-A site publishes to its own broker, which confirms at once. A bridge carries it on while both ends have internet and are
-on the same side of a partition; until then the broker keeps it. What arrives is kept until the node confirms it. Beacons
-and other packets with no carrier are QoS 0: now or never.
+A site publishes to its own broker, which confirms at once. A bridge carries it on while both ends have internet and
+are on the same side of a partition; until then the broker keeps it. What arrives is kept until the node confirms it.
+Beacons and other packets with no carrier are QoS 0: now or never.
 """
 
 import itertools
@@ -31,8 +31,8 @@ class Post:
     emit: Callable[[Event], None]
     present: bool = False
     """Whether the node is connected."""
-    connection: int = 0
-    """Which connection of the node this is: PUBACKs of an earlier one are lost with it."""
+    life: int = 0
+    """Which life of the node this is: PUBACKs for an earlier one are lost with it."""
     runs: bool = True
     internet: bool = True
     side: int = 0
@@ -99,10 +99,15 @@ class Brokers:
     def arrive(self, post: Post) -> None:
         """A node connects: what it did not confirm comes again."""
         post.present = True
-        post.connection += 1
         post.waiting.extendleft(reversed(post.unconfirmed.values()))
         post.unconfirmed.clear()
         self._deliver(post)
+
+    @staticmethod
+    def leave(post: Post) -> None:
+        """A node is gone."""
+        post.present = False
+        post.life += 1
 
     def confirm(self, post: Post, handle: int) -> None:
         """A node has committed a packet."""
@@ -113,7 +118,7 @@ class Brokers:
         if not post.runs:
             post.emit(SendEnded(frame.link, frame.attempt_id, SendOutcome.REFUSED, "no broker"))
             return False
-        self._timeline.schedule(self._rng.uniform(*_PUBACK_MS), partial(self._puback, post, post.connection, frame))
+        self._timeline.schedule(self._rng.uniform(*_PUBACK_MS), partial(self._puback, post, post.life, frame))
         heard = FrameHeard(LinkName.BROKER, frame.payload, carrier=frame.carrier)
         for other in self._readers(post, frame.carrier):
             if self._rng.random() < self._weather.wiped:
@@ -125,8 +130,8 @@ class Brokers:
         return True
 
     @staticmethod
-    def _puback(post: Post, connection: int, frame: SendFrame) -> None:
-        if post.present and post.connection == connection:
+    def _puback(post: Post, life: int, frame: SendFrame) -> None:
+        if post.present and post.life == life:
             outcome = SendOutcome.TAKEN if post.runs else SendOutcome.UNKNOWN
             post.emit(SendEnded(frame.link, frame.attempt_id, outcome))
 

@@ -1,7 +1,7 @@
 """One site's machine: its disk, its power, and the node's process on it, played in virtual time.
 
-A turn is what the node does: events in, one transaction, and after the commit the effects. What is not committed when the
-power goes is gone; what is committed and not yet done is never done, or done again.
+A turn is what the node does: events in, one transaction, and after the commit the effects. What is not committed when
+the power goes is gone; what is committed and not yet done is never done, or done again.
 """
 
 import random

@@ -171,23 +171,20 @@ class DeskPerson:
         """Do one thing, ring the bell, and come back later."""
         machine = self.world.sites[self.coordinator].machine
         if self.active and machine.running and isinstance(machine, CoordinatorMachine):
-            if machine.disk.read("SELECT 1 FROM cases WHERE state < ? LIMIT 1", int(TicketState.CLOSED)):
-                self._do_one_thing(machine)
+            self._do_one_thing(machine)
         self.world.after(self.rng.uniform(*LOOK_MS), self.look)
 
     def _do_one_thing(self, machine: CoordinatorMachine) -> None:
-        for case in machine.desk.cases():
-            act = self._next(machine, case)
-            if act is not None:
-                try:
-                    act(str(self.rng.random()))
-                except (NotAllowed, CaseGone) as error:
-                    raise Violation(f"{machine.name}: the desk refused what it offered: {error}") from error
-                if self.rng.random() < 0.9:  # noqa: PLR2004  a bell may go unheard: polling is the truth
-                    self.world.put(self.coordinator, BellRung())
-                return
+        open_cases = "SELECT id FROM cases WHERE state < ? ORDER BY lane, id LIMIT 1"
+        for (case_id,) in machine.disk.read(open_cases, int(TicketState.CLOSED)):
+            try:
+                self._next(machine, machine.desk.case(case_id))(str(self.rng.random()))
+            except (NotAllowed, CaseGone) as error:
+                raise Violation(f"{machine.name}: the desk refused what it offered: {error}") from error
+            if self.rng.random() < 0.9:  # noqa: PLR2004  a bell may go unheard: polling is the truth
+                self.world.put(self.coordinator, BellRung())
 
-    def _next(self, machine: CoordinatorMachine, case: Case) -> Callable[[str], None] | None:
+    def _next(self, machine: CoordinatorMachine, case: Case) -> Callable[[str], None]:
         desk, record, name = machine.desk, self.world.watch.record, self.name
         at = piece_of(machine, case.id)
 
@@ -208,9 +205,7 @@ class DeskPerson:
 
         if case.state is TicketState.RECEIVED:
             return take_up
-        if not case.answered:
-            return answer
-        return close if case.state is not TicketState.CLOSED else None
+        return close if case.answered else answer
 
 
 def piece_of(machine: CoordinatorMachine, case_id: int) -> Piece:

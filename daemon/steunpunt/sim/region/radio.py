@@ -1,4 +1,4 @@
-"""A site's radio and the link to it: the node's own transmit queue over the simulated mesh, without the client protocol.
+"""A site's radio and the link to it: the node's transmit queue over the simulated mesh, without the client protocol.
 
 What the firmware decides is kept: the duty cycle, the queue of 16, which packets a client gets, and how many are kept
 for one that is away. What the protocol on the cable does is tested elsewhere (:mod:`steunpunt.sim.radio`).

@@ -1,6 +1,7 @@
 """Runs seeds and says what came of them: one in this process, many over all cores."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from steunpunt.sim.region.watch import Violation
 from steunpunt.sim.spec import SimulationError
 
 SEEDS_PER_PROCESS = 25
+_QUIET = logging.NullHandler()
+"""The engines log what a technician should read; here nobody is one."""
 _MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
 
 
@@ -53,7 +56,7 @@ class Report:
 def command_for(options: Options) -> str:
     """Return the command that repeats a run."""
     parts = [f"steunpunt simulate --case {options.case} --seed {options.seed}"]
-    if options.case in ("region", "overload"):
+    if options.case == "region":
         parts.append(f"--sites {options.sites} --hours {options.hours:g} --per-hour {options.per_hour:g}")
         parts += [] if options.storm else ["--no-storm"]
     return " ".join(parts)
@@ -61,6 +64,7 @@ def command_for(options: Options) -> str:
 
 def simulate(options: Options, file: IO[str] | None = None) -> Report:
     """Run one seed; SeedFailed with the command that repeats it. ``file`` takes the trace of all steps."""
+    logging.getLogger("steunpunt").addHandler(_QUIET)
     began_s, trace = time.monotonic(), Trace(file)
     memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="steunpunt-simulation-", dir=memory) as folder:

@@ -19,8 +19,10 @@ from steunpunt.sim.region.watch import Violation, check_all_arrived, check_nonce
 from steunpunt.sim.region.world import Plan, World
 
 STORM_S = 600.0
-CALM_S = 8 * 3600.0
+CALM_S = 4 * 3600.0
 CALM_LOSS = 0.03
+SOME = 0.3
+"""A share of what may be or happen, here and there."""
 
 
 class Waits(NamedTuple):
@@ -72,6 +74,9 @@ class Town:
         tickets = {asked.at: asked.state for kiosk in world.kiosks() for asked in tickets_of(kiosk)}
         if any(state is not TicketState.CLOSED for state in tickets.values()) or not _all_receipted(world):
             return False
+        cases = {Piece(*at) for m in world.coordinators() for at in m.disk.read("SELECT site, eid, n FROM cases")}
+        if tickets.keys() - cases:
+            return False
         return all(_replies_held(machine, tickets) for machine in world.coordinators())
 
 
@@ -96,7 +101,7 @@ def small_town(seed: int, folder: Path, trace: Trace | None = None, kiosks: int 
     lonely = {number: rng.choice(lacks) for number in numbers}
     plan = Plan(
         numbers,
-        buttons=frozenset(number for number in numbers if rng.random() < 0.3),
+        buttons=frozenset(number for number in numbers if rng.random() < SOME),
         without_radio=frozenset(kiosk for kiosk, lack in lonely.items() if lack == "no radio"),
         without_broker=frozenset(kiosk for kiosk, lack in lonely.items() if lack == "no broker"),
     )
@@ -139,13 +144,13 @@ def blow(town: Town) -> None:
     for name in list(world.sites):
         for switch in (world.set_internet, world.set_cable, world.set_broker):
             _flap(town, partial(switch, name), rng.randrange(3))
-        if rng.random() < 0.3:  # noqa: PLR2004
+        if rng.random() < SOME:
             world.after(rng.uniform(0, STORM_S * 800), partial(world.power_cut, name, rng.uniform(1_000, 200_000)))
         if rng.random() < 0.2:  # noqa: PLR2004
             world.after(rng.uniform(0, STORM_S * 800), partial(world.brokers.wipe, world.sites[name].post))
     if rng.random() < 0.2:  # noqa: PLR2004
         world.after(rng.uniform(0, STORM_S * 400), partial(world.set_side, rng.choice(list(world.sites)), 1))
-    if rng.random() < 0.3:  # noqa: PLR2004
+    if rng.random() < SOME:
         Attacker(town.world, world.chance("attacker")).begin(STORM_S)
 
 

@@ -4,8 +4,9 @@ import hashlib
 from collections import deque
 from typing import IO
 
-LAST_MAX = 40
+LAST_MAX = 12
 """Steps that are told when a seed fails."""
+LAST_CHARS_MAX = 110
 
 
 class Trace:
@@ -22,7 +23,7 @@ class Trace:
         line = f"{now_ms:.3f} {name}: {what} {payload.hex()}".rstrip()
         self._hash.update(line.encode() + b"\n")
         self.steps += 1
-        self.last.append(line)
+        self.last.append(line[:LAST_CHARS_MAX])
         if self._file is not None:
             self._file.write(f"{line}\n")
 

@@ -7,21 +7,18 @@ ledger, what a person did at the desk. A ledger that was put back does not undo 
 import sqlite3
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from steunpunt.ledger import incoming
-from steunpunt.ledger.incoming import Content, EventContent, Piece
+from steunpunt.ledger.incoming import Content, Piece
 from steunpunt.ledger.tables import cases, events
-from steunpunt.model import Category, FrameError, LinkName, SendFrame, SteunpuntError, TicketState
+from steunpunt.model import Category, FrameError, SendFrame, SteunpuntError, TicketState, parse_ticket_number
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.pieces import HeardPiece, parse_pieces
 from steunpunt.sim.mesh import DUTY_CYCLE_MAX_PERCENT
-from steunpunt.sim.region.machine import CoordinatorMachine, KioskMachine
-
-if TYPE_CHECKING:
-    from steunpunt.sim.region.world import SimSite
+from steunpunt.sim.region.machine import CoordinatorMachine, KioskMachine, Machine
 
 CANARY_BYTES_MIN = 6
 """Shorter words turn up in random bytes by chance."""
@@ -60,6 +57,9 @@ class Record:
     """When each request was first seen in a kiosk's ledger, in simulated ms."""
     lanes: dict[Piece, int] = field(default_factory=dict)
     taken: set[Piece] = field(default_factory=set)
+    """Of which messages every piece was taken."""
+    taken_parts: dict[Piece, int] = field(default_factory=dict)
+    """Of which fragments, as a bitmap."""
     cases: dict[Piece, float] = field(default_factory=dict)
     """When each case was first seen in a coordinator's ledger."""
     receipted: dict[Piece, float] = field(default_factory=dict)
@@ -90,31 +90,40 @@ class Watch:
 
     # --- what goes out
 
-    def sends(self, site: "SimSite", frame: SendFrame) -> None:
+    def sends(self, machine: Machine, frame: SendFrame) -> None:
         """Look at a packet that a site hands to a link: a message number seals one thing once."""
         for heard in pieces_in(frame.payload):
             at, fragment = _name(heard), heard.piece.fragment
-            if at.site != site.machine.site:
+            if at.site != machine.site:
                 continue
             if self.record.bodies.setdefault((at, fragment), heard.piece.body) != heard.piece.body:
-                raise Violation(f"{site.machine.name}: epoch {at.eid.hex()} number {at.n} sealed two things")
+                raise Violation(f"{machine.name}: epoch {at.eid.hex()} number {at.n} sealed two things")
+
+    def shown(self, machine: Machine, body: dict[str, object]) -> None:
+        """Look at what a screen shows: a ticket is shown after its commit."""
+        parsed = parse_ticket_number(str(body.get("number", "")))
+        if parsed is not None and not machine.disk.read("SELECT 1 FROM tickets WHERE counter = ?", parsed[1]):
+            raise Violation(f"{machine.name}: a ticket was shown that the ledger does not hold")
 
     def took(self, frame: SendFrame) -> None:
         """Note that a next hop that leads somewhere took a packet."""
-        self.record.taken.update(_name(heard) for heard in pieces_in(frame.payload))
+        record = self.record
+        for heard in pieces_in(frame.payload):
+            at, piece = _name(heard), heard.piece
+            parts = record.taken_parts[at] = record.taken_parts.get(at, 0) | 1 << piece.index
+            if parts == (2 << piece.last) - 1:
+                record.taken.add(at)
 
-    def transmitted(self, site: "SimSite") -> None:
+    def transmitted(self, name: str, percent: float) -> None:
         """Look at a radio's hour."""
-        percent = site.mesh.radio.mesh.sent_percent()
         self.duty_percent_max = max(self.duty_percent_max, percent)
         if percent > DUTY_CYCLE_MAX_PERCENT + DUTY_SLACK_PERCENT:
-            raise Violation(f"{site.machine.name}: its radio sent {percent:.2f} % of the last hour")
+            raise Violation(f"{name}: its radio sent {percent:.2f} % of the last hour")
 
     # --- what is kept
 
-    def turned(self, site: "SimSite", now_ms: float) -> None:
+    def turned(self, machine: Machine, now_ms: float) -> None:
         """Look at what a turn has changed on the disk."""
-        machine = site.machine
         changes = machine.ledger.changes()
         if self._changes.get(machine.name) == changes:
             return
@@ -161,7 +170,7 @@ class Watch:
         query = sa.select(cases).where(cases.c.id > self._last_case.get(machine.name, 0)).order_by(cases.c.id)
         for row in machine.ledger.connection.execute(query).all():
             self._last_case[machine.name] = row.id
-            at = Piece(row.site, row.eid, row.n)
+            at = _at(row)
             key = incoming.unwrap_case_key(machine.ledger_key, row.content_key)
             self._check_case(machine.name, at, incoming.unbox_content(key, row.content))
             self.record.cases.setdefault(at, now_ms)
@@ -180,11 +189,8 @@ class Watch:
         connection = machine.ledger.connection
         for row in connection.execute(query).all():
             self._last_event[machine.name] = row.id
-            key = incoming.case_key(connection, machine.ledger_key, Piece(row.site, row.eid, row.n))
-            early = row.kind == "early" or key is None
-            content: EventContent = incoming.unbox_event(
-                machine.ledger_key if early or key is None else key, row.content
-            )
+            key = None if row.kind == "early" else incoming.case_key(connection, machine.ledger_key, _at(row))
+            content = incoming.unbox_event(key or machine.ledger_key, row.content)
             if content.text and content.text not in self.record.more_texts:
                 raise Violation(f"{machine.name}: a supplement of site {row.site} says what nobody added")
 
@@ -193,6 +199,10 @@ def tickets_of(machine: KioskMachine) -> list[Asked]:
     """Return each request in a kiosk's ledger."""
     rows = machine.ledger.connection.exec_driver_sql(_TICKETS).all()
     return [Asked(r.counter, TicketState(r.state), Piece(machine.site, r.eid, r.n), r.lane) for r in rows]
+
+
+def _at(row: sa.Row[tuple[object, ...]]) -> Piece:
+    return Piece(row.site, row.eid, row.n)
 
 
 def _name(heard: HeardPiece) -> Piece:
@@ -240,7 +250,7 @@ def _supplements(kiosks: list[KioskMachine]) -> Counter[Piece]:
 
 
 def check_unreadable(watch: Watch, name: str, image: bytes, keys: tuple[bytes, ...] = ()) -> None:
-    """Look for people's words, tickets' secrets and sealing keys in the pages of a ledger; Violation when one is there."""
+    """Look for people's words, tickets' secrets and sealing keys in a ledger's pages; Violation when one is there."""
     record = watch.record
     words = [
         *record.texts,
@@ -278,8 +288,3 @@ def check_nonces(name: str, image: bytes) -> None:
     nonces = [box[:12] for box in boxes]
     if len(set(nonces)) != len(nonces) or len(set(salts)) != len(salts):
         raise Violation(f"{name}: a nonce was used twice")
-
-
-def uses_mesh(frame: SendFrame) -> bool:
-    """Return whether a packet goes on the air."""
-    return frame.link is LinkName.MESH

@@ -23,6 +23,8 @@ from steunpunt.model import (
     LedgerError,
     LinkChanged,
     LinkName,
+    RadioPrepared,
+    RadioUsed,
     ReplyTo,
     SendEnded,
     SendFrame,
@@ -45,6 +47,8 @@ EVENTS_PER_TURN_MAX = 64
 """As the node's inbox gives them."""
 KEEP_AGAIN_MS = 2_000.0
 """As the node: how long it waits before it tries a ledger that refused once more."""
+AIR_TOLD_MS = 60_000.0
+"""How often a radio tells its node what it has sent (air_util_tx)."""
 BEACON_TRUTH_MS = 60_000.0
 SEALED_LOOKED_AT = 8
 """Message keys of each epoch that are looked for on a stolen disk."""
@@ -168,12 +172,20 @@ class World:
         has_radio = machine.site not in self.plan.without_radio
         has_broker = machine.site not in self.plan.without_broker
         site = SimSite(machine, road, post, has_radio, has_broker)
-        radio.on_transmit = lambda: self.watch.transmitted(site)
+        radio.on_transmit = lambda: self.watch.transmitted(name, radio.mesh.sent_percent())
         self.sites[name] = site
         post.runs = has_broker
         self.brokers.add(post)
         self.power_on(name, booted=True)
+        self.after(self.rng.uniform(0, AIR_TOLD_MS), lambda: self._tell_air(site))
         return site
+
+    def _tell_air(self, site: SimSite) -> None:
+        """Let a radio tell what it has sent; one that has sent nothing says nothing."""
+        share = site.mesh.radio.mesh.sent_percent() / 100
+        if share and site.mesh.up:
+            self._arrive(site, RadioUsed(share))
+        self.after(AIR_TOLD_MS, lambda: self._tell_air(site))
 
     def kiosks(self) -> list[KioskMachine]:
         """Return the kiosks' machines."""
@@ -184,7 +196,7 @@ class World:
         return [site.machine for site in self.sites.values() if isinstance(site.machine, CoordinatorMachine)]
 
     def sealing_keys(self, site: int) -> list[bytes]:
-        """Return what may never reach a disk: the start of each epoch of a site, its chain and the keys that it seals with."""
+        """Return what may never reach a disk: the start of each of a site's epochs, and the keys that seal in it."""
         coordinator = self.keys.of_coordinator(self.plan.coordinators[0])
         known = {
             (machine.keys.generation, row.e_pub)
@@ -234,6 +246,7 @@ class World:
         site.inbox.clear()
         self._arrive(site, LinkChanged(LinkName.BROKER, up=site.post.runs, reason=""))
         self._arrive(site, LinkChanged(LinkName.MESH, up=site.mesh.up, reason=""))
+        self._arrive(site, RadioPrepared(site.mesh.radio.num, (), self.plan.preset, ""))
         self._arrive(site, BridgeChanged(site.post.bridge_up))
         self.brokers.arrive(site.post)
         site.mesh.arrive()
@@ -246,7 +259,7 @@ class World:
         self.trace.note(self.now_ms, name, "loses power" if whole else "is killed")
         site.machine.power_off()
         site.mesh.leave()
-        site.post.present = False
+        self.brokers.leave(site.post)
         site.beacon_ms = None
         site.inbox.clear()
         site.flights.clear()
@@ -360,7 +373,7 @@ class World:
             self._not_kept(site, events)
             return
         else:
-            self.watch.turned(site, self.now_ms)
+            self.watch.turned(machine, self.now_ms)
         for effect in self._done_of(effects, strike):
             self._perform(site, effect)
         if strike is None:
@@ -409,12 +422,13 @@ class World:
             case ConfirmFrame(handle):
                 self.brokers.confirm(site.post, handle)
             case ReplyTo(reply, body):
+                self.watch.shown(site.machine, body)
                 self.answers[reply] = body
             case _:  # lamps and buzzers
                 self.counts["panel"] += 1
 
     def _send(self, site: SimSite, frame: SendFrame) -> None:
-        self.watch.sends(site, frame)
+        self.watch.sends(site.machine, frame)
         self.on_send(site, frame)
         site.flights[frame.link, frame.attempt_id] = frame
         self.counts[f"sent over {frame.link}"] += 1
