@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from steunpunt.protocol import paper
+from steunpunt.protocol import paper, paperletters
 from steunpunt.protocol.keys import epoch_id
 from steunpunt.protocol.pieces import MESSAGE_BYTES_MAX, TAG_BYTES, parse_pieces
 
@@ -21,7 +21,7 @@ def codes(body: bytes = SHORT, n: int = 3, age: int = 5) -> list[str]:
 def test_a_short_message_is_one_code_for_a_dense_and_small_qr() -> None:
     (code,) = codes()
     assert set(code) <= ALPHANUMERIC
-    assert len(code) <= paper.CODE_CHARS_MAX
+    assert len(code) <= paperletters.CODE_CHARS_MAX
 
 
 def test_it_comes_out_as_the_packet_that_any_road_carries() -> None:
@@ -35,7 +35,7 @@ def test_it_comes_out_as_the_packet_that_any_road_carries() -> None:
 def test_every_length_goes_there_and_back_in_any_order(size: int) -> None:
     made = codes(LONG[:size])
     assert len(made) <= paper.CODES_MAX
-    assert max(map(len, made)) <= paper.CODE_CHARS_MAX
+    assert max(map(len, made)) <= paperletters.CODE_CHARS_MAX
     random.Random(size).shuffle(made)
     (message,) = paper.read("\r".join(made)).messages
     assert b"".join(parse_pieces(packet)[0].piece.body for packet in message.packets) == LONG[:size]
@@ -64,18 +64,18 @@ def test_a_scanner_without_line_ends_and_with_another_keyboard_is_read() -> None
 
 def test_typed_groups_are_read_with_lookalikes_and_any_spaces() -> None:
     (code,) = codes()
-    typed = " ".join(paper.groups(code)).lower().replace("0", "o").replace("1", "l")
+    typed = " ".join(paperletters.groups(code)).lower().replace("0", "o").replace("1", "l")
     assert paper.read(typed).messages == paper.read(code).messages
     assert paper.read(typed.replace(" ", "\n", 3)).messages == paper.read(code).messages
 
 
 def test_typed_codes_of_one_message_stand_apart_by_an_empty_line() -> None:
-    typed = "\n\n".join(" ".join(paper.groups(code)) for code in codes(LONG[:300]))
+    typed = "\n\n".join(" ".join(paperletters.groups(code)) for code in codes(LONG[:300]))
     assert paper.read(typed).messages == paper.read("\n".join(codes(LONG[:300]))).messages
 
 
 def test_one_wrong_letter_names_its_group() -> None:
-    groups = paper.groups(codes()[0])
+    groups = paperletters.groups(codes()[0])
     for place, group in enumerate(groups):
         for at, character in enumerate(group):
             wrong = "Z" if character != "Z" else "Y"
@@ -85,7 +85,7 @@ def test_one_wrong_letter_names_its_group() -> None:
 
 
 def test_letters_and_groups_that_changed_places_are_noticed() -> None:
-    groups = paper.groups(codes(LONG[:100])[0])
+    groups = paperletters.groups(codes(LONG[:100])[0])
     for place, group in enumerate(groups[:-1]):
         swapped = group[1] + group[0] + group[2:]
         if swapped != group:
@@ -98,7 +98,7 @@ def test_letters_and_groups_that_changed_places_are_noticed() -> None:
 def test_damaged_codes_never_become_a_message(rng: random.Random) -> None:
     (code,) = codes()
     for _ in range(500):
-        at = rng.randrange(len(paper.PREFIX), len(code) - 1)
+        at = rng.randrange(len(paperletters.PREFIX), len(code) - 1)
         damaged = code[:at] + rng.choice("0123456789ABCDEFGHJKMNPQRSTVWXYZ") + code[at + 1 :]
         assert damaged == code or paper.read(damaged).damaged
 

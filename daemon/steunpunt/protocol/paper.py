@@ -20,39 +20,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from steunpunt.model import FrameError
 from steunpunt.protocol.keys import epoch_id
 from steunpunt.protocol.packets import FRAGMENTS_MAX, fragment_byte, split
+from steunpunt.protocol.paperletters import CODE_CHARS_MAX, PREFIX, PaperError, from_text, to_text, ungroup
 from steunpunt.protocol.pieces import CIPHERTEXT_BYTES_MAX, E_PUB_BYTES, TAG_BYTES, SealedPiece
 
-PREFIX = "SP1:"
-CODE_CHARS_MAX = 300
-"""Longest text of one code: a QR code of version 10 at level M, 57 modules, scannable from a receipt of 58 mm."""
 CODES_MAX = 20
 """Most codes of one message: a strip of 2,852 bytes takes 17."""
 READ_CODES_MAX = 200
 """Most codes looked at in one reading."""
-GROUP_CHARS = 6
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_VALUES = {character: value for value, character in enumerate(_ALPHABET)}
-_LOOKALIKES = str.maketrans("OILU", "011V")
 _HEAD, _ID, _CHECK = 2, 3, 2
 _STRIP_HEAD = 4
 _AGE_AT = 3
 _PART_BYTES_MAX = (CODE_CHARS_MAX - len(PREFIX)) * 5 // 8 - _HEAD - _ID - _CHECK
-_FIELD_BITS = 5
-_FIELD_POLYNOMIAL = 0b100101
-_FIELD_ORDER = 31
 _SCANNED = re.compile(r"(?=SP1[^0-9A-Z\s])")
 """Where a scanned code begins; a keyboard of another country may make another sign of the colon."""
-
-
-class PaperError(FrameError):
-    """A code that is damaged; ``group`` is the number of the typed group that is wrong, None for a scanned code."""
-
-    def __init__(self, message: str, group: int | None = None) -> None:
-        super().__init__(message)
-        self.group = group
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +91,6 @@ def codes(site: int, n: int, age: int, e_pub: bytes, bodies: bytes) -> list[str]
     return [_code(index, len(parts) - 1, _strip_id(strip), part) for index, part in enumerate(parts)]
 
 
-def groups(code: str) -> list[str]:
-    """Return a code as it is typed: groups of six characters, each with its check."""
-    text = code.removeprefix(PREFIX)
-    cut = [text[start : start + GROUP_CHARS] for start in range(0, len(text), GROUP_CHARS)]
-    return [group + _check_character(group, number) for number, group in enumerate(cut, 1)]
-
-
 def fragment_sizes(bodies_bytes: int) -> list[int]:
     """Return the length of each fragment's body in the bodies of a message; ValueError when they cannot be that."""
     count = -(-bodies_bytes // (CIPHERTEXT_BYTES_MAX + TAG_BYTES))
@@ -127,7 +102,7 @@ def fragment_sizes(bodies_bytes: int) -> list[int]:
 
 def _code(index: int, last: int, strip_id: bytes, part: bytes) -> str:
     content = bytes([index, last]) + strip_id + part
-    return PREFIX + _to_text(content + _checksum(content))
+    return PREFIX + to_text(content + _checksum(content))
 
 
 def _strip_id(strip: bytes) -> bytes:
@@ -153,7 +128,7 @@ def read(text: str) -> Reading:
         if number >= READ_CODES_MAX:
             break
         try:
-            code = _read_scanned(content) if scanned else _read_typed(content)
+            code = _read_scanned(content) if scanned else _parse(ungroup(content))
         except PaperError as error:
             reading.damaged.append(error)
         else:
@@ -180,20 +155,8 @@ def _read_scanned(text: str) -> Code:
     return _parse("".join(c for c in text[len(PREFIX) :] if c.isalnum()))
 
 
-def _read_typed(text: str) -> Code:
-    characters = "".join(c for c in text if c.isalnum()).translate(_LOOKALIKES)
-    size = GROUP_CHARS + 1
-    plain = ""
-    for number, start in enumerate(range(0, len(characters), size), 1):
-        group = characters[start : start + size]
-        if any(c not in _VALUES for c in group) or _check_character(group[:-1], number) != group[-1]:
-            raise PaperError(f"group {number} is not right; compare it with the paper", number)
-        plain += group[:-1]
-    return _parse(plain)
-
-
 def _parse(text: str) -> Code:
-    content = _from_text(text)
+    content = from_text(text)
     content, check = content[:-_CHECK], content[-_CHECK:]
     if len(content) <= _HEAD + _ID or check != _checksum(content):
         raise PaperError("a code is damaged; scan it again")
@@ -231,50 +194,3 @@ def _message(strip: bytes, strip_id: bytes) -> PaperMessage:
         packets.append(piece.packet(age[0], e_pub))
         start += size
     return PaperMessage(site, n[0], tuple(packets))
-
-
-# --- letters ------------------------------------------------------------------------------------------------------
-
-
-def _to_text(content: bytes) -> str:
-    count = -(-len(content) * 8 // _FIELD_BITS)
-    value = int.from_bytes(content, "big") << (count * _FIELD_BITS - len(content) * 8)
-    return "".join(_ALPHABET[value >> shift & 31] for shift in range((count - 1) * _FIELD_BITS, -1, -_FIELD_BITS))
-
-
-def _from_text(text: str) -> bytes:
-    value = 0
-    for character in text[:CODE_CHARS_MAX]:
-        if character not in _VALUES:
-            raise PaperError(f"a code has {character!r}, which no code has; scan it again")
-        value = value << _FIELD_BITS | _VALUES[character]
-    bits = min(len(text), CODE_CHARS_MAX) * _FIELD_BITS
-    return (value >> bits % 8).to_bytes(bits // 8, "big")
-
-
-def _check_character(group: str, number: int) -> str:
-    """Return the check of the group with this number, counted from 1."""
-    total = _power(number)
-    for place, character in enumerate(group, 1):
-        total ^= _times(_power(place), _VALUES[character])
-    return _ALPHABET[total]
-
-
-def _power(exponent: int) -> int:
-    """Return x to this power in GF(32): another value for each of 31 exponents in a row."""
-    value = 1
-    for _ in range(exponent % _FIELD_ORDER):
-        value = _times(2, value)
-    return value
-
-
-def _times(left: int, right: int) -> int:
-    """Multiply in GF(32), modulo x⁵ + x² + 1."""
-    product = 0
-    for bit in range(_FIELD_BITS):
-        if right >> bit & 1:
-            product ^= left << bit
-    for bit in range(2 * _FIELD_BITS - 2, _FIELD_BITS - 1, -1):
-        if product >> bit & 1:
-            product ^= _FIELD_POLYNOMIAL << (bit - _FIELD_BITS)
-    return product
