@@ -63,6 +63,12 @@ class LinkName(StrEnum):
 
     MESH = "mesh"
     BROKER = "broker"
+    PAPER = "paper"
+    """Carried by a person; it comes in at the desk, and nothing is sent on it."""
+
+
+SENDING_LINKS = (LinkName.MESH, LinkName.BROKER)
+"""The roads on which a node itself sends, and of which it knows whether they are up."""
 
 
 class Lane(IntEnum):
@@ -374,6 +380,15 @@ class SupplementSubmitted:
 
 
 @dataclass(frozen=True, slots=True)
+class PaperScanned:
+    """Somebody at the desk scanned a whole sealed message from paper; answered by :class:`ReplyTo` with its case."""
+
+    packets: tuple[bytes, ...]
+    """One for each fragment, hello in each."""
+    reply: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SendFrame:
     """Effect: give ``payload`` to ``link``; it must end in one :class:`SendEnded`.
 
@@ -445,5 +460,6 @@ Event = (
     | BellRung
     | HelpSubmitted
     | SupplementSubmitted
+    | PaperScanned
 )
 Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer

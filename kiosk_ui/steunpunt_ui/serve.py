@@ -15,9 +15,13 @@ from steunpunt_ui.app import create_app
 
 THREADS = 24
 CONNECTIONS_MAX = 400
+DESK_CONNECTIONS_MAX = 48
+"""At a coordinator: each may hold a photo of DESK_BODY_BYTES_MAX in memory."""
 IDLE_S_MAX = 30
 REFUSED_BODY_BYTES_MAX = 1024 * 1024
 """Above this waitress itself refuses a body, in English; up to it our own page does."""
+DESK_BODY_BYTES_MAX = 11 * 1024 * 1024
+"""The same at a coordinator, where photos of requests on paper come in; kept in memory, never on disk."""
 
 
 class WebError(SteunpuntError, OSError):
@@ -30,7 +34,9 @@ def serve(config: Config) -> None:
     Raises WebError when the address cannot be had, and KeyFileError when a coordinator's file of
     passwords cannot be used.
     """
+    body_bytes_max, connections_max = REFUSED_BODY_BYTES_MAX, CONNECTIONS_MAX
     if config.site.role is Role.COORDINATOR:
+        body_bytes_max, connections_max = DESK_BODY_BYTES_MAX, DESK_CONNECTIONS_MAX
         from steunpunt_ui.desk.passwords import check_file  # noqa: PLC0415  only a coordinator has a desk
 
         check_file(config.web.desk_passwords_file)
@@ -39,9 +45,10 @@ def serve(config: Config) -> None:
         create_app(config, Client(config.control.socket)),
         sockets=[listener],
         threads=THREADS,
-        connection_limit=CONNECTIONS_MAX,
+        connection_limit=connections_max,
         channel_timeout=IDLE_S_MAX,
-        max_request_body_size=REFUSED_BODY_BYTES_MAX,
+        max_request_body_size=body_bytes_max,
+        inbuf_overflow=body_bytes_max + 1,
         ident="",
         clear_untrusted_proxy_headers=True,
     )

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from steunpunt.engine import papers
 from steunpunt.engine.announcing import Announcer, NewsFlight
 from steunpunt.engine.common import Counts, Entropy, Links, Neighbours
 from steunpunt.engine.intake import Intake
@@ -23,6 +24,7 @@ from steunpunt.model import (
     Lane,
     LinkChanged,
     LinkName,
+    PaperScanned,
     RadioPrepared,
     RadioUsed,
     ReplyTo,
@@ -98,6 +100,9 @@ class CoordinatorEngine:
             case FrameHeard():
                 self._hear(connection, event, now_ms)
                 return [] if event.confirm is None else [ConfirmFrame(event.confirm)]
+            case PaperScanned():
+                body = papers.take(connection, self._intake, event, now_ms)
+                return [] if event.reply is None else [ReplyTo(event.reply, body)]
             case SendEnded():
                 self._ended(connection, event, now_ms)
             case LinkChanged() | BridgeChanged():

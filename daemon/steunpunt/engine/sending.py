@@ -11,7 +11,7 @@ from steunpunt.engine.common import Counts, Entropy, Flights, Links
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.outgoing import Outgoing
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import Effect, Lane, LinkName, SendEnded, SendFrame, SendOutcome, TicketState
+from steunpunt.model import SENDING_LINKS, Effect, Lane, LinkName, SendEnded, SendFrame, SendOutcome, TicketState
 from steunpunt.protocol.age import pack_age
 from steunpunt.protocol.packets import fragment_byte
 from steunpunt.protocol.pieces import SealedPiece, batch
@@ -170,7 +170,7 @@ class Sender:
             self.next_ms = None
             return effects
         waiting = outgoing.waiting(connection)
-        flying = {link: self._flying(link) for link in LinkName}
+        flying = {link: self._flying(link) for link in SENDING_LINKS}
         room = {
             LinkName.MESH: MESH_FLYING_MAX - self.flights.count(LinkName.MESH),
             LinkName.BROKER: BROKER_FLYING_MAX - self.flights.count(LinkName.BROKER),

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from steunpunt.engine.airlog import AirLog
 from steunpunt.engine.common import Counts, Flights, Links
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import Lane, LinkName, RadioPrepared, RadioUsed, SendEnded, SendFrame, SendOutcome
+from steunpunt.model import SENDING_LINKS, Lane, LinkName, RadioPrepared, RadioUsed, SendEnded, SendFrame, SendOutcome
 
 
 class Transmitter:
@@ -31,7 +31,7 @@ class Transmitter:
 
     def up(self) -> frozenset[LinkName]:
         """Return the links that serve."""
-        return frozenset(link for link in LinkName if self.links.view(link).up)
+        return frozenset(link for link in SENDING_LINKS if self.links.view(link).up)
 
     def fits(self, connection: sa.Connection, radio: str, lane: Lane, payload_bytes: int, now_ms: int) -> bool:
         """Return whether the airtime allows a packet by this radio now."""

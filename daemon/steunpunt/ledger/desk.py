@@ -7,7 +7,7 @@ afterwards; polling is the truth.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -29,6 +29,7 @@ from steunpunt.model import (
     CLOSE_CODES,
     Category,
     Lane,
+    LinkName,
     SenderFunction,
     Skill,
     SteunpuntError,
@@ -224,7 +225,7 @@ class Desk:
             close_code=row.close_code,
             unread_supplements=sum(event.kind == "supplement" for event in history[last_act + 1 :]),
             presses=columns["presses"],
-            links=tuple(name for name in ("mesh", "broker") if columns[f"by_{name}"]),
+            links=_links(columns, history),
             events=history,
             facts=reduce(lambda facts, event: facts.with_later(event.facts), history, content.facts),
             newer=content.newer or any(event.newer for event in history),
@@ -346,6 +347,12 @@ class Desk:
     def nonce(self) -> bytes:
         """Return a fresh nonce."""
         return self._random(vault.NONCE_BYTES)
+
+
+def _links(columns: Mapping[str, object], history: tuple[CaseEvent, ...]) -> tuple[str, ...]:
+    by_paper = any(event.kind == incoming.PAPER_KIND for event in history)
+    roads = ((LinkName.MESH, columns["by_mesh"]), (LinkName.BROKER, columns["by_broker"]), (LinkName.PAPER, by_paper))
+    return tuple(str(link) for link, came in roads if came)
 
 
 class _Opened:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger.tables import cases, events, gateways, heard_epochs, heard_pieces, replies, sites
-from steunpunt.model import FrameHeard, LinkName, SealError, SteunpuntError, TicketState, TokenCode
+from steunpunt.model import SENDING_LINKS, FrameHeard, LinkName, SealError, SteunpuntError, TicketState, TokenCode
 from steunpunt.protocol import vault
 from steunpunt.protocol.messages import QuestionReply
 from steunpunt.relay.replies import SiteRoads
@@ -92,6 +92,10 @@ class Reply:
     packet: bytes | None
     tries: int
     next_ms: int
+
+
+PAPER_KIND = "paper"
+"""Kind of the event that says that a case came on paper."""
 
 
 def epoch(connection: sa.Connection, site: int, eid: bytes) -> tuple[bytes, int] | None:
@@ -230,10 +234,26 @@ def add_case(connection: sa.Connection, case: NewCase) -> None:
     )
 
 
-def note_copy(connection: sa.Connection, at: Piece, link: LinkName) -> None:
+def note_copy(connection: sa.Connection, at: Piece, link: LinkName, now_ms: int) -> None:
     """Note that a copy of a case's request came over another link too."""
+    if link is LinkName.PAPER:
+        note_paper(connection, at, now_ms)
+        return
     column = "by_mesh" if link is LinkName.MESH else "by_broker"
     connection.execute(sa.update(cases).where(_at(cases, at)).values(**{column: True}))
+
+
+def note_paper(connection: sa.Connection, at: Piece, now_ms: int) -> None:
+    """Note in a case's log, once, that it came on paper."""
+    noted = sa.select(events.c.id).where(_at(events, at), events.c.kind == PAPER_KIND)
+    if connection.execute(noted).first() is None and case_of(connection, at) is not None:
+        add_event(connection, at, PAPER_KIND, now_ms, None)
+
+
+def case_of(connection: sa.Connection, at: Piece) -> tuple[int, int] | None:
+    """Return (id, counter) of the case of this request."""
+    row = connection.execute(sa.select(cases.c.id, cases.c.counter).where(_at(cases, at))).first()
+    return (row.id, row.counter) if row else None
 
 
 def state_code(connection: sa.Connection, at: Piece) -> TokenCode:
@@ -316,7 +336,7 @@ def _pending_with_roads(up: frozenset[LinkName]) -> sa.Select[tuple[object, ...]
         ),
         LinkName.MESH: sites.c.mesh_ms.is_not(None),
     }
-    has_road = sa.or_(sa.false(), *(roads[link] for link in LinkName if link in up))
+    has_road = sa.or_(sa.false(), *(roads[link] for link in SENDING_LINKS if link in up))
     return (
         sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
         .join(cases, cases.c.id == replies.c.case_id)
@@ -329,7 +349,12 @@ def _pending_with_roads(up: frozenset[LinkName]) -> sa.Select[tuple[object, ...]
 
 _PENDING = {
     up: _pending_with_roads(up)
-    for up in (frozenset[LinkName](), frozenset({LinkName.MESH}), frozenset({LinkName.BROKER}), frozenset(LinkName))
+    for up in (
+        frozenset[LinkName](),
+        frozenset({LinkName.MESH}),
+        frozenset({LinkName.BROKER}),
+        frozenset(SENDING_LINKS),
+    )
 }
 
 

@@ -350,6 +350,24 @@ def request_of(connection: sa.Connection, counter: int) -> tuple[bytes, int, Lan
     return r.eid, r.n, Lane(r.lane)
 
 
+@dataclass(frozen=True, slots=True)
+class SealedRequest:
+    """A ticket's help request as it is kept: what any road carries."""
+
+    n: int
+    e_pub: bytes
+    piece: bytes
+    created_ms: int
+
+
+def sealed_request(connection: sa.Connection, counter: int) -> SealedRequest:
+    """Return a ticket's help request, sealed."""
+    query = sa.select(messages.c.n, epochs.c.e_pub, messages.c.piece, messages.c.created_ms)
+    query = query.join(epochs, epochs.c.eid == messages.c.eid)
+    r = connection.execute(query.where(messages.c.counter == counter, messages.c.is_request)).one()
+    return SealedRequest(r.n, r.e_pub, r.piece, r.created_ms)
+
+
 def went_by_mesh(connection: sa.Connection, counter: int) -> bool:
     """Return whether any message of a ticket was tried over the mesh."""
     query = sa.select(sa.func.max(messages.c.mesh_tries)).where(messages.c.counter == counter)

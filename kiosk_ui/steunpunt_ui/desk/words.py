@@ -43,7 +43,7 @@ def point_words(case: Case) -> str:
 
 def links_words(case: Case) -> str:
     """Return over which roads a case came."""
-    names = {LinkName.MESH: gettext("radio"), LinkName.BROKER: gettext("internet")}
+    names = {LinkName.MESH: gettext("radio"), LinkName.BROKER: gettext("internet"), LinkName.PAPER: gettext("paper")}
     return ", ".join(str(names.get(LinkName(link), link)) for link in case.links)
 
 
@@ -129,6 +129,7 @@ def event_words(event: CaseEvent) -> str:
         return _supplement_words(event.code)
     words = {
         "received": gettext("Received here"),
+        "paper": gettext("Came in on paper"),
         "seen": gettext("Taken up"),
         "answer": gettext("Answered"),
         "passed_on": gettext("Passed on"),
