@@ -185,6 +185,17 @@ class Web(Section, frozen=True, kw_only=True):
     """Names and scrypt hashes of the desk's people (``steunpunt keys desk-password``); coordinator only."""
 
 
+class Kiosk(Section, frozen=True, kw_only=True):
+    """What a kiosk shows beside its own pages."""
+
+    content: FileName | None = None
+    """Folder of the information pages; ``None``: those that come along with the program."""
+    broadcaster: Name | None = None
+    """The broadcaster that tells this region what is going on, with its frequency, as its pages name it."""
+    demo: bool = False
+    """Whether nobody asks for real help here: then pages that no authority has approved are shown too."""
+
+
 class Button(Section, frozen=True, kw_only=True):
     """One help button with its lamp."""
 
@@ -231,6 +242,7 @@ class Config(Section, frozen=True, kw_only=True):
     ledger: Ledger
     control: Control
     web: Web = Web()
+    kiosk: Kiosk = Kiosk()
     panel: Panel | None = None
     point: tuple[Point, ...] = ()
     """The region's points by name, for the desk; a case of a point that is not listed shows its number."""
@@ -479,6 +491,7 @@ _PATH_KEYS = {
     "key_file",
     "desk_passwords_file",
     "socket",
+    "content",
 }
 
 

@@ -92,6 +92,11 @@ host = "127.0.0.1"
 port = 8080
 desk_passwords_file = "desk.passwords"
 
+[kiosk]
+content = "content"
+broadcaster = "L1, 95.3 FM"
+demo = false
+
 [panel]
 pins = "gpio"
 buzzer_pin = 22
@@ -254,7 +259,7 @@ def test_a_value_out_of_range(key: str, tmp_path: Path) -> None:
 
 
 def test_only_these_keys_take_any_value() -> None:
-    assert KEYS.keys() - RANGED.keys() == {"broker.enabled", "broker.username"}
+    assert KEYS.keys() - RANGED.keys() == {"broker.enabled", "broker.username", "kiosk.demo"}
 
 
 @pytest.mark.parametrize("key", REQUIRED)
