@@ -55,7 +55,7 @@ def show_page(slug: str) -> str | tuple[str, int]:
             abort(404)
         return show_message(_not_yet(), at_desk=False), HTTPStatus.NOT_FOUND
     codes = shelf.languages_of(slug, unapproved_too=too)
-    others = {code: LANGUAGES[code] for code in codes if code != page.language}
+    others = {code: LANGUAGES[code] for code in codes if code in LANGUAGES and code != page.language}
     notice = notice_of(page, codes, language(), _today())
     return render_template("citizen/info_page.html", page=page, notice=notice, others=others)
 
