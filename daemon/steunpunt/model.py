@@ -21,6 +21,8 @@ ANSWER_BYTES_MAX = 170
 """Longest free text of one answer, in UTF-8 bytes."""
 MAIN_RADIO = "main"
 """Name of the radio in ``[radio]``; each ``[[extra_radio]]`` has a name of its own."""
+TEXT_ON_AIR_BYTES_MAX = 200
+"""Longest readable text that we put on the air, in UTF-8 bytes; the firmware takes up to 233."""
 PACKET_BYTES_MAX = 217
 """Longest payload handed to a radio: PKI unicast with wantResponse, the tightest of the firmware's limits."""
 
@@ -275,6 +277,15 @@ class SendEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class TextHeard:
+    """Somebody's readable text on the emergency channel; anybody can send one, under any number."""
+
+    text: str
+    sender: int
+    radio: str = MAIN_RADIO
+
+
+@dataclass(frozen=True, slots=True)
 class PacketHeard:
     """Any packet the radio handed over, as a serialized MeshPacket, for the bridge."""
 
@@ -380,6 +391,8 @@ class SendFrame:
     carrier: int | None = None
     answers: int | None = None
     """On the mesh: id of the packet that this one answers. Radios on the way learn the next hop from it."""
+    text: str = ""
+    """On the mesh: plain words for people with handhelds, on the emergency channel, sent instead of ``payload``."""
     packet: bytes = b""
     """A whole MeshPacket that the bridge made for an integrator, sent instead of ``payload`` under an id of our own."""
     radio: str = MAIN_RADIO
@@ -422,6 +435,7 @@ Event = (
     | BridgeChanged
     | FrameHeard
     | SendEnded
+    | TextHeard
     | PacketHeard
     | DownlinkHeard
     | RadioPrepared

@@ -11,6 +11,7 @@ from steunpunt.engine.beating import SITES_DEFAULT, Beater, Parts
 from steunpunt.engine.calls import Calls
 from steunpunt.engine.checking import NotAccepted
 from steunpunt.engine.common import Counts, Entropy, Links
+from steunpunt.engine.fallback import FallBack
 from steunpunt.engine.gateway import Gateway
 from steunpunt.engine.hearing import Hearer
 from steunpunt.engine.news import NewsKeeper
@@ -32,6 +33,7 @@ from steunpunt.model import (
     ReplyTo,
     SendEnded,
     SupplementSubmitted,
+    TextHeard,
 )
 from steunpunt.protocol.keys import SiteKeys
 
@@ -44,6 +46,10 @@ class KioskSettings:
 
     sites: int = SITES_DEFAULT
     """Sites in the region, which share the channel."""
+    point: str = ""
+    """The point's name, for the readable fall-back."""
+    fallback_min: int = 0
+    """Minutes without receipt until that; 0: never."""
 
 
 class KioskEngine:
@@ -76,6 +82,9 @@ class KioskEngine:
         self.news = NewsKeeper(ledger, self.region.publics, keys.site, coordinator, self.counts)
         parts = Parts(ledger, self._sealer, self._sender, self.links, self.region, self.news, self.counts)
         self._beater = Beater(keys.site, settings.sites, parts, entropy)
+        self._fallback = FallBack(
+            keys.site, settings.point, settings.fallback_min, self._sender, self.links, self.counts
+        )
         self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater, entropy.unit)
 
     # --- the step -----------------------------------------------------------------------------------------------
@@ -87,6 +96,7 @@ class KioskEngine:
             effects += self._take(connection, event, now_ms)
         effects += self.calls.due(connection, now_ms)
         effects += self._sender.send(connection, now_ms)
+        effects += self._fallback.send(connection, now_ms)
         effects += self._beater.send(connection, effects, now_ms)
         return effects + self._gateway.send(connection, now_ms)
 
@@ -105,13 +115,14 @@ class KioskEngine:
         self._gateway.rolled_back()
         self.region.rolled_back()
         self._beater.rolled_back()
+        self._fallback.rolled_back()
         self._acknowledger.rolled_back()
         self.calls.rolled_back()
 
     def next_due_ms(self) -> int | None:
         """Return when to call :meth:`turn` again without an event; None: not before the next event."""
         dues = [self._sender.next_ms, self.calls.next_due_ms(), self._acknowledger.due_ms]
-        dues += [self._gateway.due_ms, self._beater.due_ms]
+        dues += [self._gateway.due_ms, self._beater.due_ms, self._fallback.due_ms]
         return min((due for due in dues if due is not None), default=None)
 
     def wants_mesh(self, connection: sa.Connection, now_ms: int) -> bool:
@@ -133,6 +144,9 @@ class KioskEngine:
             case SendEnded():
                 flight = self._sender.ended(connection, event, now_ms)
                 self._gateway.ended(connection, event, flight, now_ms)
+                self._fallback.ended(connection, event, flight, now_ms)
+            case TextHeard():
+                self._fallback.hear(connection, event, now_ms)
             case RadioPrepared():
                 self._sender.air.prepared(event.preset)
                 self._gateway.prepared(event)
@@ -156,6 +170,7 @@ class KioskEngine:
         try:
             if isinstance(form, HelpSubmitted):
                 body = self._acceptor.help(connection, form, now_ms)
+                self._fallback.note(body["number"], form)
                 self.counts["accepted"] += not body["repeated"]
                 _log.info("action=accept ticket=%s repeated=%s", body["number"], body["repeated"])
             else:

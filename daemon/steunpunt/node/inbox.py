@@ -12,6 +12,7 @@ from steunpunt.model import (
     HelpSubmitted,
     PacketHeard,
     SupplementSubmitted,
+    TextHeard,
 )
 
 EVENTS_MAX = 10_000
@@ -26,7 +27,9 @@ _ASKED_HERE = (HelpSubmitted, SupplementSubmitted, ButtonPressed, CallCancelled,
 
 def droppable(event: Event | None) -> bool:
     """Return whether an event may be dropped in need: it costs nothing, or its sender sends it again."""
-    return isinstance(event, PacketHeard | DownlinkHeard) or (isinstance(event, FrameHeard) and event.confirm is None)
+    return isinstance(event, PacketHeard | DownlinkHeard | TextHeard) or (
+        isinstance(event, FrameHeard) and event.confirm is None
+    )
 
 
 class Inbox:

@@ -16,7 +16,7 @@ from steunpunt.control import Body, Server, notify_systemd
 from steunpunt.engine.accepting import TicketStock, form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy, LinkView, Neighbours
-from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.engine.kiosk import KioskEngine, KioskSettings
 from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
 from steunpunt.ledger.store import Ledger, prepare
@@ -146,7 +146,8 @@ class Node:
         self._check_identity("site", keys.site, keys_path)
         buttons = {button.name: button.cancel_s for button in config.panel.button} if config.panel else {}
         key = form_key(self._ledger, entropy)
-        engine = KioskEngine(self._ledger, keys, config.region.coordinator, buttons, key, entropy)
+        settings = KioskSettings(config.region.sites, config.site.name, config.relay.fallback_min)
+        engine = KioskEngine(self._ledger, keys, config.region.coordinator, buttons, key, entropy, settings)
         self._engine = engine
         self._requests = KioskRequests(config, keys, engine, self._reader, key, secrets.token_bytes, self._inbox.put)
 

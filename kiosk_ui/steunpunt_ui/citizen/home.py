@@ -40,17 +40,21 @@ class ButtonCall:
 def show() -> str:
     """Show the first page."""
     status = read_status()
-    banner, calls = banner_of(status), _calls_of(status)
-    mark = _mark(banner, calls)
+    banner, calls, news = banner_of(status), _calls_of(status), _news_of(status)
     return render_template(
-        "citizen/home.html", banner=banner, calls=calls, mark=mark, poll=url_for("citizen.home_mark")
+        "citizen/home.html",
+        banner=banner,
+        calls=calls,
+        news=news,
+        mark=_mark(banner, calls, news),
+        poll=url_for("citizen.home_mark"),
     )
 
 
 def show_mark() -> Response:
     """Return the fingerprint of what the first page shows now, for polling."""
     status = read_status()
-    return Response(_mark(banner_of(status), _calls_of(status)), mimetype="text/plain")
+    return Response(_mark(banner_of(status), _calls_of(status), _news_of(status)), mimetype="text/plain")
 
 
 def cancel_call(name: str) -> AnyResponse:
@@ -136,6 +140,10 @@ def _open_call(name: str, number: str) -> ButtonCall | None:
     return ButtonCall(name, None, number, short_words(ticket["state"]))
 
 
-def _mark(banner: Banner | None, calls: list[ButtonCall]) -> str:
-    shown = json.dumps([banner and asdict(banner), [asdict(call) for call in calls]])
+def _news_of(status: dict[str, Any] | None) -> int:
+    return int(status.get("news_count", 0)) if status else 0
+
+
+def _mark(banner: Banner | None, calls: list[ButtonCall], news: int) -> str:
+    shown = json.dumps([banner and asdict(banner), [asdict(call) for call in calls], news])
     return hashlib.sha256(shown.encode()).hexdigest()[:16]
