@@ -197,6 +197,17 @@ class Web(Section, frozen=True, kw_only=True):
     """Names and scrypt hashes of the desk's people (``steunpunt keys desk-password``); coordinator only."""
 
 
+class Kiosk(Section, frozen=True, kw_only=True):
+    """What a kiosk shows beside its own pages."""
+
+    content: FileName | None = None
+    """Folder of the information pages; ``None``: those that come along with the program."""
+    broadcaster: Name | None = None
+    """The broadcaster that tells this region what is going on, with its frequency, as its pages name it."""
+    demo: bool = False
+    """Whether nobody asks for real help here: then pages that no authority has approved are shown too."""
+
+
 class Button(Section, frozen=True, kw_only=True):
     """One help button with its lamp."""
 
@@ -243,6 +254,7 @@ class Config(Section, frozen=True, kw_only=True):
     ledger: Ledger
     control: Control
     web: Web = Web()
+    kiosk: Kiosk = Kiosk()
     relay: Relay = Relay()
     panel: Panel | None = None
     point: tuple[Point, ...] = ()
@@ -440,6 +452,7 @@ _PATH_KEYS = {
     "key_file",
     "desk_passwords_file",
     "socket",
+    "content",
 }
 
 

@@ -23,6 +23,7 @@ _FORMS = {
     "broker.mesh_root": "1 to 60 characters without #, + or spaces",
     "broker.homeassistant.discovery_prefix": "1 to 60 characters without #, + or spaces",
     "panel.button.name": _SLUG,
+    "kiosk.broadcaster": _FORM_OF_NAME,
 }
 _EXAMPLES = {
     "site": "a section [site]",
@@ -99,6 +100,10 @@ _EXAMPLES = {
     "other_coordinator": "a section [[other_coordinator]]",
     "other_coordinator.id": "id = 2",
     "other_coordinator.name": 'name = "Brandweerkazerne West"',
+    "kiosk": "a section [kiosk]",
+    "kiosk.content": 'content = "content"',
+    "kiosk.broadcaster": 'broadcaster = "L1, 95.3 FM"',
+    "kiosk.demo": "demo = false",
     "panel": "a section [panel]",
     "panel.pins": 'pins = "gpio"',
     "panel.buzzer_pin": "buzzer_pin = 22",

@@ -37,13 +37,16 @@ def create_app(config: Config, client: Client, desk: "DeskDoor | None" = None) -
     if config.site.role is Role.COORDINATOR:
         _add_desk(app, config, desk)
     else:
-        _add_citizen(app)
+        _add_citizen(app, config)
     return app
 
 
-def _add_citizen(app: Flask) -> None:
-    from steunpunt_ui.citizen import make_blueprint  # noqa: PLC0415  a desk has no use for these pages
+def _add_citizen(app: Flask, config: Config) -> None:
+    # A desk has no use for these pages.
+    from steunpunt_ui.citizen import make_blueprint  # noqa: PLC0415
+    from steunpunt_ui.citizen.information import add_information  # noqa: PLC0415
 
+    add_information(app, config)
     app.register_blueprint(make_blueprint())
     app.add_url_rule("/", "start", lambda: _to(f"/{DEFAULT_LANGUAGE}/"))
 

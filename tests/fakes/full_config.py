@@ -81,6 +81,11 @@ host = "127.0.0.1"
 port = 8080
 desk_passwords_file = "desk.passwords"
 
+[kiosk]
+content = "content"
+broadcaster = "L1, 95.3 FM"
+demo = false
+
 [panel]
 pins = "gpio"
 buzzer_pin = 22
