@@ -91,6 +91,7 @@ _EXAMPLES = {
     "web": "a section [web]",
     "web.host": 'host = "127.0.0.1"',
     "web.port": "port = 8080",
+    "web.hotspot_address": 'hotspot_address = "10.42.0.1"',
     "web.desk_passwords_file": 'desk_passwords_file = "desk.passwords"',
     "point": "a section [[point]]",
     "point.id": "id = 47",
