@@ -27,7 +27,7 @@ SlugName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,30}\Z")]
 NodeName = Annotated[str, msgspec.Meta(pattern=r"^![0-9a-f]{8}\Z")]
 TopicName = Annotated[str, msgspec.Meta(pattern=r"^[^#+\s]{1,60}\Z")]
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
-IpAddress = Annotated[str, msgspec.Meta(pattern=r"^(\d{1,3}\.){3}\d{1,3}$")]
+IpAddress = Annotated[str, msgspec.Meta(pattern=r"^(\d{1,3}\.){3}\d{1,3}\Z")]
 HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
 ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=11)]
 RadioName = Annotated[str, msgspec.Meta(pattern=r"^\S([^\x00-\x1f\x7f]{0,37}\S)?\Z")]
@@ -346,9 +346,7 @@ def _web_problems(config: Config) -> Iterator[tuple[str, str]]:
     address = config.web.hotspot_address
     if address is None:
         return
-    if config.site.role is Role.COORDINATOR:
-        yield "web.hotspot_address", "web.hotspot_address: a coordinator serves no phones; take the line out"
-    elif not _is_private(address):
+    if not _is_private(address):
         mend = 'write the wifi\'s own, such as hotspot_address = "10.42.0.1"'
         yield "web.hotspot_address", f"web.hotspot_address: {address} is no address of a wifi of our own; {mend}"
     elif config.web.host in (*_ANYWHERE, address):

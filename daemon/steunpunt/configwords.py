@@ -24,6 +24,7 @@ _FORMS = {
     "broker.homeassistant.discovery_prefix": "1 to 60 characters without #, + or spaces",
     "panel.button.name": _SLUG,
     "kiosk.broadcaster": _FORM_OF_NAME,
+    "web.hotspot_address": "an IPv4 address: four numbers with points between",
 }
 _EXAMPLES = {
     "site": "a section [site]",

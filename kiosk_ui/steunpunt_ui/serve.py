@@ -87,8 +87,9 @@ def _listen(host: str, port: int, *, may_come_later: bool = False) -> socket.soc
 
 def _in_loop_of(server: Any) -> Callable[[Callable[[], None]], None]:  # noqa: ANN401  its types are wrong
     """Return what runs a function in the server's own loop."""
-    several = not isinstance(server, BaseWSGIServer)
-    one = next(part for part in server.map.values() if isinstance(part, BaseWSGIServer)) if several else server
+    one = server
+    if not isinstance(server, BaseWSGIServer):  # several sockets: any of their servers will do, they share the loop
+        one = next(part for part in server.map.values() if isinstance(part, BaseWSGIServer))
     run: Callable[[Callable[[], None]], None] = one.trigger.pull_trigger
     return run
 

@@ -79,6 +79,7 @@ fallback_min = 5
 [web]
 host = "127.0.0.1"
 port = 8080
+hotspot_address = "10.42.0.1"
 desk_passwords_file = "desk.passwords"
 
 [kiosk]
