@@ -415,6 +415,17 @@ class SendFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class GuestSending:
+    """An integrator's packet: it goes into the radio once its time on air is charged to the site's airtime.
+
+    Its attempt number is below 0, as the engine's own count upwards.
+    """
+
+    frame: SendFrame
+    air_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class ConfirmFrame:
     """Effect: the frame is committed (or need not be); tell the broker so."""
 
@@ -455,6 +466,7 @@ Event = (
     | DownlinkHeard
     | RadioPrepared
     | RadioUsed
+    | GuestSending
     | ButtonPressed
     | CallCancelled
     | BellRung

@@ -25,7 +25,13 @@ def main() -> None:
         walk.Walk(program).run()
 
     one = session if target == "session" else walk.run
-    atheris.Setup([sys.argv[0], f"-runs={runs}", f"-max_len={PROGRAM_BYTES_MAX}", "-print_final_stats=1"], one)
+    options = [
+        f"-runs={runs}",
+        f"-max_len={PROGRAM_BYTES_MAX}",
+        "-len_control=0",
+        "-verbosity=0",
+    ]
+    atheris.Setup([sys.argv[0], *options], one)
     atheris.Fuzz()
 
 

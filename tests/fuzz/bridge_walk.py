@@ -74,7 +74,7 @@ def _judge(topic: str, raw: bytes) -> None:
         wanted = downlink.read(topic, raw)
         if wanted is None:
             return
-        charge = downlink.charge(wanted, 0, ours_waits=False)
+        charge = downlink.charge(wanted, 0, ours_waits=False, site_has_room=lambda _: True)
     except NotSent as refusal:
         _fit_for_a_log(str(refusal))
         return

@@ -26,6 +26,7 @@ from steunpunt.model import (
     Effect,
     Event,
     FrameHeard,
+    GuestSending,
     HelpSubmitted,
     LinkChanged,
     RadioPrepared,
@@ -129,6 +130,10 @@ class KioskEngine:
         """Return whether something of ours, or carried for others, waits for the mesh or is on its way there."""
         return self._gateway.wants_mesh or self._sender.wants_mesh(connection, now_ms)
 
+    def guest_fits(self, connection: sa.Connection, _radio: str, air_ms: float, now_ms: int) -> bool:
+        """Return whether the site's airtime has room for an integrator's packet now."""
+        return self._sender.air.guest_fits(connection, air_ms, now_ms)
+
     def air_used_ms(self, now_ms: int) -> float:
         """Return how many milliseconds of the rolling hour count as used, for screens."""
         return self._sender.air.used_ms(now_ms)
@@ -141,6 +146,8 @@ class KioskEngine:
                 others = self._hearer.hear(connection, event, now_ms)
                 self._gateway.hear(event, now_ms, others=others)
                 return [] if event.confirm is None else [ConfirmFrame(event.confirm)]
+            case GuestSending():
+                return [self._sender.air.guest(connection, event, now_ms)]
             case SendEnded():
                 flight = self._sender.ended(connection, event, now_ms)
                 self._gateway.ended(connection, event, flight, now_ms)

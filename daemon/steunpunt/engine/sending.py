@@ -101,9 +101,11 @@ class Sender:
 
     def ended(self, connection: sa.Connection, event: SendEnded, now_ms: int) -> object | None:
         """Take the end of an attempt at its next hop; returns what it carried."""
+        self.air.ended(connection, event.attempt_id, refused=event.outcome is SendOutcome.REFUSED)
+        if event.attempt_id < 0:  # an integrator's
+            return None
         flight = self.flights.end(event.attempt_id)
         self._counts[f"sent_{event.link}_{event.outcome}"] += 1
-        self.air.ended(connection, event.attempt_id, refused=event.outcome is SendOutcome.REFUSED)
         if not isinstance(flight, Flight):
             return flight
         (ids, _, _), detail = flight.told(), event.detail

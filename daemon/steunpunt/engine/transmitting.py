@@ -67,8 +67,10 @@ class Transmitter:
 
     def ended(self, connection: sa.Connection, event: SendEnded) -> object | None:
         """Take the end of an attempt; returns what it carried."""
-        self.counts[f"sent_{event.link}_{event.outcome}"] += 1
         self.air(event.radio).ended(connection, event.attempt_id, refused=event.outcome is SendOutcome.REFUSED)
+        if event.attempt_id < 0:  # an integrator's
+            return None
+        self.counts[f"sent_{event.link}_{event.outcome}"] += 1
         return self._flights.end(event.attempt_id)
 
     def flying(self, link: LinkName) -> set[object]:
