@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from steunpunt.engine.acknowledging import Acknowledger
 from steunpunt.engine.beating import Beater, Parts
+from steunpunt.engine.rekeying import Rekeyer
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.outgoing import OpenMessage
 from steunpunt.model import FrameError, FrameHeard, LinkName, SealError, TicketState, TokenCode
@@ -25,9 +26,10 @@ _log = logging.getLogger(__name__)
 class Hearer:
     """See the module. All of it inside the caller's transaction."""
 
-    def __init__(self, site: int, parts: Parts, acknowledger: Acknowledger, beater: Beater) -> None:
+    def __init__(self, site: int, parts: Parts, acknowledger: Acknowledger, beater: Beater, rekeyer: Rekeyer) -> None:
         self._site, self._region, self._sender = site, parts.region, parts.sender
         self._news, self._beater, self._sealer = parts.news, beater, parts.sealer
+        self._rekeyer = rekeyer
         self._acknowledger, self._links, self._counts = acknowledger, parts.links, parts.counts
 
     def hear(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
@@ -39,6 +41,8 @@ class Hearer:
             Kind.WANT: self._want,
             Kind.WANT_HELLO: self._want_hello,
             Kind.NEWS: self._news_frame,
+            Kind.REVOCATION: self._notice,
+            Kind.KEYS: self._notice,
         }
         try:
             kind = packets.kind_of(frame.payload)
@@ -67,6 +71,10 @@ class Hearer:
 
     def _news_frame(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         self._news.hear(connection, frame, now_ms)
+        return True
+
+    def _notice(self, connection: sa.Connection, frame: FrameHeard, _now_ms: int) -> bool:
+        self._rekeyer.hear(connection, frame)
         return True
 
     def _known_head(self, connection: sa.Connection, head: Head, now_ms: int) -> None:

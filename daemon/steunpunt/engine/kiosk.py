@@ -15,7 +15,9 @@ from steunpunt.engine.fallback import FallBack
 from steunpunt.engine.gateway import Gateway
 from steunpunt.engine.hearing import Hearer
 from steunpunt.engine.news import NewsKeeper
+from steunpunt.engine.notices import NoticeBook
 from steunpunt.engine.region import RegionWatch
+from steunpunt.engine.rekeying import Rekeyer
 from steunpunt.engine.sending import Sender
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
@@ -86,19 +88,23 @@ class KioskEngine:
         self._fallback = FallBack(
             keys.site, settings.point, settings.fallback_min, self._sender, self.links, self.counts
         )
-        self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater)
+        notices = NoticeBook(ledger, keys.root_public, keys.notices, self.counts)
+        self._rekeyer = Rekeyer(keys, notices, self._sealer, self.region)
+        self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater, self._rekeyer)
 
     # --- the step -----------------------------------------------------------------------------------------------
 
     def turn(self, connection: sa.Connection, events: list[Event], now_ms: int) -> list[Effect]:
         """Take the events, then do what is due; everything written is the caller's one transaction."""
         effects: list[Effect] = []
+        self._rekeyer.begin(connection)
         for event in events:
             effects += self._take(connection, event, now_ms)
         effects += self.calls.due(connection, now_ms)
         effects += self._sender.send(connection, now_ms)
         effects += self._fallback.send(connection, now_ms)
         effects += self._beater.send(connection, effects, now_ms)
+        effects += self._rekeyer.send(connection, self.links, self._sender, now_ms)
         return effects + self._gateway.send(connection, now_ms)
 
     def committed(self) -> None:
@@ -117,6 +123,7 @@ class KioskEngine:
         self.region.rolled_back()
         self._beater.rolled_back()
         self._fallback.rolled_back()
+        self._rekeyer.rolled_back()
         self._acknowledger.rolled_back()
         self.calls.rolled_back()
 

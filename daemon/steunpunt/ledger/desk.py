@@ -87,6 +87,13 @@ class CaseEvent:
     """With kind ``elsewhere``: what that coordinator told the kiosk."""
     stand: Stand | None = None
     """With kind ``taken_over``: why."""
+    doubtful: bool = False
+    """A supplement of a card that was revoked or replaced: shown, and nothing follows from it."""
+
+    @property
+    def told_facts(self) -> Facts:
+        """Return the facts that count for the case."""
+        return NOTHING if self.doubtful else self.facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +230,13 @@ class Desk:
             passed_on=bool(columns["passed_on"]),
             answered=any(event.kind == "answer" for event in history),
             close_code=row.close_code,
-            unread_supplements=sum(event.kind == "supplement" for event in history[last_act + 1 :]),
+            unread_supplements=sum(
+                event.kind == "supplement" and not event.doubtful for event in history[last_act + 1 :]
+            ),
             presses=columns["presses"],
             links=_links(columns, history),
             events=history,
-            facts=reduce(lambda facts, event: facts.with_later(event.facts), history, content.facts),
+            facts=reduce(lambda facts, event: facts.with_later(event.told_facts), history, content.facts),
             newer=content.newer or any(event.newer for event in history),
             skill=Skill(content.skill),
             hours=content.hours,
@@ -458,6 +467,7 @@ def _event(row: EventRow, now_ms: int, *, delivered: bool | None) -> CaseEvent:
         coordinator=content.coordinator,
         said=member(TokenCode, content.code) if row.kind == "elsewhere" else None,
         stand=member(Stand, content.code) if row.kind == "taken_over" else None,
+        doubtful=content.doubtful,
     )
 
 

@@ -62,6 +62,8 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Of an answer; see protocol.answerbody.pack_phrases."""
     coordinator: int = 0
     """The other coordinator that this is about."""
+    doubtful: bool = False
+    """A supplement of a card that does not count any more."""
 
 
 Member = TypeVar("Member", bound=IntEnum)
@@ -194,6 +196,23 @@ def roads_of(connection: sa.Connection, site: int) -> SiteRoads:
     return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier, row.mesh_radio, carried)
 
 
+def only_gateways(connection: sa.Connection, since_ms: int, count_max: int) -> list[int]:
+    """Return the gateways that last carried each site which, since then, was heard by no other road."""
+    silent = [sa.or_(heard_ms.is_(None), heard_ms < since_ms) for heard_ms in (sites.c.mesh_ms, sites.c.broker_ms)]
+    newest = sa.select(gateways.c.site, sa.func.max(gateways.c.heard_ms).label("heard_ms")).group_by(gateways.c.site)
+    latest = newest.subquery()
+    query = (
+        sa.select(gateways.c.carrier)
+        .join(latest, sa.and_(latest.c.site == gateways.c.site, latest.c.heard_ms == gateways.c.heard_ms))
+        .join(sites, sites.c.site == gateways.c.site)
+        .where(gateways.c.heard_ms >= since_ms, *silent)
+        .distinct()
+        .order_by(gateways.c.carrier)
+        .limit(count_max)
+    )
+    return list(connection.execute(query).scalars())
+
+
 @dataclass(frozen=True, slots=True)
 class NewCase:
     """A case to keep."""
@@ -276,7 +295,8 @@ def early_presses(connection: sa.Connection, ledger_key: bytes, at: Piece) -> in
     most = 0
     for box in boxes:
         with contextlib.suppress(Damaged):
-            most = max(most, unbox_event(ledger_key, box).presses)
+            event = unbox_event(ledger_key, box)
+            most = max(most, 0 if event.doubtful else event.presses)
     return most
 
 
