@@ -15,10 +15,11 @@ from steunpunt.facts import NOTHING, Facts
 SITE_ID_MAX = 0xFFFF
 COORDINATOR_ID_MAX = 15
 """Ids 1 to 15 are coordinators, those above are kiosks: no number means two devices."""
-TEXT_BYTES_MAX = 2_600
-"""Longest free text of one help request, in UTF-8 bytes: what fits sixteen fragments on the air."""
-ANSWER_BYTES_MAX = 170
-"""Longest free text of one answer, in UTF-8 bytes."""
+TEXT_CHARS_MAX = 2_000
+"""Longest free text of a request, a supplement, an answer or an announcement, in Unicode characters.
+
+What does not compress into sixteen fragments is refused all the same: only chance does not.
+"""
 MAIN_RADIO = "main"
 """Name of the radio in ``[radio]``; each ``[[extra_radio]]`` has a name of its own."""
 TEXT_ON_AIR_BYTES_MAX = 200

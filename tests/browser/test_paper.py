@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
 from steunpunt.config import Config
@@ -18,21 +18,12 @@ from tests.fakes.sites import noise
 
 WORDS = 'Mijn buurvrouw is gevallen, ze zegt "au" & beweegt niet <b>ééns</b>'
 LONG = noise(200)
-ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-gpu"]
 
 
 @pytest.fixture(name="sites")
 def fixture_sites(tmp_path: Path) -> Iterator[PaperSites]:
     with paper_sites(tmp_path) as sites:
         yield sites
-
-
-@pytest.fixture(name="browser")
-def fixture_browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @contextmanager
@@ -65,8 +56,8 @@ def ticket_page(browser: Browser, kiosk: str, words: str) -> Page:
     return page
 
 
-def paper_page(browser: Browser, desk: str) -> Page:
-    page = browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 800}).new_page()
+def paper_page(browser: Browser, desk: str, *, script: bool = False) -> Page:
+    page = browser.new_context(java_script_enabled=script, viewport={"width": 1280, "height": 800}).new_page()
     page.goto(f"{desk}/desk/")
     page.locator("input[name=name]").fill(NAME)
     page.locator("input[name=password]").fill(PASSWORD)

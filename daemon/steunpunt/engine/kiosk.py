@@ -161,13 +161,8 @@ class KioskEngine:
                 self._fallback.ended(connection, event, flight, now_ms)
             case TextHeard():
                 self._fallback.hear(connection, event, now_ms)
-            case RadioPrepared():
-                self._sender.air.prepared(event.preset)
-                self._gateway.prepared(event)
-            case RadioUsed():
-                self._sender.air.read(connection, event.share, now_ms)
-            case LinkChanged() | BridgeChanged():
-                self.links.note(event, now_ms)
+            case RadioPrepared() | RadioUsed() | LinkChanged() | BridgeChanged():
+                self._note_link(connection, event, now_ms)
             case ButtonPressed(name):
                 return self.calls.press(connection, name, now_ms)
             case CallCancelled(name):
@@ -175,6 +170,18 @@ class KioskEngine:
             case _:
                 pass
         return []
+
+    def _note_link(
+        self, connection: sa.Connection, event: RadioPrepared | RadioUsed | LinkChanged | BridgeChanged, now_ms: int
+    ) -> None:
+        match event:
+            case RadioPrepared():
+                self._sender.air.prepared(event.preset)
+                self._gateway.prepared(event)
+            case RadioUsed():
+                self._sender.air.read(connection, event.share, now_ms)
+            case _:
+                self.links.note(event, now_ms)
 
     # --- accepting ----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ WAITING_MAX = 500
 OPEN_MAX = 2_000
 """Most messages that tokens are compared with, newest first: 12,000 HMACs, some 25 ms on a PC."""
 ANSWERS_MAX = 50
-"""Most answers kept per ticket; a coordinator sends a handful."""
+"""Most packets of answers kept per ticket: three of 2,000 characters that hardly compress, or fifty short ones."""
 KEEP_CLOSED_MS = 72 * 3600 * 1000
 
 

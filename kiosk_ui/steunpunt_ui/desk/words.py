@@ -3,7 +3,6 @@
 from flask_babel import gettext
 
 from steunpunt.ledger.desk import Case, CaseEvent, NotAllowed
-from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.model import Category, Lane, LinkName, SenderFunction, SupplementCode, TicketState, TokenCode
 from steunpunt_ui.context import config
 
@@ -103,8 +102,8 @@ def refusal_words(refusal: NotAllowed) -> str:
         "This form was used for something else already. Open the case again.": gettext(
             "This form was used for something else already. Open the case again."
         ),
-        f"There are {ANSWERS_MAX} answers, and the kiosk keeps no more. Pass this on or close it.": gettext(
-            "There are %(most)s answers, and the kiosk keeps no more. Pass this on or close it.", most=ANSWERS_MAX
+        "The kiosk keeps no more answers to this. Shorten it, pass this on or close it.": gettext(
+            "The kiosk keeps no more answers to this. Shorten it, pass this on or close it."
         ),
         "Fill in to whom you passed this on.": gettext("Fill in to whom you passed this on."),
         "A field is too long. Make it shorter.": gettext("A field is too long. Make it shorter."),
