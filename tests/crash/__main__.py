@@ -4,14 +4,13 @@ import argparse
 import logging
 import platform
 import random
-import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.crash import clock_jumps, coordinator_kills, damage, disk_errors, kiosk_kills, power_cuts
+from tests.crash import clock_jumps, coordinator_kills, damage, disk_errors, kiosk_kills, power_cuts, strace
 from tests.crash.place import Region
 from tests.crash.report import Outcome, tell
 from tests.crash.strace import Point, thinned
@@ -109,8 +108,8 @@ def try_parts(parts: list[str], options: argparse.Namespace, folder: Path, rng: 
     region = Region.make(folder / "r")
     outcomes = []
     for part in parts:
-        if part in NEED_STRACE and shutil.which("strace") is None:
-            outcomes.append(Outcome(part, skipped="strace is not installed; type: make crash"))
+        if part in NEED_STRACE and (reason := strace.missing()):
+            outcomes.append(Outcome(part, skipped=reason))
             continue
         tell(f"{part} begins")
         outcomes += PARTS[part](region, folder / part, options, rng)
