@@ -12,6 +12,7 @@ name = "Zuid-Limburg"
 coordinator = 1
 coordinator_name = "Kazerne Noord"
 fallback_address = "Weg 1"
+sites = 30
 
 [keys]
 file = "site.keys"
@@ -23,6 +24,7 @@ port = 4403
 path = "radio"
 node = "!a1b2c3d4"
 channel = "serial"
+emergency_channel = "noodnet"
 hop_limit = 3
 region = "EU_868"
 preset = "LONG_FAST"
@@ -71,10 +73,19 @@ key_file = "ledger.key"
 [control]
 socket = "node.sock"
 
+[relay]
+fallback_min = 5
+
 [web]
 host = "127.0.0.1"
 port = 8080
+hotspot_address = "10.42.0.1"
 desk_passwords_file = "desk.passwords"
+
+[kiosk]
+content = "content"
+broadcaster = "L1, 95.3 FM"
+demo = false
 
 [panel]
 pins = "gpio"
@@ -119,6 +130,7 @@ port = 4403
 path = "radio"
 node = "!a1b2c3d5"
 channel = "serial"
+emergency_channel = "noodnet"
 hop_limit = 3
 region = "EU_868"
 preset = "LONG_FAST"
@@ -140,6 +152,7 @@ port = 4403
 path = "radio"
 node = "!a1b2c3d5"
 channel = "serial"
+emergency_channel = "noodnet"
 hop_limit = 3
 region = "EU_868"
 preset = "LONG_FAST"

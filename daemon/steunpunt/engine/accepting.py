@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from steunpunt.engine.checking import NotAccepted, checked_facts, checked_request, tidy_text
+from steunpunt.engine.checking import NotAccepted, checked_facts, checked_request, text_too_long, tidy_text
 from steunpunt.engine.common import Entropy
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger import outgoing
@@ -27,6 +27,7 @@ from steunpunt.model import (
 from steunpunt.protocol import forms, messages, tickets
 from steunpunt.protocol.keys import Chain, MessageKeys, SiteKeys, epoch_id, hkdf
 from steunpunt.protocol.pieces import MESSAGE_BYTES_MAX, seal_message
+from steunpunt.protocol.text import characters_beyond
 from steunpunt.relay.outbox import lane_for
 
 BEGUN_MAX = 512
@@ -128,8 +129,9 @@ class Sealer:
         epoch = self.current(connection)
         plain = messages.pack(message, epoch.eid)
         if len(plain) > MESSAGE_BYTES_MAX:
-            limits = {"bytes": len(plain), "bytes_max": MESSAGE_BYTES_MAX}
-            raise NotAccepted("text_too_long", "this does not fit sixteen fragments; shorten the text", **limits)
+            text = message.text if isinstance(message, messages.HelpRequest | messages.Supplement) else ""
+            over = characters_beyond(len(text), len(plain), MESSAGE_BYTES_MAX)
+            raise text_too_long(over, "this does not fit sixteen fragments; shorten the text")
         n, keys = epoch.chain.take()
         parts = seal_message(self._keys.site, epoch.eid, n, keys, plain)
         return Sealed(epoch.eid, epoch.e_pub, n, keys, b"".join(part.body for part in parts))

@@ -20,14 +20,12 @@ from steunpunt.engine.sending import Sender
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import Effect, Lane, LinkName, SendFrame
-from steunpunt.protocol.heartbeat import Heartbeat
+from steunpunt.protocol.heartbeat import BROKER_S, Heartbeat, mesh_interval_s
 from steunpunt.protocol.pieces import SealedPiece
 from steunpunt.protocol.tokens import HeardTokens
 from steunpunt.relay.newsfloor import Named
 
-BROKER_MS = 60_000
-MESH_MIN_MIN = 60
-MESH_MIN_PER_SITE = 4
+BROKER_MS = BROKER_S * 1000
 EARLY_MS = (300_000, 900_000)
 """By radio, when news is missing, and after a start."""
 JITTER = 0.25
@@ -36,13 +34,7 @@ OPEN_MAX = 8
 HELLO_AGAIN_BEATS = 3
 """So many without a token: perhaps this epoch is not known there any more."""
 SITES_DEFAULT = 30
-_MINUTE_MS = 60_000
 _log = logging.getLogger(__name__)
-
-
-def mesh_interval_ms(sites: int) -> int:
-    """Return the least time between two heartbeats of a kiosk by radio, in a region of so many sites."""
-    return max(MESH_MIN_MIN, MESH_MIN_PER_SITE * sites) * _MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +69,7 @@ class Beater:
     """See the module. All of it inside the caller's transaction; everything it remembers is in memory only."""
 
     def __init__(self, site: int, sites: int, parts: Parts, entropy: Entropy) -> None:
-        self._site, self._interval_ms, self._entropy = site, mesh_interval_ms(sites), entropy
+        self._site, self._interval_ms, self._entropy = site, mesh_interval_s(sites) * 1000, entropy
         self._ledger, self._sealer, self._sender = parts.ledger, parts.sealer, parts.sender
         self._links, self._region, self._news, self._counts = parts.links, parts.region, parts.news, parts.counts
         self._open: list[_Open] = []

@@ -4,6 +4,7 @@ import logging
 
 import sqlalchemy as sa
 
+from steunpunt.engine import papers
 from steunpunt.engine.announcing import Announcer, NewsFlight
 from steunpunt.engine.common import Counts, Entropy, Links, Neighbours
 from steunpunt.engine.intake import Intake
@@ -22,10 +23,12 @@ from steunpunt.model import (
     Event,
     FrameError,
     FrameHeard,
+    GuestSending,
     HelpSubmitted,
     Lane,
     LinkChanged,
     LinkName,
+    PaperScanned,
     RadioPrepared,
     RadioUsed,
     ReplyTo,
@@ -108,6 +111,11 @@ class CoordinatorEngine:
             case FrameHeard():
                 self._hear(connection, event, now_ms)
                 return [] if event.confirm is None else [ConfirmFrame(event.confirm)]
+            case PaperScanned():
+                body = papers.take(connection, self._intake, event, now_ms)
+                return [] if event.reply is None else [ReplyTo(event.reply, body)]
+            case GuestSending():
+                return [self._out.air(event.frame.radio).guest(connection, event, now_ms)]
             case SendEnded():
                 self._ended(connection, event, now_ms)
             case LinkChanged() | BridgeChanged():
@@ -149,6 +157,10 @@ class CoordinatorEngine:
     def wants_mesh(self, _connection: sa.Connection, _now_ms: int) -> bool:
         """Return whether a receipt or news waits for the mesh, or something is on its way there."""
         return self._receipts.waiting or self._announcer.waiting or bool(self._out.flying(LinkName.MESH))
+
+    def guest_fits(self, connection: sa.Connection, radio: str, air_ms: float, now_ms: int) -> bool:
+        """Return whether the site's airtime has room for an integrator's packet by this radio now."""
+        return self._out.air(radio).guest_fits(connection, air_ms, now_ms)
 
     def air_used_ms(self, radio: str, now_ms: int) -> float:
         """Return how many milliseconds of a radio's rolling hour count as used, for screens."""

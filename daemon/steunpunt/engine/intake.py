@@ -102,11 +102,12 @@ class Intake:
         plain = piece.open(keys)
         newly_known = self._epochs.keep(connection, heard, epoch)
         doubtful = self._epochs.quarantined(connection, at.site, epoch)
-        if not doubtful:
+        if not doubtful and frame.link is not LinkName.PAPER:  # who came on foot may have no road back
             self._note_road(connection, at.site, frame, now_ms)
         taken = self._part(connection, piece, keys, plain, _Arrival(frame.link, heard.age, now_ms, doubtful))
-        if newly_known:
-            taken += self._open_held(connection, at, epoch, _Arrival(frame.link, 0x80, now_ms, doubtful))
+        if newly_known:  # what was held did not come on paper itself
+            link = LinkName.MESH if frame.link is LinkName.PAPER else frame.link
+            taken += self._open_held(connection, at, epoch, _Arrival(link, 0x80, now_ms, doubtful))
         return [] if doubtful else taken
 
     @staticmethod
@@ -199,7 +200,7 @@ class Intake:
         if copy:
             self._counts["copies"] += 1
             if not arrival.doubtful:
-                incoming.note_copy(connection, at, arrival.link)
+                incoming.note_copy(connection, at, arrival.link, arrival.now_ms)
         else:
             incoming.add_piece(connection, at, arrival.now_ms)
             if isinstance(message, messages.HelpRequest):
@@ -294,6 +295,8 @@ class Intake:
         )
         incoming.add_case(connection, case)
         incoming.add_event(connection, at, "received", arrival.now_ms, None)
+        if arrival.link is LinkName.PAPER:
+            incoming.note_paper(connection, at, arrival.now_ms)
         incoming.note_presses(connection, at, incoming.early_presses(connection, self._ledger_key, at))
         self._counts["cases"] += 1
 
