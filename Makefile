@@ -89,6 +89,10 @@ system-packages-dev: python
 	@$(find_missing); \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
+	PATH=$$PATH:/usr/sbin:/sbin; \
+	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	command -v nft >/dev/null || missing="$$missing nftables"; \
+	command -v dnsmasq >/dev/null || missing="$$missing dnsmasq-base"; \
 	$(call apt_install,$$missing)
 
 .PHONY: python

@@ -17,12 +17,13 @@ from steunpunt.control import Body, Server, notify_systemd
 from steunpunt.engine.accepting import TicketStock, form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy, LinkView, Neighbours
-from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.engine.kiosk import KioskEngine, KioskSettings
 from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.ledger.wal import damaged_log_of
 from steunpunt.model import (
+    SENDING_LINKS,
     BellRung,
     ButtonPressed,
     ConfirmFrame,
@@ -36,6 +37,7 @@ from steunpunt.model import (
     LinkChanged,
     LinkName,
     PacketHeard,
+    PaperScanned,
     RadioPrepared,
     ReplyTo,
     Role,
@@ -50,6 +52,7 @@ from steunpunt.model import (
 from steunpunt.node.inbox import Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
+from steunpunt.node.papers import PaperRequests
 from steunpunt.node.requests import KioskRequests, Pending, no
 from steunpunt.node.stopping import on_stop_signals
 from steunpunt.panel import NotMockError, Panel, UnknownButtonError
@@ -144,13 +147,16 @@ class Node:
                 self._ledger, keys, ledger_key, self._incarnation.begin(), entropy, neighbours
             )
             self._requests: KioskRequests | None = None
+            self._handlers = PaperRequests(self._inbox.put).handlers()
             return
         self._check_identity("site", keys.site, keys_path)
         buttons = {button.name: button.cancel_s for button in config.panel.button} if config.panel else {}
         key = form_key(self._ledger, entropy)
-        engine = KioskEngine(self._ledger, keys, config.region.coordinator, buttons, key, entropy)
+        settings = KioskSettings(config.region.sites, config.site.name, config.relay.fallback_min)
+        engine = KioskEngine(self._ledger, keys, config.region.coordinator, buttons, key, entropy, settings)
         self._engine = engine
         self._requests = KioskRequests(config, keys, engine, self._reader, key, secrets.token_bytes, self._inbox.put)
+        self._handlers = self._requests.handlers()
 
     def _check_identity(self, key: str, found: int, path: Path) -> None:
         if found != self._config.site.id:
@@ -273,7 +279,7 @@ class Node:
         self._can_keep = False
         self._counts["cannot_keep"] += 1
         for event in events:
-            if isinstance(event, HelpSubmitted | SupplementSubmitted):
+            if isinstance(event, HelpSubmitted | SupplementSubmitted | PaperScanned):
                 if event.reply is not None:
                     self._perform(ReplyTo(event.reply, no("cannot_keep", "this device cannot keep anything now")))
             elif isinstance(event, GuestSending):
@@ -294,7 +300,7 @@ class Node:
         _log.exception("action=event_failed event=%s", type(events[0]).__name__ if events else "timer")
         self._counts["events_failed"] += 1
         for event in events:
-            if isinstance(event, HelpSubmitted | SupplementSubmitted) and event.reply is not None:
+            if isinstance(event, HelpSubmitted | SupplementSubmitted | PaperScanned) and event.reply is not None:
                 self._perform(ReplyTo(event.reply, no("internal", "the node could not do this; see its log")))
             elif isinstance(event, FrameHeard) and event.confirm is not None:
                 self._perform(ConfirmFrame(event.confirm))
@@ -398,7 +404,7 @@ class Node:
         """Answer the control socket; runs on the connection's thread."""
         op = str(request.get("op", ""))
         own = {"status": self._status, "metrics": self._metrics, "bell": self._bell, "panel": self._panel_asked}
-        handlers = {**own, **(self._requests.handlers() if self._requests else {})}
+        handlers = {**own, **self._handlers}
         if op not in handlers:
             return no("unknown_op", f"{op[:40]!r} cannot be asked here; known: {', '.join(sorted(handlers))}")
         return handlers[op](request)
@@ -433,7 +439,7 @@ class Node:
             "site": site,
             "coordinator_name": config.region.coordinator_name,
             "fallback_address": config.region.fallback_address,
-            "links": {link: self._link_status(link, now_ms) for link in LinkName},
+            "links": {link: self._link_status(link, now_ms) for link in SENDING_LINKS},
             "region": {
                 "fresh": engine.links.roads(now_ms).region_answers,
                 "age_s": None if beacon_ms is None else (now_ms - beacon_ms) // 1000,
