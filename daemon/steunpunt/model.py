@@ -22,6 +22,8 @@ What does not compress into sixteen fragments is refused all the same: only chan
 """
 MAIN_RADIO = "main"
 """Name of the radio in ``[radio]``; each ``[[extra_radio]]`` has a name of its own."""
+TEXT_ON_AIR_BYTES_MAX = 200
+"""Longest readable text that we put on the air, in UTF-8 bytes; the firmware takes up to 233."""
 PACKET_BYTES_MAX = 217
 """Longest payload handed to a radio: PKI unicast with wantResponse, the tightest of the firmware's limits."""
 
@@ -282,6 +284,15 @@ class SendEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class TextHeard:
+    """Somebody's readable text on the emergency channel; anybody can send one, under any number."""
+
+    text: str
+    sender: int
+    radio: str = MAIN_RADIO
+
+
+@dataclass(frozen=True, slots=True)
 class PacketHeard:
     """Any packet the radio handed over, as a serialized MeshPacket, for the bridge."""
 
@@ -396,10 +407,23 @@ class SendFrame:
     carrier: int | None = None
     answers: int | None = None
     """On the mesh: id of the packet that this one answers. Radios on the way learn the next hop from it."""
+    text: str = ""
+    """On the mesh: plain words for people with handhelds, on the emergency channel, sent instead of ``payload``."""
     packet: bytes = b""
     """A whole MeshPacket that the bridge made for an integrator, sent instead of ``payload`` under an id of our own."""
     radio: str = MAIN_RADIO
     """Name of the radio that sends it; says nothing on the broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSending:
+    """An integrator's packet: it goes into the radio once its time on air is charged to the site's airtime.
+
+    Its attempt number is below 0, as the engine's own count upwards.
+    """
+
+    frame: SendFrame
+    air_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,10 +462,12 @@ Event = (
     | BridgeChanged
     | FrameHeard
     | SendEnded
+    | TextHeard
     | PacketHeard
     | DownlinkHeard
     | RadioPrepared
     | RadioUsed
+    | GuestSending
     | ButtonPressed
     | CallCancelled
     | BellRung

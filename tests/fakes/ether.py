@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from steunpunt.model import COORDINATOR_ID_MAX, ConfirmFrame, Effect, Event, FrameHeard, LinkName, ReplyTo, SendFrame
+from steunpunt.model import (
+    COORDINATOR_ID_MAX,
+    ConfirmFrame,
+    Effect,
+    Event,
+    FrameHeard,
+    Lane,
+    LinkName,
+    ReplyTo,
+    SendFrame,
+)
 from steunpunt.node.requests import Pending
 from steunpunt.protocol.packets import Kind, kind_of
 from tests.fakes.sites import (
@@ -49,7 +59,7 @@ class Ether:
         self.deaf: set[tuple[int, int]] = set()
         """(who, whom): pairs of which the first does not hear the second's radio."""
         self.sent: list[tuple[float, int, SendFrame]] = []
-        """(second, site, frame), beacons left out."""
+        """(second, site, frame), beacons over the broker left out."""
         self.confirmed: list[int] = []
         self.drop: Callable[[int, SendFrame], bool] = lambda _site, _frame: False
         """What of the broker's packets gets lost after the PUBACK."""
@@ -95,12 +105,17 @@ class Ether:
         self.stations[number].inbox += events
 
     def packets(self, number: int | None, link: LinkName, *kinds: Kind) -> list[SendFrame]:
-        """Return what one site, or all, sent over a link."""
+        """Return what one site, or all, sent over a link, their own heartbeats left out."""
         return [
             frame
             for _, site, frame in self.sent
             if number in {None, site} and frame.link is link and (not kinds or kind_of(frame.payload) in kinds)
+            if frame.lane is not Lane.HOUSEKEEPING
         ]
+
+    def heartbeats(self, link: LinkName) -> list[SendFrame]:
+        """Return the heartbeats that sites sent over a link."""
+        return [frame for _, _, frame in self.sent if frame.link is link and frame.lane is Lane.HOUSEKEEPING]
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Let time pass; True when ``until`` came true."""
@@ -144,7 +159,7 @@ class Ether:
             effect.reply.answer(effect.body)
         if not isinstance(effect, SendFrame):
             return
-        if kind_of(effect.payload) is not Kind.BEACON:
+        if effect.link is LinkName.MESH or kind_of(effect.payload) is not Kind.BEACON:
             self.sent.append(((self.clock.boot_ms - self._start_ms) / 1000, number, effect))
         (self._on_air if effect.link is LinkName.MESH else self._to_broker)(number, effect)
 

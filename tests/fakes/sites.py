@@ -107,8 +107,10 @@ class _Site:
         self.path = folder / "ledger.db"
         if not self.path.exists():
             new_ledger(self.path)
-        self._statements = engine_for(self.path)
+        self._statements = self._engine_for(self.path)
         self.open()
+
+    _engine_for = staticmethod(engine_for)
 
     def open(self) -> None:
         self.ledger = Ledger(self.path, read_boot_ms=self.clock.read, engine=self._statements).open()

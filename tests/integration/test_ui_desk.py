@@ -428,3 +428,19 @@ def test_the_ledger_itself_from_taking_up_to_closing(over_ledger: FlaskClient, t
     for said in ("Opgepakt · Jansen", "Wij komen eraan.", "Meldkamer · C2000 · 0042 · niet teruggelezen"):
         assert page.count(said) == 1
     assert "Afgesloten: Er is geen hulp meer nodig" in page
+
+
+def test_a_case_that_the_disk_damaged_is_shown_as_such(over_ledger: FlaskClient, tmp_path: Path) -> None:
+    begin_ledger(tmp_path / "ledger.db")
+    ledger = Ledger(tmp_path / "ledger.db").open()
+    with ledger.transaction() as connection:
+        connection.exec_driver_sql("UPDATE cases SET content = x'00'")
+    ledger.close()
+    log_in(over_ledger)
+    assert "Beschadigd." in over_ledger.get("/desk/").text
+    page = over_ledger.get("/desk/melding/1")
+    assert "De schijf heeft deze melding beschadigd" in page.text
+    refused = over_ledger.post(
+        "/desk/melding/1/oppakken", data={"token": token_of(page, "oppakken")}, headers={"Origin": HOME}
+    )
+    assert "Deze melding is beschadigd op de schijf." in refused.text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from steunpunt.ledger import desk as desk_module
+from steunpunt.ledger import caserows
 from steunpunt.ledger.desk import CaseGone, Desk, NotAllowed, PassedOn
 from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.tables import cases, events, replies
@@ -268,14 +268,14 @@ def test_no_open_case_falls_off_a_full_list_and_closed_ones_with_news_stay(
     row = connection.execute(sa.select(cases).where(cases.c.id == asked_again)).one()._asdict()
     seen = connection.execute(sa.select(events).where(events.c.kind == "closed")).one()._asdict()
     with center.ledger.transaction() as transaction:
-        for i in range(desk_module.CASES_MAX):
+        for i in range(caserows.CASES_MAX):
             at = {"eid": i.to_bytes(3, "big"), "site": 48}
             transaction.execute(sa.insert(cases).values(**(row | at | {"id": 1_000 + i})))
             transaction.execute(sa.insert(events).values(**(seen | at | {"id": 10_000 + i, "token": f"x{i}"})))
     kiosk.turn(more_form(kiosk.token(), "47-2", SupplementCode.WORSE))
     carry(kiosk, center)
     listed = desk.cases()
-    assert len(listed) == desk_module.CASES_MAX
+    assert len(listed) == caserows.CASES_MAX
     assert {case.id for case in listed[:2]} == {still_open, asked_again}
 
 

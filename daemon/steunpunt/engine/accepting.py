@@ -5,7 +5,7 @@ The plain text exists only here, in memory. The ticket is shown after the commit
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -105,6 +105,12 @@ class Sealer:
     def of_this_start(self, eid: bytes) -> bool:
         """Return whether an epoch began since this start: what speaks of its messages cannot be an old recording."""
         return eid in self._begun
+
+    def seal_to(self, region_public: bytes) -> None:
+        """Seal by another public key of the region from the next message on."""
+        if region_public != self._keys.region_public:
+            self._keys = replace(self._keys, region_public=region_public)
+            self._epoch, self._kept = None, False
 
     def committed(self) -> None:
         """Note that the transaction in which the epoch was begun is on the disk."""

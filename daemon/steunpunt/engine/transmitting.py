@@ -12,7 +12,7 @@ class Transmitter:
     """See the module. All of it inside the caller's transaction."""
 
     def __init__(self, ledger: Ledger, links: Links, counts: Counts) -> None:
-        self._ledger, self.links, self._counts = ledger, links, counts
+        self._ledger, self.links, self.counts = ledger, links, counts
         self._flights = Flights()
         self._air: dict[str, AirLog] = {}
 
@@ -67,8 +67,10 @@ class Transmitter:
 
     def ended(self, connection: sa.Connection, event: SendEnded) -> object | None:
         """Take the end of an attempt; returns what it carried."""
-        self._counts[f"sent_{event.link}_{event.outcome}"] += 1
         self.air(event.radio).ended(connection, event.attempt_id, refused=event.outcome is SendOutcome.REFUSED)
+        if event.attempt_id < 0:  # an integrator's
+            return None
+        self.counts[f"sent_{event.link}_{event.outcome}"] += 1
         return self._flights.end(event.attempt_id)
 
     def flying(self, link: LinkName) -> set[object]:

@@ -435,3 +435,42 @@ def supplements_of(connection: sa.Connection, counter: int) -> tuple[int, int]:
         query.where(messages.c.counter == counter, sa.not_(messages.c.is_request))
     ).one()
     return int(count), int(unreceipted or 0)
+
+
+FALLBACKS_MAX = 50
+"""Most life threats without receipt that are looked at for the readable fall-back, the oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """A life threat that the region has not receipted."""
+
+    counter: int
+    created_ms: int
+    fallback_ms: int | None
+
+
+def unheard_life_threats(connection: sa.Connection) -> list[Unheard]:
+    """Return the life threats whose request has no receipt, those never said in plain words first."""
+    return [Unheard(r.counter, r.created_ms, r.fallback_ms) for r in connection.execute(_UNHEARD)]
+
+
+_UNHEARD = (
+    sa.select(tickets.c.counter, tickets.c.created_ms, tickets.c.fallback_ms)
+    .join(messages, messages.c.counter == tickets.c.counter)
+    .where(tickets.c.life_threat, messages.c.is_request, messages.c.receipted_ms.is_(None))
+    .where(tickets.c.state < TicketState.RECEIVED)
+    .order_by(tickets.c.fallback_ms.is_not(None), tickets.c.fallback_ms, tickets.c.counter)
+    .limit(FALLBACKS_MAX)
+)
+
+
+def note_fallback(connection: sa.Connection, counter: int, at_ms: int | None) -> None:
+    """Note when the readable fall-back last went on the air; None: it has not."""
+    connection.execute(sa.update(tickets).where(tickets.c.counter == counter).values(fallback_ms=at_ms))
+
+
+def note_handheld(connection: sa.Connection, counter: int, now_ms: int) -> bool:
+    """Note that somebody replied to a ticket's fall-back; False where none was sent."""
+    where = (tickets.c.counter == counter, tickets.c.fallback_ms.is_not(None))
+    return bool(connection.execute(sa.update(tickets).where(*where).values(handheld_ms=now_ms)).rowcount)

@@ -13,6 +13,7 @@ from steunpunt.model import (
     PacketHeard,
     PaperScanned,
     SupplementSubmitted,
+    TextHeard,
 )
 
 EVENTS_MAX = 10_000
@@ -27,7 +28,9 @@ _ASKED_HERE = (HelpSubmitted, SupplementSubmitted, PaperScanned, ButtonPressed, 
 
 def droppable(event: Event | None) -> bool:
     """Return whether an event may be dropped in need: it costs nothing, or its sender sends it again."""
-    return isinstance(event, PacketHeard | DownlinkHeard) or (isinstance(event, FrameHeard) and event.confirm is None)
+    return isinstance(event, PacketHeard | DownlinkHeard | TextHeard) or (
+        isinstance(event, FrameHeard) and event.confirm is None
+    )
 
 
 class Inbox:

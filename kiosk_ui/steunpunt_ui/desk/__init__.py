@@ -1,15 +1,16 @@
 """The desk: the coordinator's screens. Only a coordinator's web process imports this package.
 
 Addresses: ``/desk/`` the list · ``/desk/stand`` the same list alone, for refreshing · ``/desk/login`` ·
-``/desk/papier`` requests that came on paper ·
-``/desk/melding/<id>`` one case · ``…/stand`` its fingerprint · ``…/<act>`` what a person does with it.
+``/desk/melding/<id>`` one case · ``…/stand`` its fingerprint · ``…/<act>`` what a person does with it ·
+``/desk/papier`` requests that came on paper · ``/desk/berichten`` announcements ·
+``…/nieuw`` compose, change, withdraw one · ``/desk/punten`` the points · ``…/stand`` their table alone.
 """
 
 from flask import Blueprint, Flask, current_app, g
 
 from steunpunt.config import Config
 from steunpunt.model import KeyFileError, LedgerError
-from steunpunt_ui.desk import acts, cases, login, opening, paper
+from steunpunt_ui.desk import acts, announcing, cases, login, opening, paper, points
 from steunpunt_ui.desk.sessions import Limiter, Sessions
 
 _CASE = "int(max=9223372036854775807)"
@@ -43,6 +44,10 @@ def _make_blueprint() -> Blueprint:
         acts.act,
         methods=["POST"],
     )
+    pages.add_url_rule("/berichten", "announcements", announcing.show_list)
+    pages.add_url_rule("/berichten/nieuw", "announce", announcing.compose, methods=["GET", "POST"])
+    pages.add_url_rule("/punten", "points", points.show)
+    pages.add_url_rule("/punten/stand", "points_part", points.show_part)
     pages.context_processor(lambda: {"person": g.get("person"), "new_token": _new_token})
     return pages
 

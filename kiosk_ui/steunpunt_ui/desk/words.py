@@ -107,8 +107,14 @@ def refusal_words(refusal: NotAllowed) -> str:
         ),
         "Fill in to whom you passed this on.": gettext("Fill in to whom you passed this on."),
         "A field is too long. Make it shorter.": gettext("A field is too long. Make it shorter."),
+        "This announcement no longer holds. Look at the list.": gettext(
+            "This announcement no longer holds. Look at the list."
+        ),
         "Whoever answers may not promise this. Choose who answers, or another sentence.": gettext(
             "Whoever answers may not promise this. Choose who answers, or another sentence."
+        ),
+        "This case is damaged on the disk. Reach the point another way.": gettext(
+            "This case is damaged on the disk. Reach the point another way."
         ),
         "Choose a reason for closing.": gettext("Choose a reason for closing."),
         "Fill in your name, at most 80 characters.": gettext("Fill in your name, at most 80 characters."),
