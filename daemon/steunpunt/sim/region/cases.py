@@ -74,10 +74,21 @@ def region(options: Options, folder: Path, trace: Trace) -> Town:
 
 def map_town(options: Options, folder: Path, trace: Trace) -> Town:
     """Lay out a region: each kiosk somewhere in the square, half of them with a broker."""
-    rng = random.Random(f"{options.seed} map")
-    kiosks = tuple(range(FIRST_KIOSK, FIRST_KIOSK + options.sites - 1))
+    kiosks = kiosks_of(options)
+    rng = random.Random(f"{options.seed} brokers")
     mute = frozenset(kiosk for kiosk in kiosks if rng.random() < 0.5)  # noqa: PLR2004
-    town = Town(World(options.seed, Plan(kiosks, without_broker=mute), folder, trace), rng)
+    return laid_out(World(options.seed, Plan(kiosks, without_broker=mute), folder, trace))
+
+
+def kiosks_of(options: Options) -> tuple[int, ...]:
+    """Return the numbers of a region's kiosks: all sites but the coordinator."""
+    return tuple(range(FIRST_KIOSK, FIRST_KIOSK + options.sites - 1))
+
+
+def laid_out(world: World) -> Town:
+    """Put the sites of a world on the map, the coordinator in the middle."""
+    rng = random.Random(f"{world.seed} map")
+    town = Town(world, rng)
     nums = [site.mesh.radio.num for site in town.world.sites.values()]
     town.places = terrain.reachable(rng, nums, SIDE_KM)
     town.join(0.0)
