@@ -165,6 +165,14 @@ bench: install-dev ## the figures, as ratios within one run
 bench-bridge: install-dev ## the bridge beside others from PyPI, which it installs into .cache
 	$(BIN)/python -m tests.bench.bridge
 
+.PHONY: bench-air
+bench-air: install-dev ## what a request costs on the air beside other ways; installs others from PyPI into .cache
+	$(BIN)/python -m tests.bench.air
+
+.PHONY: text-model
+text-model: install-dev ## trains the text model anew from tests/textmodel/corpus: the same texts give the same bytes
+	$(BIN)/python -m tests.textmodel
+
 .PHONY: clean
 clean: ## removes all that these commands made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

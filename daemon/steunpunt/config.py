@@ -209,6 +209,15 @@ class Point(Section, frozen=True, kw_only=True):
     id: SiteId
     name: Name
     place: Name
+    coordinator: CoordinatorId | None = None
+    """The coordinator that it addresses; ``None``: this one."""
+
+
+class OtherCoordinator(Section, frozen=True, kw_only=True):
+    """Another coordinator of the region: all keep every request, the addressed one answers."""
+
+    id: CoordinatorId
+    name: Name
 
 
 class Config(Section, frozen=True, kw_only=True):
@@ -225,6 +234,7 @@ class Config(Section, frozen=True, kw_only=True):
     panel: Panel | None = None
     point: tuple[Point, ...] = ()
     """The region's points by name, for the desk; a case of a point that is not listed shows its number."""
+    other_coordinator: tuple[OtherCoordinator, ...] = ()
     extra_radio: tuple[ExtraRadio, ...] = ()
 
     @property
@@ -369,6 +379,16 @@ def _point_problems(config: Config) -> Iterator[tuple[str, str]]:
             )
         if number in ids[:index]:
             yield f"point[{index}].id", f"point: id {number} is listed twice; each point has its own"
+    others = [other.id for other in config.other_coordinator]
+    for index, point in enumerate(config.point):
+        if point.coordinator is not None and point.coordinator not in {config.site.id, *others}:
+            mend = f"list {point.coordinator} with its name in a section [[other_coordinator]]"
+            yield f"point[{index}].coordinator", f"point: coordinator {point.coordinator} is not known here; {mend}"
+    for index, number in enumerate(others):
+        if number == config.region.coordinator:
+            yield f"other_coordinator[{index}].id", f"other_coordinator: id {number} is this region.coordinator itself"
+        if number in others[:index]:
+            yield f"other_coordinator[{index}].id", f"other_coordinator: id {number} is listed twice; delete one"
 
 
 def _radio_problems(config: Config) -> Iterator[tuple[str, str]]:

@@ -170,7 +170,7 @@ def ours(folder: Path, host: str, port: int) -> Bridge:
     keymaking.make_coordinator(folder / "region.keys", 1, folder / "coordinator", ["localhost"])
     keymaking.make_site(folder / "region.keys", 47, folder)
     (folder / "site.toml").write_text(_TOML.format(host=host, port=port), "utf-8")
-    command = [sys.executable, "-m", "steunpunt.cli", "node", str(folder / "site.toml")]
+    command = [sys.executable, "-m", "steunpunt", "node", str(folder / "site.toml")]
     return Bridge("steunpunt node", command, folder, topic="msh/EU_868/2/json/#")
 
 

@@ -68,7 +68,7 @@ cancel_s = 60
 
 def steunpunt(*arguments: object) -> list[str]:
     """The command line as a technician types it, with this Python."""
-    return [sys.executable, "-m", "steunpunt.cli", *(str(argument) for argument in arguments)]
+    return [sys.executable, "-m", "steunpunt", *(str(argument) for argument in arguments)]
 
 
 def run(*arguments: object, prefix: Iterable[str] = ()) -> subprocess.CompletedProcess[str]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from steunpunt.ledger.desk import Case, CaseEvent, CaseGone, NotAllowed, PassedOn
 from steunpunt.model import Category, Lane, SenderFunction, TicketState, TokenCode
+from steunpunt.protocol.phrases import Phrase
 
 CASE = Case(
     id=1,
@@ -56,8 +57,17 @@ class MemoryDesk:
         if self._is_new(case_id, token, "seen", name):
             self._change(case_id, state=TicketState.SEEN, seen_by=name, seen_age_s=0)
 
-    def answer(self, case_id: int, name: str, function: SenderFunction, text: str, *, token: str) -> None:
-        if self._is_new(case_id, token, "answer", name, function, text):
+    def answer(
+        self,
+        case_id: int,
+        name: str,
+        function: SenderFunction,
+        text: str,
+        *,
+        token: str,
+        phrases: tuple[Phrase, ...] = (),
+    ) -> None:
+        if self._is_new(case_id, token, "answer", name, function, text, *phrases):
             self._change(case_id, state=TicketState.ANSWERED, answered=True)
 
     def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:

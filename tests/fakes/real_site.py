@@ -89,7 +89,7 @@ class RealSite:
 
     def start_node(self) -> None:
         """Start the node and wait until it answers."""
-        command = [sys.executable, "-m", "steunpunt.cli", "node", str(self.folder / "site.toml")]
+        command = [sys.executable, "-m", "steunpunt", "node", str(self.folder / "site.toml")]
         with (self.folder / "node.log").open("ab") as log:
             self.node = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._wait_until(lambda: self.status() is not None, 30, "the node answers")

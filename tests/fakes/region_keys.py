@@ -10,6 +10,8 @@ NEWS_PRIVATE = bytes(range(64, 96))
 OFFLINE_ROOT = bytes(range(96, 128))
 EPHEMERAL = bytes(range(128, 160))
 COORDINATOR, SITE, GENERATION = 1, 47, 1
+SECOND = 2
+"""Another coordinator of the region."""
 
 NEWS = Ed25519PrivateKey.from_private_bytes(NEWS_PRIVATE)
 OFFLINE = Ed25519PrivateKey.from_private_bytes(OFFLINE_ROOT)
@@ -22,12 +24,17 @@ def identity(coordinator: int = COORDINATOR) -> CoordinatorIdentity:
     return CoordinatorIdentity(coordinator, public, OFFLINE.sign(unsigned.signed_part()))
 
 
-def coordinator_keys() -> CoordinatorKeys:
+def coordinator_keys(coordinator: int = COORDINATOR) -> CoordinatorKeys:
     root_public = OFFLINE.public_key().public_bytes_raw()
-    return CoordinatorKeys(COORDINATOR, ROOT, REGION_PRIVATE, NEWS_PRIVATE, root_public, identity())
+    return CoordinatorKeys(coordinator, ROOT, REGION_PRIVATE, NEWS_PRIVATE, root_public, identity(coordinator))
 
 
-def site_keys(site: int = SITE, generation: int = GENERATION) -> SiteKeys:
+ONE, BOTH = (identity(),), (identity(), identity(SECOND))
+
+
+def site_keys(
+    site: int = SITE, generation: int = GENERATION, coordinators: tuple[CoordinatorIdentity, ...] = ONE
+) -> SiteKeys:
     coordinator = coordinator_keys()
     secret = site_secret(ROOT, site, generation)
-    return SiteKeys(site, generation, secret, coordinator.region_public(), coordinator.root_public, (identity(),))
+    return SiteKeys(site, generation, secret, coordinator.region_public(), coordinator.root_public, coordinators)

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from steunpunt.engine.accepting import form_key
-from steunpunt.engine.common import Entropy
+from steunpunt.engine.common import Entropy, Neighbours
 from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.facts import Facts
@@ -42,7 +42,8 @@ from steunpunt.model import (
     parse_ticket_number,
 )
 from steunpunt.protocol import forms
-from tests.fakes.region_keys import COORDINATOR, coordinator_keys, site_keys
+from steunpunt.protocol.keys import CoordinatorIdentity
+from tests.fakes.region_keys import COORDINATOR, ONE, coordinator_keys, site_keys
 
 LEDGER_KEY = bytes(range(160, 192))
 MESH_UP = LinkChanged(LinkName.MESH, up=True, reason="")
@@ -153,6 +154,8 @@ class _Site:
 class KioskSite(_Site):
     """A kiosk, with the forms that its screen would send."""
 
+    coordinators: tuple[CoordinatorIdentity, ...] = ONE
+
     def __init__(
         self, folder: Path, clock: Clock, rng: random.Random, site: int = 47, buttons: dict[str, int] | None = None
     ) -> None:
@@ -161,7 +164,7 @@ class KioskSite(_Site):
         super().__init__(folder, clock, rng)
 
     def _start(self) -> None:
-        self.keys = site_keys(self.site)
+        self.keys = site_keys(self.site, coordinators=self.coordinators)
         self.form_key = form_key(self.ledger, self.entropy)
         self.engine = KioskEngine(self.ledger, self.keys, COORDINATOR, self.buttons, self.form_key, self.entropy)
 
@@ -186,9 +189,13 @@ class CoordinatorSite(_Site):
     """A coordinator, with its desk; after another key file was put in place, ``restart`` begins with it."""
 
     keys = coordinator_keys()
+    incarnation = 1
+    neighbours: Neighbours | None = None
 
     def _start(self) -> None:
-        self.engine = CoordinatorEngine(self.ledger, self.keys, LEDGER_KEY, 1, self.entropy)
+        self.engine = CoordinatorEngine(
+            self.ledger, self.keys, LEDGER_KEY, self.incarnation, self.entropy, self.neighbours
+        )
         self.desk = Desk(self.path, LEDGER_KEY, self.rng.randbytes, self.clock.read)
 
     @property

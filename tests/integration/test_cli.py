@@ -127,6 +127,36 @@ def test_no_key_is_overwritten(region: Path, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == files
 
 
+def test_a_stolen_card_is_revoked_by_stick(region: Path, tmp_path: Path) -> None:
+    desk = coordinator(region, tmp_path / "desk") / "coordinator.keys"
+    notice = tmp_path / "47.notice"
+    said = type_in("keys", "revoke", region, "--id", "47", "--out", notice)
+    assert (said.exit_code, mode(notice)) == (0, 0o644)
+    assert "import it at each coordinator" in said.stdout
+    assert "47 (generation 1)" in type_in("keys", "import", desk, notice).stdout
+    assert "nothing new" in type_in("keys", "import", desk, notice).stdout
+    assert mode(desk) == 0o600
+    made = type_in("keys", "site", region, "--id", "47", "--out", tmp_path / "new")
+    assert made.exit_code == 0
+    assert "generation = 2" in (tmp_path / "new" / "site.keys").read_text()
+    out = ["--out", tmp_path / "old"]
+    assert "write 2 to 255" in refusal("keys", "site", region, "--id", "47", "--generation", "1", *out)
+
+
+def test_a_stolen_coordinators_keys_are_changed_by_stick(region: Path, tmp_path: Path) -> None:
+    desk = coordinator(region, tmp_path / "desk") / "coordinator.keys"
+    written = type_in("keys", "rotate", region, "--out", tmp_path / "c").stdout
+    written += type_in("keys", "rotate", region, "--coordinator", "1", "--out", tmp_path / "c").stdout
+    files = [Path(line.removeprefix("written: ")) for line in written.splitlines()]
+    assert [path.name for path in files] == [
+        "region-1.notice", "region-1.change", "coordinator-1-1.notice", "coordinator-1-1.change",
+    ]  # fmt: skip
+    assert "import the .change file" in refusal("keys", "import", desk, files[0])
+    for path in files[1::2]:
+        assert "number 1" in type_in("keys", "import", desk, path).stdout
+    assert "steunpunt keys revoke" in refusal("keys", "import", desk, tmp_path / "none.notice")
+
+
 def test_mistakes_with_keys_name_their_mend(region: Path, tmp_path: Path) -> None:
     out = ["--out", tmp_path / "out"]
     assert "steunpunt keys coordinator" in refusal("keys", "site", region, "--id", "47", *out)

@@ -206,7 +206,7 @@ def test_the_check_fails_for_a_case_too_many(region: Region) -> None:
 def start_demo(*arguments: str) -> tuple[subprocess.Popen[str], str]:
     mark = uuid.uuid4().hex
     process = subprocess.Popen(
-        [sys.executable, "-m", "steunpunt.cli", "demo", *arguments],
+        [sys.executable, "-m", "steunpunt", "demo", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -131,6 +131,27 @@ def test_a_ledger_from_newer_software(site: LoneSite) -> None:
     assert "newer software" in stop_at(site)
 
 
+def test_a_log_that_damage_cut_short_is_told_of_and_the_point_goes_on(site: LoneSite) -> None:
+    def ask_for_help() -> str:
+        return str(site.ask("submit", token=site.ask("form_token")["token"], category="SUPPLIES", text="x")["number"])
+
+    site.start("node")
+    numbers = [ask_for_help() for _ in range(5)]
+    site.processes["node"].kill()
+    site.processes["node"].wait()
+    log = site.ledger.with_name("ledger.db-wal")
+    content = bytearray(log.read_bytes())
+    content[len(content) // 2] ^= 4
+    log.write_bytes(content)
+    site.start("node")
+    shown = run("status", site.config)
+    assert shown.returncode == 1
+    assert f"DOWN ledger: was damaged, requests may be missing; keep {site.ledger}-wal.damaged" in shown.stdout
+    with pytest.raises(Refused):
+        site.ask("ticket", number=numbers[-1])
+    assert ask_for_help()
+
+
 # --- what a point does without
 
 

@@ -339,7 +339,8 @@ def test_a_citizens_words_are_on_no_topic(point: Point) -> None:
         assert Port.PRIVATE_APP not in {e.packet.decoded.portnum for e in envelopes(listener)}
     beginnings = {topic.split("/")[0] for topic, _ in reader.heard}
     assert beginnings <= {"msh", "steunpunt"}
-    assert {topic for topic, _ in reader.on("steunpunt/")} <= {f"steunpunt/v1/{point.kiosk.id}/availability"}
+    told = {f"steunpunt/v1/{point.kiosk.id}/{what}" for what in ("availability", "status")}
+    assert {topic for topic, _ in reader.on("steunpunt/")} <= told
 
 
 def test_the_ledger_and_logs_of_the_kiosk_hold_no_words(point: Point) -> None:

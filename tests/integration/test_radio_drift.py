@@ -88,14 +88,14 @@ def test_a_missing_channel_is_mended_by_the_command(kiosk: VirtualRadios, tmp_pa
 
 
 def steunpunt(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "steunpunt.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "steunpunt", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 @contextmanager
 def node(path: Path, log: Path) -> Iterator[None]:
     with log.open("ab") as out:
-        process = subprocess.Popen([sys.executable, "-m", "steunpunt.cli", "node", str(path)], stderr=out)
+        process = subprocess.Popen([sys.executable, "-m", "steunpunt", "node", str(path)], stderr=out)
     try:
         yield
     finally:

@@ -63,7 +63,7 @@ class Place:
 
     def start(self) -> None:
         with (self.folder / "node.log").open("ab") as log:
-            command = [sys.executable, "-m", "steunpunt.cli", "node", str(self.path)]
+            command = [sys.executable, "-m", "steunpunt", "node", str(self.path)]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def stop(self) -> None:
@@ -155,7 +155,7 @@ def test_two_radios_hear_different_kiosks_and_one_is_pulled_in_the_middle(region
     status = region.center.status()
     assert status["links"]["mesh"]["up"], "one radio is a road"
     told = subprocess.run(
-        [sys.executable, "-m", "steunpunt.cli", "status", str(region.center.path)],
+        [sys.executable, "-m", "steunpunt", "status", str(region.center.path)],
         capture_output=True, text=True, check=False, timeout=30,
     )  # fmt: skip
     assert told.returncode == 1
@@ -182,7 +182,7 @@ def test_each_radio_is_set_and_shown_by_its_name(region: TwoRadios) -> None:
     region.center.stop()
 
     def show(name: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "steunpunt.cli", "radio", "show", str(region.center.path), "--radio", name]
+        command = [sys.executable, "-m", "steunpunt", "radio", "show", str(region.center.path), "--radio", name]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
     for name in ("main", "hill"):

@@ -4,9 +4,11 @@ import hashlib
 import time
 from pathlib import Path
 
-from tests.textmodel.train import CORPUS, Corpus, train
+from tests.textmodel.train import CORPUS, Corpus, corpus_hash, train
 
 MODEL = Path(__file__).parents[2] / "daemon" / "steunpunt" / "textmodel" / "model-1.bin"
+RECORD = Path(__file__).parent / "trained.txt"
+"""Which corpus gave which model."""
 
 
 def main() -> None:
@@ -16,8 +18,14 @@ def main() -> None:
     parts = train(corpus)
     data = parts.pack()
     MODEL.write_bytes(data)
+    RECORD.write_text(record(corpus_hash(CORPUS), data), "utf-8")
     print(f"{texts} texts, {len(corpus.words)} words, {len(parts.entries)} entries, {len(data)} bytes")
-    print(f"{hashlib.sha256(data).hexdigest()}  {MODEL.name}, in {time.monotonic() - began:.0f} s")
+    print(f"{MODEL.name} and {RECORD.name} written in {time.monotonic() - began:.0f} s")
+
+
+def record(corpus_digest: str, model: bytes) -> str:
+    """Return what is noted of a training."""
+    return f"corpus {corpus_digest}\nmodel  {hashlib.sha256(model).hexdigest()}\n"
 
 
 if __name__ == "__main__":

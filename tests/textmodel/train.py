@@ -1,12 +1,13 @@
 """Training of the text model: the same corpus gives the same bytes, on any machine.
 
-Three steps. Count what followed what. Then go through a part of the texts as if each block of them had not been counted,
-and learn what counts are worth (logits) and how far to believe each slot (weights): whoever looks at a text it has counted
-believes itself too much. Last, keep what is worth its place.
+Three steps. Count what followed what. Then go through a part of the texts as if each block of them had not been
+counted, and learn what counts are worth (logits) and how far to believe each slot (weights): whoever looks at a text it
+has counted believes itself too much. Last, keep what is worth its place.
 
 All arithmetic is of whole numbers, or of floats with + - * / alone, whose results IEEE 754 fixes.
 """
 
+import hashlib
 import heapq
 import itertools
 from array import array
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from pathlib import Path
 
-from steunpunt.protocol import ngram
+from steunpunt.protocol import ngram, spelling
 from steunpunt.protocol.arithmetic import ONE
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -26,7 +27,7 @@ BLOCK_LINES = 25
 CHARACTER_COUNT_MIN = 6
 ENTRIES_PER_BUCKET = 8
 BUCKET_ENTRIES_MAX = 255
-KEPT_FROM = (1, 1, 1, 1, 2, 2, 1, 2)
+KEPT_FROM = (1, 1, 1, 1, 2, 3, 1, 3)
 """How often something must have followed in a slot to be kept."""
 PASSES = ((0.004, 0.01), (0.002, 0.01), (0.001, 0.005), (0.0005, 0.002))
 """Rates of learning, for weights and for logits."""
@@ -36,6 +37,21 @@ WEIGHT_AT_FIRST = 0.3
 _TOO_SMALL_TO_LEARN = 0.002
 _LEVEL_STEPS = [low * high for low, high in itertools.pairwise(ngram.LEVELS)]
 """Squares of the geometric means of neighbouring levels."""
+
+
+def corpus_files(folder: Path) -> list[Path]:
+    """Return what is trained on, in a fixed order: all but the texts held out for measuring."""
+    found = [path for path in folder.glob("*/*.txt") if not path.name.startswith("heldout")]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def corpus_hash(folder: Path) -> str:
+    """Return SHA-256 over the names and contents of what is trained on."""
+    digest = hashlib.sha256()
+    for path in corpus_files(folder):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -49,9 +65,7 @@ class Corpus:
     def read(cls, folder: Path) -> "Corpus":
         """Read all files but those held out: one text a line, or in ``*-words.txt`` words."""
         blocks, words = [], []
-        for path in sorted(folder.glob("*/*.txt"), key=lambda path: path.relative_to(folder).as_posix()):
-            if path.name.startswith("heldout"):
-                continue
+        for path in corpus_files(folder):
             lines = [line for line in path.read_text("utf-8").split("\n") if line.strip()]
             if path.stem.endswith("-words"):
                 words += [word for line in lines for word in line.split()]
@@ -78,7 +92,7 @@ class Listener:
     """A speller that notes the questions."""
 
     def __init__(self) -> None:
-        self.past = ngram.Past()
+        self.past = spelling.Past()
         self.questions: list[Question] = []
 
     def symbol(self, wanted: int) -> int:
@@ -101,7 +115,7 @@ def questions(lines: Iterable[str], alphabet: ngram.Alphabet) -> list[Question]:
     found: list[Question] = []
     for line in lines:
         listener = Listener()
-        ngram.spell(line, alphabet, listener)
+        spelling.spell(line, alphabet, listener)
         found += listener.questions
     return found
 
@@ -111,7 +125,7 @@ def word_questions(words: Iterable[str], alphabet: ngram.Alphabet) -> list[Quest
     found: list[Question] = []
     for word in words:
         listener = Listener()
-        ngram.spell(word, alphabet, listener)
+        spelling.spell(word, alphabet, listener)
         asked = [question for question in listener.questions if not question.is_shape and question.answer != ngram.END]
         found += [Question(question.keys[: ngram.PAIR_SLOT], question.answer) for question in asked]
     return found
@@ -150,7 +164,9 @@ def make_alphabet(counts: Counter[str]) -> ngram.Alphabet:
 
 def tree_depths(weights: list[int]) -> bytes:
     """Return how deep each symbol lies in Huffman's tree."""
-    heap = [(weight, symbol, (symbol,)) for symbol, weight in enumerate(weights)]
+    heap: list[tuple[int, int, tuple[int, ...]]] = [
+        (weight, symbol, (symbol,)) for symbol, weight in enumerate(weights)
+    ]
     heapq.heapify(heap)
     depths = bytearray(len(weights))
     while len(heap) > 1:
@@ -281,7 +297,7 @@ class Counts:
     def forks(self, question: Question) -> Iterator[Fork]:
         """Give the decisions of a question."""
         first_slot = ngram.SLOTS if question.is_shape else 0
-        codes = ngram.SHAPE_CODES if question.is_shape else self._codes
+        codes = spelling.SHAPE_CODES if question.is_shape else self._codes
         known = [
             [
                 (codes[answer], ngram.LEVELS[level_of(count)])
@@ -290,8 +306,8 @@ class Counts:
             ]
             for slot, key in enumerate(question.keys)
         ]
-        weight_set = ngram.SHAPE_SET if question.is_shape else ngram.known_set(known)
-        ends = ngram.SHAPE_ENDS if question.is_shape else self._ends
+        weight_set = ngram.SHAPE_SET if question.is_shape else ngram.weight_set_of(known)
+        ends = spelling.SHAPE_ENDS if question.is_shape else self._ends
         way, mask = 1, 1 << (ngram.CODE_BITS - 1)
         while way not in ends:
             bit = int(bool(codes[question.answer] & mask))

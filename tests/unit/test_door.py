@@ -48,6 +48,9 @@ def test_all_else_is_the_command_line(arguments: list[str], exit_code: int, says
 def test_both_ways_say_the_same_of_a_wrong_config(tmp_path: Path) -> None:
     wrong = tmp_path / "site.toml"
     wrong.write_text("[site]\nrole = 1\n", "utf-8")
-    straight, by_click = run("-m", "steunpunt", "node", str(wrong)), run("-m", "steunpunt.cli", "node", str(wrong))
+    straight, by_click = (
+        run("-m", "steunpunt", "node", str(wrong)),
+        run("-c", "from steunpunt.cli import main; main()", "node", str(wrong)),
+    )
     assert straight.stderr == by_click.stderr
     assert straight.returncode == by_click.returncode == 1

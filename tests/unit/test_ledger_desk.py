@@ -12,7 +12,6 @@ from steunpunt.ledger.desk import CaseGone, Desk, NotAllowed, PassedOn
 from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.tables import cases, events, replies
 from steunpunt.model import (
-    ANSWER_BYTES_MAX,
     Category,
     LedgerError,
     SenderFunction,
@@ -20,6 +19,8 @@ from steunpunt.model import (
     TicketState,
     TokenCode,
 )
+from steunpunt.protocol import phrases
+from steunpunt.protocol.phrases import Phrase
 from tests.fakes.sites import (
     LEDGER_KEY,
     MESH_DOWN,
@@ -37,6 +38,8 @@ from tests.fakes.sites import (
 )
 
 CREW = SenderFunction.FIRE_CREW
+UNSHORTENED = "".join(chr(0x4E00 + 97 * i) for i in range(90))
+"""No method makes this fit one packet."""
 TOLD = PassedOn("Meldkamer", "C2000", "2024-117", read_back=True, control_room=True)
 
 
@@ -176,7 +179,7 @@ def test_an_act_needs_a_name(kiosk: KioskSite, center: CoordinatorSite, name: st
         center.desk.present(name)
 
 
-@pytest.mark.parametrize("text", ["", "x" * (ANSWER_BYTES_MAX + 1), "€" * 57, "half \ud83d"])
+@pytest.mark.parametrize("text", ["", UNSHORTENED, "x" * 2_001, "half \ud83d"])
 def test_an_answer_that_cannot_be_sent_is_refused_and_leaves_nothing(
     kiosk: KioskSite, center: CoordinatorSite, text: str
 ) -> None:
@@ -311,3 +314,22 @@ def test_a_desk_whose_node_has_not_run_says_what_to_do(tmp_path: Path, clock: Cl
     with pytest.raises(LedgerError, match="start the node once"):
         missing.cases()
     assert not (tmp_path / "absent.db").exists()
+
+
+def test_phrases_go_to_the_citizen_and_into_the_log(kiosk: KioskSite, center: CoordinatorSite) -> None:
+    case_id = a_case(kiosk, center)
+    center.desk.take_up(case_id, "Anna", token="t1")
+    said = (Phrase(3, (SenderFunction.CONTROL_ROOM, phrases.Clock(870))), Phrase(18))
+    center.desk.answer(case_id, "Anna", SenderFunction.MEDICAL, "", token="t2", phrases=said)
+    assert center.desk.case(case_id).events[-1].phrases == said
+    assert center.desk.case(case_id).answered
+
+
+def test_nobody_promises_what_only_others_can_keep(kiosk: KioskSite, center: CoordinatorSite) -> None:
+    case_id = a_case(kiosk, center)
+    center.desk.take_up(case_id, "Anna", token="t1")
+    before = center.dump()
+    ambulance = Phrase(3, (SenderFunction.CONTROL_ROOM, phrases.Clock(870)))
+    with pytest.raises(NotAllowed, match="may not promise"):
+        center.desk.answer(case_id, "Anna", CREW, "", token="t2", phrases=(ambulance,))
+    assert center.dump() == before

@@ -218,6 +218,13 @@ def test_every_bit_of_an_answers_fragment_counts() -> None:
             open_answer(flipped(packet, bit), KEYS[0].answer)
 
 
+def test_an_answers_fragment_bears_its_own_salt() -> None:
+    packet = bytearray(seal_answers(KEYS[0], SALT, bytes(300))[1])
+    packet[5] ^= 1  # the salt's last four bits are the index
+    with pytest.raises(FrameError, match="under the salt of another"):
+        answer_part(bytes(packet))
+
+
 def test_part_of_an_answer_is_no_answer() -> None:
     one, other = (seal_answers(KEYS[0], salt, bytes(500)) for salt in (SALT, b"tal\x7f"))
     longer = seal_answers(KEYS[0], SALT, bytes(700))

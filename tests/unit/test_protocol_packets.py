@@ -10,12 +10,23 @@ from hypothesis import strategies as st
 from steunpunt.model import ANSWER_BYTES_MAX, PACKET_BYTES_MAX, FrameError, SealError, TokenCode
 from steunpunt.protocol import beacons, tokens
 from steunpunt.protocol.answers import answer_is_for, answer_salt, open_answer, seal_answer
+from steunpunt.protocol.authority import KeyNotice, Revocation, parse_key_notice, parse_revocation
 from steunpunt.protocol.beacons import parse_beacon
 from steunpunt.protocol.keys import Chain, MessageKeys, epoch_id, keys_at, verified
+from steunpunt.protocol.news import News, NewsAssembly, pack_news
 from steunpunt.protocol.packets import Kind, kind_of
-from steunpunt.protocol.pieces import CIPHERTEXT_BYTES_MAX, PIECE_OVERHEAD_BYTES, SealedPiece, parse_piece, seal
+from steunpunt.protocol.pieces import (
+    CIPHERTEXT_BYTES_MAX,
+    PIECE_OVERHEAD_BYTES,
+    SealedPiece,
+    parse_piece,
+    parse_pieces,
+    seal,
+    seal_message,
+)
 from steunpunt.protocol.tokens import Head, pack_tokens, parse_tokens
-from tests.fakes.region_keys import NEWS, coordinator_keys, identity
+from steunpunt.protocol.wants import Want, WantHello, parse_want, parse_want_hello
+from tests.fakes.region_keys import NEWS, OFFLINE, coordinator_keys, identity
 
 SITE, EID, N = 47, b"\x0a\x0b\x0c", 5
 EPOCH_KEY = bytes(range(32))
@@ -133,6 +144,12 @@ PARSERS: dict[Kind, Callable[[bytes], object]] = {
     Kind.TOKENS: lambda packet: parse_tokens(packet).claims(KEYS.verify),
     Kind.ANSWER: lambda packet: open_answer(packet, KEYS.answer),
     Kind.BEACON: lambda packet: parse_beacon(packet).genuine(identity().news_public),
+    Kind.FRAGMENT: lambda packet: [heard.piece.open(KEYS) for heard in parse_pieces(packet)],
+    Kind.WANT: lambda packet: parse_want(packet).genuine(KEYS.verify),
+    Kind.WANT_HELLO: parse_want_hello,
+    Kind.NEWS: lambda packet: NewsAssembly().hear(packet, {1: identity().news_public}),
+    Kind.REVOCATION: parse_revocation,
+    Kind.KEYS: parse_key_notice,
 }
 
 
@@ -154,13 +171,21 @@ def test_each_parser_takes_its_own_kind_only() -> None:
         Kind.TOKENS: pack_tokens(HEAD, [(KEYS.verify, TokenCode.RECEIVED)]),
         Kind.ANSWER: seal_answer(KEYS, SALT, PLAIN),
         Kind.BEACON: beacon(1),
+        Kind.FRAGMENT: seal_message(SITE, EID, N, KEYS, bytes(300))[0].packet(0, None),
+        Kind.WANT: Want(SITE, EID, N, 3).pack(KEYS.verify),
+        Kind.WANT_HELLO: WantHello(SITE, EID).pack(),
+        Kind.NEWS: pack_news(News(1, 1, 1, 0, PLAIN), coordinator_keys().sign)[0],
+        Kind.REVOCATION: Revocation(((SITE, 1),)).pack(OFFLINE.sign),
+        Kind.KEYS: KeyNotice(0, 1, bytes(32)).pack(OFFLINE.sign),
     }
+    assert set(real) == set(PARSERS) == set(Kind)
+    pieces = {Kind.PIECE, Kind.FRAGMENT}  # one parser takes both
     for parses, parser in PARSERS.items():
         for kind, packet in real.items():
-            if kind is parses:
+            if kind is parses or {kind, parses} == pieces:
                 parser(packet)
             else:
-                with pytest.raises(FrameError, match=f"not a {parses.name}"):
+                with pytest.raises(FrameError, match=f"not a {'PIECE' if parses in pieces else parses.name} packet"):
                     parser(packet)
 
 

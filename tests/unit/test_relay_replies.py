@@ -4,18 +4,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steunpunt.model import LinkName
-from steunpunt.relay.replies import FIRST_WAIT_MS, WAIT_MS_MAX, SiteRoads, reply_link, reply_radio, wait_ms
+from steunpunt.relay.replies import (
+    FIRST_WAIT_MS,
+    OLD_ROAD_MS,
+    WAIT_MS_MAX,
+    Road,
+    SiteRoads,
+    reply_radio,
+    reply_road,
+    wait_ms,
+)
 
 MESH, BROKER = LinkName.MESH, LinkName.BROKER
 ALL_UP = frozenset(LinkName)
 heard_ms = st.none() | st.integers(0, 10**9)
 
 
+def links(roads: SiteRoads, tries: int) -> list[LinkName]:
+    return [road.link for one in range(tries) if (road := reply_road(roads, one, ALL_UP)) is not None]
+
+
 def test_the_freshest_road_first_then_in_turn() -> None:
     by_broker = SiteRoads(mesh_ms=100, broker_ms=200, carrier=47)
     by_mesh = SiteRoads(mesh_ms=300, broker_ms=200, carrier=47)
-    assert [reply_link(by_broker, tries, ALL_UP) for tries in range(4)] == [BROKER, MESH, BROKER, MESH]
-    assert [reply_link(by_mesh, tries, ALL_UP) for tries in range(4)] == [MESH, BROKER, MESH, BROKER]
+    assert links(by_broker, 4) == [BROKER, MESH, BROKER, MESH]
+    assert links(by_mesh, 4) == [MESH, BROKER, MESH, BROKER]
 
 
 @given(
@@ -33,12 +46,24 @@ def test_a_reply_takes_a_road_that_is_up_and_on_which_the_site_was_heard(
         usable |= {BROKER}
     usable &= up
     roads = SiteRoads(mesh_ms, broker_ms, carrier)
-    links = [reply_link(roads, tries + more, up) for more in range(2)]
-    assert {link for link in links if link is not None} == usable, "two tries take every road there is"
+    taken = [reply_road(roads, tries + more, up) for more in range(2)]
+    assert {road.link for road in taken if road is not None} == usable, "two tries take every road there is"
+
+
+def test_gateways_come_after_a_sites_own_roads_and_take_turns() -> None:
+    roads = SiteRoads(mesh_ms=100, broker_ms=50, carrier=47, gateways=((300, 52), (200, 51)))
+    taken = [reply_road(roads, tries, ALL_UP) for tries in range(5)]
+    assert taken == [Road(MESH), Road(BROKER, 47), Road(BROKER, 52), Road(BROKER, 51), Road(MESH)]
+    assert [roads.wait_like(road) for road in taken[1:3] if road] == [BROKER, MESH]
+
+
+def test_a_road_on_which_a_site_was_not_heard_for_long_comes_after_its_gateways() -> None:
+    roads = SiteRoads(mesh_ms=100, broker_ms=None, carrier=None, gateways=((101 + OLD_ROAD_MS, 52),))
+    assert [reply_road(roads, tries, ALL_UP) for tries in range(2)] == [Road(BROKER, 52), Road(MESH)]
 
 
 def test_a_site_that_was_never_heard_cannot_be_told() -> None:
-    assert reply_link(SiteRoads(None, None, None), 0, ALL_UP) is None
+    assert reply_road(SiteRoads(None, None, None), 0, ALL_UP) is None
 
 
 def test_two_tries_by_the_radio_that_heard_it_last_then_by_each_other_one() -> None:

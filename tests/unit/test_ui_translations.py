@@ -1,5 +1,6 @@
 """The words: every one in every language, and the compiled catalogs the same as the readable ones."""
 
+import ast
 import io
 import re
 from pathlib import Path
@@ -44,6 +45,18 @@ def test_each_catalog_has_exactly_the_words_that_are_used() -> None:
     assert len(used) > 150
     for language in LANGUAGES:
         assert set(messages(language)) == used, language
+
+
+def test_no_word_hides_in_an_f_string_where_the_extractor_does_not_see_it() -> None:
+    hidden = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted(ROOT.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.JoinedStr)
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in {"gettext", "ngettext"}
+    ]
+    assert hidden == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -304,6 +304,20 @@ def radio_apply(config: Path, *, name: str) -> None:
         command.apply(config, name)
 
 
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+def airtime(file: Path, *, as_json: bool) -> None:
+    """Tell what each line of FILE costs on the air, as the text of a help request: bytes, and ms by preset.
+
+    The request is medical, a life threat to three people, to be called back at 0612345678, at this point.
+    """
+    with one_line_errors():
+        from steunpunt.fleet.airtime import report
+
+        report(file, as_json=as_json)
+
+
 @main.command("broker-config")
 @CONFIG
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for mosquitto's files.")

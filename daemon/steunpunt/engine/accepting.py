@@ -29,6 +29,8 @@ from steunpunt.protocol.keys import Chain, MessageKeys, SiteKeys, epoch_id, hkdf
 from steunpunt.protocol.pieces import MESSAGE_BYTES_MAX, seal_message
 from steunpunt.relay.outbox import lane_for
 
+BEGUN_MAX = 512
+"""Epochs of one start that are remembered."""
 STOCK_MAX = 64
 """Secrets stretched ahead of time: scrypt takes its 10 to 50 ms while nobody waits."""
 _QUIET = (SupplementCode.UNDERSTOOD, SupplementCode.NO_LONGER_NEEDED, SupplementCode.GOT_HELP)
@@ -84,6 +86,8 @@ class Sealer:
         self._entropy = entropy
         self._epoch: _Epoch | None = None
         self._kept = False
+        self._begun: dict[bytes, None] = {}
+        """The epochs since this start."""
 
     def current(self, connection: sa.Connection) -> _Epoch:
         """Return an epoch with numbers left, begun in this transaction where need be."""
@@ -92,7 +96,14 @@ class Sealer:
             self._epoch = _Epoch(epoch_id(e_pub), e_pub, chain)
             self._kept = False
             outgoing.add_epoch(connection, self._epoch.eid, e_pub)
+            self._begun[self._epoch.eid] = None
+            while len(self._begun) > BEGUN_MAX:
+                del self._begun[next(iter(self._begun))]
         return self._epoch
+
+    def of_this_start(self, eid: bytes) -> bool:
+        """Return whether an epoch began since this start: what speaks of its messages cannot be an old recording."""
+        return eid in self._begun
 
     def committed(self) -> None:
         """Note that the transaction in which the epoch was begun is on the disk."""

@@ -6,7 +6,7 @@ from steunpunt.ledger import airtime
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import Lane
 from steunpunt.protocol.airtime import PRESETS, private_app_lora_bytes, time_on_air_ms
-from steunpunt.relay.airbudget import AirBudget
+from steunpunt.relay.airbudget import HOUR_MS, AirBudget
 
 DEFAULT_PRESET = "LONG_FAST"
 """Until the radio has told its own."""
@@ -46,6 +46,11 @@ class AirLog:
     def fits_from_ms(self, connection: sa.Connection, lane: Lane, payload_bytes: int, now_ms: int) -> int:
         """Return when to ask again."""
         return self._open(connection, now_ms).fits_from_ms(lane, self.air_ms(payload_bytes), now_ms)
+
+    def fits_share(self, connection: sa.Connection, share_max: float, payload_bytes: int, now_ms: int) -> bool:
+        """Return whether this log stays within a share of the hour with one more packet."""
+        used_ms = self._open(connection, now_ms).used_ms(now_ms)
+        return used_ms + self.air_ms(payload_bytes) <= share_max * HOUR_MS
 
     def spend(self, connection: sa.Connection, attempt_id: int, payload_bytes: int, now_ms: int) -> None:
         """Write an attempt's airtime before it is made."""

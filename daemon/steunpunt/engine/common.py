@@ -1,7 +1,7 @@
 """What both roles' engines share."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,20 @@ class Entropy:
 
     token: Callable[[int], bytes]
     unit: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Who else coordinates in this region."""
+
+    own: int
+    others: frozenset[int] = frozenset()
+    addressed: Mapping[int, int] = field(default_factory=dict)
+    """Site -> the coordinator that it addresses; this one where it is not listed."""
+
+    def of(self, site: int) -> int:
+        """Return the coordinator that a site addresses."""
+        return self.addressed.get(site, self.own)
 
 
 @dataclass(slots=True)

@@ -2,10 +2,12 @@
 
 import sqlalchemy as sa
 
-from steunpunt.engine.common import Counts, Entropy, Links
+from steunpunt.engine.announcing import Announcer, NewsFlight
+from steunpunt.engine.common import Counts, Entropy, Links, Neighbours
 from steunpunt.engine.intake import Intake
 from steunpunt.engine.receipts import ReceiptFlight, Receipts
 from steunpunt.engine.replying import Replier, ReplyFlight
+from steunpunt.engine.standby import Standby
 from steunpunt.engine.transmitting import Transmitter
 from steunpunt.ledger import incoming
 from steunpunt.ledger.incoming import Piece
@@ -32,7 +34,7 @@ from steunpunt.model import (
 from steunpunt.protocol import beacons, packets
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.protocol.packets import Kind
-from steunpunt.protocol.tokens import NOBODY_YET, Head
+from steunpunt.protocol.tokens import NOBODY_YET, Head, pack_tokens
 from steunpunt.protocol.wants import Want
 from steunpunt.relay import replies
 
@@ -49,8 +51,15 @@ class CoordinatorEngine:
     """See the module. ``turn`` runs inside the caller's transaction."""
 
     def __init__(
-        self, ledger: Ledger, keys: CoordinatorKeys, ledger_key: bytes, incarnation: int, entropy: Entropy
+        self,
+        ledger: Ledger,
+        keys: CoordinatorKeys,
+        ledger_key: bytes,
+        incarnation: int,
+        entropy: Entropy,
+        neighbours: Neighbours | None = None,
     ) -> None:
+        """``neighbours``: the region's other coordinators; None: there are none."""
         self._ledger = ledger
         self._keys = keys
         self._incarnation = incarnation
@@ -58,8 +67,11 @@ class CoordinatorEngine:
         self.links = Links()
         self._out = Transmitter(ledger, self.links, self.counts)
         self._intake = Intake(keys, ledger_key, entropy, self.counts)
-        self._receipts = Receipts(self._out)
+        neighbours = neighbours or Neighbours(keys.coordinator)
+        self._receipts = Receipts(self._out, overheard=bool(neighbours.others))
+        self._standby = Standby(neighbours, ledger_key, entropy, self.counts)
         self._replier = Replier(self._out, ledger_key, entropy)
+        self._announcer = Announcer(keys, incarnation, self._out, entropy)
         self._heard: dict[tuple[int | None, bytes], None] = {}
         self._beacon_counter = 0
         self._beacon_reserved = 0
@@ -72,10 +84,13 @@ class CoordinatorEngine:
         effects: list[Effect] = []
         for event in events:
             effects += self._take(connection, event, now_ms)
+        self._announcer.issue(connection, now_ms)
         head = self._head(connection, now_ms)
+        effects += self._take_over(connection, head, now_ms)
         effects += self._receipts.send(connection, head, now_ms)
         effects += self._replier.send(connection, head, now_ms)
         effects += self._ask(connection, now_ms)
+        effects += self._announcer.send(connection, now_ms)
         return effects + self._beacon(connection, head, now_ms)
 
     def _take(self, connection: sa.Connection, event: Event, now_ms: int) -> list[Effect]:
@@ -107,18 +122,21 @@ class CoordinatorEngine:
         self._intake.rolled_back()
         self._receipts.rolled_back()
         self._replier.rolled_back()
+        self._standby.rolled_back()
+        self._announcer.rolled_back()
         self._heard.clear()
         self._beacon_reserved = 0
 
     def next_due_ms(self) -> int | None:
         """Return when to call :meth:`turn` again without an event."""
         dues = [self._receipts.due_ms, self._replier.due_ms, self._intake.fragments.due_ms]
+        dues += [self._standby.due_ms, self._announcer.due_ms]
         dues += [self._beacon_due_ms] if self.links.broker.up else []
         return min((due for due in dues if due is not None), default=None)
 
     def wants_mesh(self, _connection: sa.Connection, _now_ms: int) -> bool:
-        """Return whether a receipt waits for the mesh, or something is on its way there."""
-        return self._receipts.waiting or bool(self._out.flying(LinkName.MESH))
+        """Return whether a receipt or news waits for the mesh, or something is on its way there."""
+        return self._receipts.waiting or self._announcer.waiting or bool(self._out.flying(LinkName.MESH))
 
     def air_used_ms(self, radio: str, now_ms: int) -> float:
         """Return how many milliseconds of a radio's rolling hour count as used, for screens."""
@@ -129,18 +147,28 @@ class CoordinatorEngine:
     def _hear(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
         """Take a packet; what does not authenticate is counted and dropped, and confirmed all the same."""
         try:
+            kind = packets.kind_of(frame.payload)
             if frame.link is LinkName.MESH and (frame.packet_id, frame.payload) in self._heard:
                 self.counts["heard_by_another_radio"] += 1
-            elif packets.kind_of(frame.payload) in (Kind.PIECE, Kind.FRAGMENT):
+            elif kind in (Kind.PIECE, Kind.FRAGMENT):
                 for taken in self._intake.take(connection, frame, now_ms):
-                    self._receipts.owe(taken, frame, now_ms)
+                    if self._standby.receipts(connection, taken, now_ms):
+                        self._receipts.owe(taken, frame, now_ms)
+                self._heartbeats(connection)
                 self._remember(frame)
             else:
                 self.counts["heard_coordinators"] += 1
+                if kind is Kind.TOKENS:
+                    self._standby.overhear(connection, frame.payload, now_ms)
         except FrameError:
             self.counts["dropped_malformed"] += 1
         except SealError:
             self.counts["dropped_unauthentic"] += 1
+
+    def _heartbeats(self, connection: sa.Connection) -> None:
+        for site in self._intake.alive:
+            self._announcer.alive(connection, site)
+        self._intake.alive.clear()
 
     def _remember(self, frame: FrameHeard) -> None:
         """Note a transmission that authenticated; a kiosk's next try has another packet id."""
@@ -151,6 +179,9 @@ class CoordinatorEngine:
 
     def _ended(self, connection: sa.Connection, event: SendEnded, now_ms: int) -> None:
         flight = self._out.ended(connection, event)
+        if isinstance(flight, NewsFlight):
+            self._announcer.ended(connection, flight, event, now_ms)
+            return
         if event.outcome is SendOutcome.TAKEN:
             return
         if isinstance(flight, ReplyFlight):
@@ -181,14 +212,24 @@ class CoordinatorEngine:
     ) -> list[Effect]:
         """Send where a site was last heard, in turn by each road; nothing while none is there or the air is full."""
         roads = incoming.roads_of(connection, site)
-        link = replies.reply_link(roads, tries, self._out.up())
-        if link is LinkName.BROKER:
-            return [self._out.by_broker(roads.carrier, lane, payload, "to site")]
-        if link is LinkName.MESH:
+        road = replies.reply_road(roads, tries, self._out.up())
+        if road is not None and road.link is LinkName.BROKER:
+            return [self._out.by_broker(road.carrier, lane, payload, "to site")]
+        if road is not None:
             radio = replies.reply_radio(roads.radio, tries, self.links.radios_up())
             if self._out.fits(connection, radio, lane, len(payload), now_ms):
                 return [self._out.by_radio(connection, radio, lane, payload, "to site", now_ms)]
         return []
+
+    def _take_over(self, connection: sa.Connection, head: Head, now_ms: int) -> list[Effect]:
+        """Receipt what another coordinator left lying; from now on each further copy earns its receipt as usual."""
+        effects: list[Effect] = []
+        for row in self._standby.take_over(connection, now_ms):
+            code = incoming.state_code(connection, row.at)
+            effects += self._to_site(
+                connection, row.at.site, Lane.URGENT, pack_tokens(head, [(row.verify, code)]), 0, now_ms
+            )
+        return effects
 
     # --- being there --------------------------------------------------------------------------------------------
 
@@ -197,7 +238,7 @@ class CoordinatorEngine:
         minutes = NOBODY_YET
         if acted is not None:
             minutes = min(max(now_ms - int.from_bytes(acted, "big"), 0) // 60_000, ACTIVE_MIN_MAX)
-        return Head(self._keys.coordinator, self._incarnation, 0, minutes)
+        return Head(self._keys.coordinator, self._incarnation, self._announcer.newest(connection), minutes)
 
     def _beacon(self, connection: sa.Connection, head: Head, now_ms: int) -> list[Effect]:
         """Say every 20 s over the broker that this coordinator's ledger is there."""

@@ -4,13 +4,12 @@ Nothing counts before it authenticates; what does not is counted and dropped.
 """
 
 import logging
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
 from steunpunt.engine.acknowledging import Acknowledger
-from steunpunt.engine.common import Counts, Links
-from steunpunt.engine.region import RegionWatch
-from steunpunt.engine.sending import Sender
+from steunpunt.engine.beating import Beater, Parts
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.outgoing import OpenMessage
 from steunpunt.model import FrameError, FrameHeard, LinkName, SealError, TicketState, TokenCode
@@ -19,6 +18,8 @@ from steunpunt.protocol.packets import Kind
 from steunpunt.protocol.tokens import Head
 from steunpunt.relay import states
 
+OFFER_MS_MAX = {LinkName.MESH: 90_000, LinkName.BROKER: 10_000}
+"""Kiosks hear of a coordinator's restored ledger all at once, and must not answer all at once."""
 _log = logging.getLogger(__name__)
 
 
@@ -26,53 +27,57 @@ class Hearer:
     """See the module. All of it inside the caller's transaction."""
 
     def __init__(
-        self,
-        site: int,
-        region: RegionWatch,
-        sender: Sender,
-        acknowledger: Acknowledger,
-        links: Links,
-        counts: Counts,
+        self, site: int, parts: Parts, acknowledger: Acknowledger, beater: Beater, unit: Callable[[], float]
     ) -> None:
-        self._site, self._region, self._sender = site, region, sender
-        self._acknowledger, self._links, self._counts = acknowledger, links, counts
+        """``unit``: a random number in 0 … 1."""
+        self._site, self._region, self._sender = site, parts.region, parts.sender
+        self._news, self._beater, self._sealer = parts.news, beater, parts.sealer
+        self._acknowledger, self._links, self._counts, self._unit = acknowledger, parts.links, parts.counts, unit
 
-    def hear(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
-        """Take a packet from a link."""
+    def hear(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
+        """Take a packet from a link; returns whether others may be concerned by it, besides or instead of this site."""
         handlers = {
             Kind.TOKENS: self._tokens,
             Kind.ANSWER: self._answer,
             Kind.BEACON: self._beacon,
             Kind.WANT: self._want,
             Kind.WANT_HELLO: self._want_hello,
+            Kind.NEWS: self._news_frame,
         }
         try:
             kind = packets.kind_of(frame.payload)
             if kind in handlers:
-                handlers[kind](connection, frame, now_ms)
-            else:
-                self._counts["heard_others_pieces"] += 1
+                return handlers[kind](connection, frame, now_ms)
         except FrameError:
             self._counts["dropped_malformed"] += 1
+            return False
         except SealError:
             self._counts["dropped_unauthentic"] += 1
+            return False
+        self._counts["heard_others_pieces"] += 1
+        return True
 
     # --- what the region says of itself -------------------------------------------------------------------------
 
-    def _beacon(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
+    def _beacon(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         beacon = beacons.parse_beacon(frame.payload)
         ours = self._region.hear_beacon(connection, beacon, now_ms)
         self._known_head(connection, beacon.head, now_ms)
-        if not ours:
-            return
-        if frame.link is LinkName.BROKER:
+        self._news.told(beacon.head)
+        if ours and frame.link is LinkName.BROKER:
             self._links.beacon_ms = now_ms
-        self._counts["beacons"] += 1
+        self._counts["beacons"] += ours
+        return False
+
+    def _news_frame(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
+        self._news.hear(connection, frame, now_ms)
+        return True
 
     def _known_head(self, connection: sa.Connection, head: Head, now_ms: int) -> None:
         """Of an authentic packet: after a restore of the coordinator's ledger offer it again what may be lost."""
         if self._region.raised_incarnation(connection, head):
-            again = outgoing.offer_again(connection, head.coordinator, head.incarnation, now_ms)
+            due_ms = {link: now_ms + round(self._unit() * most) for link, most in OFFER_MS_MAX.items()}
+            again = outgoing.offer_again(connection, head.coordinator, head.incarnation, now_ms, due_ms)
             self._counts["offered_again"] += again
             _log.warning(
                 "action=offer_again coordinator=%d incarnation=%d messages=%d",
@@ -89,18 +94,24 @@ class Hearer:
 
     # --- what it says of our messages ---------------------------------------------------------------------------
 
-    def _tokens(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
+    def _tokens(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         heard = tokens.parse_tokens(frame.payload)
-        matched, news = 0, False
+        beat = self._beater.hear(connection, heard)
+        matched, news, proof = int(beat), beat, beat
         for message in outgoing.open_messages(connection, now_ms):
             for code in heard.claims(message.verify):
                 matched += 1
+                proof |= self._sealer.of_this_start(message.eid)
                 news |= self._apply(connection, message, code, heard.head, frame.link, now_ms)
         if matched:
             self._spoken(connection, heard.head, frame, now_ms)
+            self._news.told(heard.head)
+        if proof:
+            self._news.proved(connection, heard.head, now_ms)
         if news:  # an old packet heard again must not make people there look active now
             self._region.hear_head(heard.head, now_ms)
         self._counts["tokens_matched" if matched else "tokens_of_others"] += max(matched, 1)
+        return matched < len(heard.tokens)
 
     def _apply(
         self,
@@ -127,7 +138,7 @@ class Hearer:
             self._acknowledger.hold(message.eid, message.n, code, b"", link, now_ms)
         return news
 
-    def _answer(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
+    def _answer(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         """Keep an answer, or a part of one: the citizen is told of it when it is whole."""
         part = answers.answer_part(frame.payload)
         for message in outgoing.open_messages(connection, now_ms):
@@ -135,10 +146,10 @@ class Hearer:
                 break
         else:
             self._counts["answers_of_others"] += 1
-            return
+            return True
         if not outgoing.add_answer(connection, message.counter, part.salt, frame.payload, now_ms):
             self._counts["answers_refused"] += 1
-            return
+            return False
         self._counts["answers"] += 1
         if not message.receipted:
             outgoing.note_receipt(connection, message, now_ms)
@@ -146,15 +157,18 @@ class Hearer:
         if any(frame.payload in whole for whole in answers.whole_answers(kept)):
             outgoing.raise_state(connection, message.counter, TicketState.ANSWERED, now_ms)
         self._acknowledger.hold(message.eid, message.n, None, part.salt, frame.link, now_ms)
+        return False
 
     # --- what it misses -----------------------------------------------------------------------------------------
 
-    def _want(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
+    def _want(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         want = wants.parse_want(frame.payload)
         ours = want.site == self._site and self._sender.want(connection, want, frame.link, now_ms)
         self._counts["wants" if ours else "wants_of_others"] += 1
+        return want.site != self._site
 
-    def _want_hello(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
+    def _want_hello(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         want = wants.parse_want_hello(frame.payload)
         ours = want.site == self._site and self._sender.want_hello(connection, want.eid, now_ms)
         self._counts["want_hellos" if ours else "wants_of_others"] += 1
+        return want.site != self._site

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from steunpunt.engine.common import Counts, Entropy
 from steunpunt.engine.epochbook import Epoch, EpochBook
 from steunpunt.engine.fragments import Fragments
-from steunpunt.ledger import halves, incoming
+from steunpunt.ledger import halves, heartbeats, incoming
 from steunpunt.ledger.incoming import Content, EventContent, NewCase, Piece
 from steunpunt.model import Category, FrameError, FrameHeard, Lane, LinkName, SealError, SupplementCode, TokenCode
 from steunpunt.protocol import messages, vault
@@ -58,6 +58,8 @@ class Intake:
         self.fragments = Fragments(entropy, counts)
         self.hellos_wanted: list[tuple[bytes, FrameHeard]] = []
         """Questions for the hello of an epoch that is not known, and the frame that raised each."""
+        self.alive: list[int] = []
+        """Sites whose newest heartbeat came in this packet."""
 
     def take(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> list[Taken]:
         """Take a packet of pieces in; returns what earns a token: they, and what their hello let us open.
@@ -127,6 +129,7 @@ class Intake:
         self._epochs.rolled_back()
         self.fragments.rolled_back()
         self.hellos_wanted.clear()
+        self.alive.clear()
 
     def verify_key(self, connection: sa.Connection, at: Piece) -> bytes | None:
         """Return V of a message of which an authentic fragment is kept; None when its epoch is not known (any more)."""
@@ -138,11 +141,14 @@ class Intake:
     def _note_road(connection: sa.Connection, site: int, frame: FrameHeard, now_ms: int) -> None:
         """Note where a site is heard; one that had been silent gets at once what long waits for it."""
         roads = incoming.roads_of(connection, site)
-        last_ms = max(roads.mesh_ms or 0, roads.broker_ms or 0)
+        carried_ms = max((heard_ms for heard_ms, _ in roads.gateways), default=0)
+        last_ms = max(roads.mesh_ms or 0, roads.broker_ms or 0, carried_ms)
         if now_ms - last_ms >= SILENT_MS_MIN:
             incoming.hurry(connection, site, now_ms, HURRY_TRIES_MIN)
-        if frame.link is LinkName.MESH or frame.carrier == site:  # who carries another's piece is not its road
+        if frame.link is LinkName.MESH or frame.carrier == site:
             incoming.note_road(connection, site, frame, now_ms)
+        elif frame.carrier is not None:
+            incoming.note_gateway(connection, site, frame.carrier, now_ms)
 
     def _open_held(self, connection: sa.Connection, known: Piece, epoch: Epoch, arrival: _Arrival) -> list[Taken]:
         """Open what was held of an epoch, now that its hello came."""
@@ -180,8 +186,7 @@ class Intake:
             self._counts["acknowledgements"] += 1
             return []
         if isinstance(message, Heartbeat):
-            self._counts["heartbeats"] += 1
-            return []
+            return self._alive(connection, at, keys, message, arrival)
         copy = incoming.piece_opened(connection, at)
         kind = type(message).__name__
         _log.info("action=intake site=%d n=%d link=%s kind=%s copy=%s", at.site, at.n, arrival.link, kind, copy)
@@ -197,6 +202,18 @@ class Intake:
             else:
                 self._new_supplement(connection, at, message, arrival.now_ms)
         return [Taken(at, keys.verify, incoming.state_code(connection, at))]
+
+    def _alive(
+        self, connection: sa.Connection, at: Piece, keys: MessageKeys, beat: Heartbeat, arrival: _Arrival
+    ) -> list[Taken]:
+        """Keep a site's sign of life; an old one played again tells nothing new."""
+        if not incoming.piece_opened(connection, at):
+            incoming.add_piece(connection, at, arrival.now_ms)
+            self._counts["heartbeats"] += 1
+            newest = not arrival.doubtful and heartbeats.keep(connection, at.site, (at.eid, at.n), beat, arrival.now_ms)
+            if newest:
+                self.alive.append(at.site)
+        return [Taken(at, keys.verify, TokenCode.RECEIVED)]
 
     def _new_case(
         self,

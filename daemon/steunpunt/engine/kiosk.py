@@ -1,15 +1,19 @@
 """A kiosk's engine: accepts requests, sends them until the region has receipted them, follows what is said of them."""
 
 import logging
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from steunpunt.engine.accepting import Acceptor, Sealer, TicketStock
 from steunpunt.engine.acknowledging import Acknowledger
+from steunpunt.engine.beating import SITES_DEFAULT, Beater, Parts
 from steunpunt.engine.calls import Calls
 from steunpunt.engine.checking import NotAccepted
 from steunpunt.engine.common import Counts, Entropy, Links
+from steunpunt.engine.gateway import Gateway
 from steunpunt.engine.hearing import Hearer
+from steunpunt.engine.news import NewsKeeper
 from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.sending import Sender
 from steunpunt.ledger.store import Ledger
@@ -34,10 +38,18 @@ from steunpunt.protocol.keys import SiteKeys
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class KioskSettings:
+    """What the config says of a kiosk's sending."""
+
+    sites: int = SITES_DEFAULT
+    """Sites in the region, which share the channel."""
+
+
 class KioskEngine:
     """See the module. ``turn`` runs inside the caller's transaction."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  a kiosk and what it is made of
         self,
         ledger: Ledger,
         keys: SiteKeys,
@@ -45,6 +57,7 @@ class KioskEngine:
         buttons: dict[str, int],
         form_key: bytes,
         entropy: Entropy,
+        settings: KioskSettings = KioskSettings(),
     ) -> None:
         self._keys = keys
         self._entropy = entropy
@@ -58,7 +71,12 @@ class KioskEngine:
         self.region = RegionWatch(ledger, keys, coordinator)
         self.counts: Counts = Counts()
         self._sender = Sender(ledger, keys.site, self.links, entropy, self._acknowledger, self.counts)
-        self._hearer = Hearer(keys.site, self.region, self._sender, self._acknowledger, self.links, self.counts)
+        self._sender.unicasts = len(keys.coordinators) == 1
+        self._gateway = Gateway(ledger, keys.site, self.links, entropy, self._sender, self.counts)
+        self.news = NewsKeeper(ledger, self.region.publics, keys.site, coordinator, self.counts)
+        parts = Parts(ledger, self._sealer, self._sender, self.links, self.region, self.news, self.counts)
+        self._beater = Beater(keys.site, settings.sites, parts, entropy)
+        self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater, entropy.unit)
 
     # --- the step -----------------------------------------------------------------------------------------------
 
@@ -68,12 +86,15 @@ class KioskEngine:
         for event in events:
             effects += self._take(connection, event, now_ms)
         effects += self.calls.due(connection, now_ms)
-        return effects + self._sender.send(connection, now_ms)
+        effects += self._sender.send(connection, now_ms)
+        effects += self._beater.send(connection, effects, now_ms)
+        return effects + self._gateway.send(connection, now_ms)
 
     def committed(self) -> None:
         """Note that the last turn is on the disk."""
         self._sealer.committed()
         self._sender.committed()
+        self._gateway.committed()
         self._acknowledger.committed()
         self.calls.committed()
 
@@ -81,18 +102,21 @@ class KioskEngine:
         """Forget what the last turn began in memory and the disk did not keep."""
         self._sealer.rolled_back()
         self._sender.rolled_back()
+        self._gateway.rolled_back()
         self.region.rolled_back()
+        self._beater.rolled_back()
         self._acknowledger.rolled_back()
         self.calls.rolled_back()
 
     def next_due_ms(self) -> int | None:
         """Return when to call :meth:`turn` again without an event; None: not before the next event."""
         dues = [self._sender.next_ms, self.calls.next_due_ms(), self._acknowledger.due_ms]
+        dues += [self._gateway.due_ms, self._beater.due_ms]
         return min((due for due in dues if due is not None), default=None)
 
     def wants_mesh(self, connection: sa.Connection, now_ms: int) -> bool:
-        """Return whether something of ours waits for the mesh or is on its way there."""
-        return self._sender.wants_mesh(connection, now_ms)
+        """Return whether something of ours, or carried for others, waits for the mesh or is on its way there."""
+        return self._gateway.wants_mesh or self._sender.wants_mesh(connection, now_ms)
 
     def air_used_ms(self, now_ms: int) -> float:
         """Return how many milliseconds of the rolling hour count as used, for screens."""
@@ -103,12 +127,15 @@ class KioskEngine:
             case HelpSubmitted() | SupplementSubmitted():
                 return self._accept(connection, event, now_ms)
             case FrameHeard():
-                self._hearer.hear(connection, event, now_ms)
+                others = self._hearer.hear(connection, event, now_ms)
+                self._gateway.hear(event, now_ms, others=others)
                 return [] if event.confirm is None else [ConfirmFrame(event.confirm)]
             case SendEnded():
-                self._sender.ended(connection, event, now_ms)
+                flight = self._sender.ended(connection, event, now_ms)
+                self._gateway.ended(connection, event, flight, now_ms)
             case RadioPrepared():
                 self._sender.air.prepared(event.preset)
+                self._gateway.prepared(event)
             case RadioUsed():
                 self._sender.air.read(connection, event.share, now_ms)
             case LinkChanged() | BridgeChanged():

@@ -3,10 +3,12 @@
 Over the broker a receipt goes at once to the site that carried the message. Over the mesh receipts wait a moment for
 company. Those of a single site go to its radio alone, as the answer to the packet that was heard: this teaches the
 radios on the way the next hop. A message that a gateway carried is receipted through the first gateway only, for each
-would put the receipt on the air.
+would put the receipt on the air; and through none when it was heard here too, unless two receipts over the mesh did not
+silence its site: some radios are heard further than they hear.
 """
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -20,6 +22,10 @@ from steunpunt.relay import replies
 REMEMBERED_MAX = 2_000
 RECEIPTS_MAX = 2_000
 REFUSED_WAIT_MS = 5_000
+UNHEARD_MIN = 2
+"""After so many receipts over the mesh for one message, a gateway may say it too."""
+
+Remembered = TypeVar("Remembered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +56,16 @@ class _Kept:
     """Receipted over the site's own broker at."""
     carried: dict[Piece, int] = field(default_factory=dict)
     """Receipted through a gateway at."""
+    meshed: dict[Piece, tuple[int, int]] = field(default_factory=dict)
+    """Earned a receipt over the mesh: how often, and when last."""
 
 
 class Receipts:
     """See the module. All of it inside the caller's transaction."""
 
-    def __init__(self, out: Transmitter) -> None:
-        self._out = out
+    def __init__(self, out: Transmitter, *, overheard: bool = False) -> None:
+        """``overheard``: other coordinators listen, so that receipts go to all who hear them."""
+        self._out, self._overheard = out, overheard
         self._now = _Kept()
         self._before: _Kept | None = None
         self._over_broker: dict[int, list[Taken]] = {}
@@ -84,7 +93,7 @@ class Receipts:
     def _changing(self) -> None:
         if self._before is None:
             now = self._now
-            self._before = _Kept(dict(now.owed), now.due_ms, dict(now.echoes), dict(now.carried))
+            self._before = _Kept(dict(now.owed), now.due_ms, dict(now.echoes), dict(now.carried), dict(now.meshed))
 
     # --- owing --------------------------------------------------------------------------------------------------
 
@@ -97,17 +106,24 @@ class Receipts:
             self._over_broker.setdefault(frame.carrier, []).append(taken)
             self._now.owed.pop(taken.at, None)
             _remember(self._now.echoes, taken.at, now_ms)
-        elif frame.carrier is not None and not self._lately(self._now.carried, taken.at, now_ms):
+        elif frame.carrier is not None and self._needs_gateway(taken.at, now_ms):
             self._over_broker.setdefault(frame.carrier, []).append(taken)
             _remember(self._now.carried, taken.at, now_ms)
 
     def _owe_mesh(self, taken: Taken, frame: FrameHeard, now_ms: int) -> None:
         if self._lately(self._now.echoes, taken.at, now_ms):
             return
+        times, _ = self._now.meshed.pop(taken.at, (0, 0))
+        _remember(self._now.meshed, taken.at, (times + 1, now_ms))
         if len(self._now.owed) < RECEIPTS_MAX:
             self._now.owed[taken.at] = Owed(frame.radio, taken.verify, taken.code, frame.sender, frame.packet_id)
         if self._now.due_ms is None:
             self._now.due_ms = now_ms + replies.TOKEN_GATHER_MS
+
+    def _needs_gateway(self, at: Piece, now_ms: int) -> bool:
+        times, heard_ms = self._now.meshed.get(at, (0, -replies.ECHO_MS_MAX))
+        here_alone = 0 < times <= UNHEARD_MIN and now_ms - heard_ms < replies.ECHO_MS_MAX
+        return not here_alone and not self._lately(self._now.carried, at, now_ms)
 
     @staticmethod
     def _lately(when: dict[Piece, int], at: Piece, now_ms: int) -> bool:
@@ -160,7 +176,7 @@ class Receipts:
         payload = pack_tokens(head, [(owed.verify, owed.code) for _, owed in batch])
         senders = {owed.sender for _, owed in batch}
         newest = batch[-1][1]
-        alone = len(senders) == 1
+        alone = len(senders) == 1 and not self._overheard
         return self._out.by_radio(
             connection,
             radio,
@@ -183,8 +199,8 @@ class Receipts:
         return batches
 
 
-def _remember(when: dict[Piece, int], at: Piece, now_ms: int) -> None:
+def _remember(when: dict[Piece, Remembered], at: Piece, what: Remembered) -> None:
     when.pop(at, None)
-    when[at] = now_ms
+    when[at] = what
     while len(when) > REMEMBERED_MAX:
         del when[next(iter(when))]

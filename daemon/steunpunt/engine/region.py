@@ -28,9 +28,10 @@ class RegionWatch:
         self._incarnations: dict[str, int] = {}
 
     def hear_beacon(self, connection: sa.Connection, beacon: Beacon, now_ms: int) -> bool:
-        """Take a beacon; True when it is genuine, new and from the coordinator this site addresses.
+        """Take a beacon; True when it is genuine and new: the region answers, whichever coordinator of it.
 
-        Raises SealError for a forged or replayed one.
+        What it says of people counts only from the coordinator that this site addresses. Raises SealError for a forged
+        or replayed one.
         """
         who = beacon.head.coordinator
         if who not in self._public:
@@ -45,8 +46,6 @@ class RegionWatch:
         if saved is None or saved[0] != now[0] or now[1] - saved[1] >= SAVE_EVERY:
             self._ledger.set_meta(connection, f"beacon_{who}", _SEEN.pack(*now))
             self._saved[who] = now
-        if who != self._coordinator:
-            return False
         self.hear_head(beacon.head, now_ms)
         return True
 
@@ -56,13 +55,26 @@ class RegionWatch:
             self._seen[who] = _SEEN.unpack(stored) if stored else (-1, -1)
         return self._seen[who]
 
-    def raised_incarnation(self, connection: sa.Connection, head: Head) -> bool:
-        """Note the incarnation of an authentic packet; True when it is higher than any before, but not the first."""
-        name = f"incarnation_{head.coordinator}"
+    @property
+    def publics(self) -> dict[int, bytes]:
+        """Return the news keys of the coordinators that the offline root vouches for."""
+        return dict(self._public)
+
+    def incarnation(self, connection: sa.Connection) -> int:
+        """Return the highest incarnation heard of the coordinator that this site addresses; 0: none yet."""
+        return self._incarnation_of(connection, self._coordinator)
+
+    def _incarnation_of(self, connection: sa.Connection, coordinator: int) -> int:
+        name = f"incarnation_{coordinator}"
         if name not in self._incarnations:
             stored = self._ledger.get_meta(connection, name)
             self._incarnations[name] = stored[0] if stored else 0
-        before = self._incarnations[name]
+        return self._incarnations[name]
+
+    def raised_incarnation(self, connection: sa.Connection, head: Head) -> bool:
+        """Note the incarnation of an authentic packet; True when it is higher than any before, but not the first."""
+        name = f"incarnation_{head.coordinator}"
+        before = self._incarnation_of(connection, head.coordinator)
         if head.incarnation <= before:
             return False
         self._ledger.set_meta(connection, name, bytes([head.incarnation]))

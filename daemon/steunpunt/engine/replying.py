@@ -46,15 +46,15 @@ class Replier:
         together: dict[str, list[Reply]] = {}
         for reply in incoming.pending_replies(connection, up):
             roads = incoming.roads_of(connection, reply.at.site)
-            link = replies.reply_link(roads, reply.tries, up)
-            if link is None or reply.id in flying:
+            road = replies.reply_road(roads, reply.tries, up)
+            if road is None or reply.id in flying:
                 continue
             if reply.next_ms > now_ms:
                 self._look_again(reply.next_ms)
-            elif link is LinkName.BROKER:
+            elif road.link is LinkName.BROKER:
                 payload = self._payload(connection, head, [reply])
-                flight = self._note_tries(connection, [reply], link, now_ms)
-                effects.append(self._out.by_broker(roads.carrier, Lane.URGENT, payload, flight))
+                flight = self._note_tries(connection, [reply], roads.wait_like(road), now_ms)
+                effects.append(self._out.by_broker(road.carrier, Lane.URGENT, payload, flight))
             else:
                 radio = replies.reply_radio(roads.radio, reply.tries, self._out.links.radios_up())
                 shared = together.setdefault(radio, [])

@@ -62,6 +62,8 @@ class Sender:
         self.flights = Flights()
         self.region_radio: int | None = None
         """The radio through which the region last spoke to us over the mesh."""
+        self.unicasts = True
+        """False where several coordinators must hear each piece: radios hand a unicast to its addressee only."""
         self.next_ms: int | None = 0
         self._taken: dict[int, int] = {}
         """Message id -> bitmap of fragments that a radio or the broker took."""
@@ -87,13 +89,13 @@ class Sender:
 
     # --- what became of it --------------------------------------------------------------------------------------
 
-    def ended(self, connection: sa.Connection, event: SendEnded, now_ms: int) -> None:
-        """Take the end of an attempt at its next hop."""
+    def ended(self, connection: sa.Connection, event: SendEnded, now_ms: int) -> object | None:
+        """Take the end of an attempt at its next hop; returns what it carried."""
         flight = self.flights.end(event.attempt_id)
         self._counts[f"sent_{event.link}_{event.outcome}"] += 1
         self.air.ended(connection, event.attempt_id, refused=event.outcome is SendOutcome.REFUSED)
         if not isinstance(flight, Flight):
-            return
+            return flight
         ids, detail = [part.message_id for part in flight.parts], event.detail
         _log.info("action=sent messages=%s link=%s outcome=%s reason=%r", ids, event.link, event.outcome, detail)
         for part in flight.parts:
@@ -101,6 +103,7 @@ class Sender:
                 self._not_taken(connection, part, event.link, now_ms)
             elif event.link is LinkName.MESH or self._links.roads(now_ms).region_answers:
                 self._note_taken(connection, part, now_ms)
+        return flight
 
     def _not_taken(self, connection: sa.Connection, part: Part, link: LinkName, now_ms: int) -> None:
         message = outgoing.outgoing(connection, part.message_id)
@@ -210,7 +213,7 @@ class Sender:
         pieces = [(self._age(message, now_ms), self._piece(message, fragment)) for message in messages]
         payload = batch(self._site, first.eid, pieces, hello)
         flight = Flight(tuple(parts))
-        destination = self.region_radio if outbox.unicast(first) else None
+        destination = self.region_radio if self.unicasts and outbox.unicast(first) else None
         attempt_id = self._begin(LinkName.MESH, flight, payload)
         self.air.spend(connection, attempt_id, len(payload), now_ms)
         insist = first.lane is Lane.LIFE_THREAT and destination is None

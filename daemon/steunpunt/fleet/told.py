@@ -50,3 +50,5 @@ def _keeping_lines(status: Body) -> Iterator[Line]:
         yield False, status["panel_reason"]
     if not status["can_keep"]:
         yield False, "ledger: cannot keep anything; free the disk or replace the card"
+    if status["damaged_log"]:
+        yield False, f"ledger: was damaged, requests may be missing; keep {status['damaged_log']}, replace the card"

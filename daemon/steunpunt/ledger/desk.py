@@ -18,14 +18,13 @@ import sqlalchemy as sa
 from steunpunt import keyfiles
 from steunpunt.config import Config
 from steunpunt.facts import NOTHING, Facts
-from steunpunt.ledger import incoming
+from steunpunt.ledger import incoming, standby
 from steunpunt.ledger.clock import boot_name, boot_time_ms
 from steunpunt.ledger.incoming import Content, EventContent, Piece
 from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.store import Ledger, engine_for
 from steunpunt.ledger.tables import cases, events, replies
 from steunpunt.model import (
-    ANSWER_BYTES_MAX,
     CLOSE_CODES,
     Category,
     Lane,
@@ -38,15 +37,18 @@ from steunpunt.model import (
     ticket_number,
 )
 from steunpunt.protocol import answers, vault
-from steunpunt.protocol.answerbody import pack_answer
+from steunpunt.protocol.answerbody import pack_answer, pack_phrases, unpack_phrases
 from steunpunt.protocol.keys import MessageKeys
 from steunpunt.protocol.messages import QuestionReply
+from steunpunt.protocol.phrasecodes import BOOK
+from steunpunt.protocol.phrases import Phrase, may_say
+from steunpunt.relay.standby import Stand
 
 LAST_ACT = "last_act_ms"
 CASES_MAX = 1_000
 NAME_CHARS_MAX = 80
 FIELD_CHARS_MAX = 200
-ANSWER_PLAIN_BYTES_MAX = ANSWER_BYTES_MAX + 2
+ANSWER_PLAIN_BYTES_MAX = answers.ANSWER_PART_BYTES_MAX
 """Most bytes of an answer inside its seal: what one packet holds."""
 _BY_PERSON = ("seen", "answer", "passed_on", "closed")
 
@@ -77,6 +79,13 @@ class CaseEvent:
     """What a supplement told."""
     reply: QuestionReply | None = None
     newer: bool = False
+    phrases: tuple[Phrase, ...] = ()
+    coordinator: int = 0
+    """The other coordinator that it is about, with kind ``elsewhere`` or ``taken_over``."""
+    said: TokenCode | None = None
+    """With kind ``elsewhere``: what that coordinator told the kiosk."""
+    stand: Stand | None = None
+    """With kind ``taken_over``: why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +118,17 @@ class Case:
     """A later version of the kiosk's software said more than this one knows."""
     skill: Skill = Skill.OTHER
     hours: int | None = None
+    """Of an offer: with what, and for how many hours."""
     quarantined: bool = False
     """Sealed with a card that was revoked or replaced: it may be a thief's, or the last word before the theft."""
-    """Of an offer: with what, and for how many hours."""
+    coordinator: int | None = None
+    """The other coordinator that its site addresses."""
+    stand: Stand = Stand.OWN
+
+    @property
+    def elsewhere(self) -> bool:
+        """Return whether another coordinator deals with it, and nobody here has taken it up."""
+        return self.stand in {Stand.WAITING, Stand.WITH_OTHER} and self.state < TicketState.SEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +178,14 @@ class Desk:
         Beyond that, closed ones where nothing happened lately are left out before any open one.
         """
         with self._opened() as ledger:
-            found = [self._case(ledger, row) for row in ledger.connection.execute(_LISTED).all()]
+            stands = standby.stands(ledger.connection)
+            found = [self._case(ledger, row, stands) for row in ledger.connection.execute(_LISTED).all()]
         return sorted(found, key=_rank)
 
     def case(self, case_id: int) -> Case:
         """Return one case; CaseGone when there is none."""
         with self._opened() as ledger:
-            return self._case(ledger, _row(ledger.connection, case_id))
+            return self._case(ledger, _row(ledger.connection, case_id), standby.stands(ledger.connection))
 
     def active_min(self) -> int | None:
         """Return minutes since a person last acted here, as the kiosks are told; None: nobody yet."""
@@ -175,7 +193,8 @@ class Desk:
             acted = ledger.get_meta(ledger.connection, LAST_ACT)
             return None if acted is None else (ledger.clock.now_ms() - int.from_bytes(acted, "big")) // 60_000
 
-    def _case(self, ledger: Ledger, row: sa.Row[tuple[object, ...]]) -> Case:
+    def _case(self, ledger: Ledger, row: sa.Row[tuple[object, ...]], stands: dict[Piece, tuple[int, Stand]]) -> Case:
+        coordinator, stand = stands.get(Piece(row.site, row.eid, row.n), (None, Stand.OWN))
         now_ms = ledger.clock.now_ms()
         key = incoming.unwrap_case_key(self._ledger_key, row.content_key)
         content = incoming.unbox_content(key, row.content)
@@ -208,6 +227,8 @@ class Desk:
             newer=content.newer or any(event.newer for event in history),
             skill=Skill(content.skill),
             hours=content.hours,
+            coordinator=coordinator,
+            stand=stand,
             quarantined=bool(row.quarantined),
         )
 
@@ -246,9 +267,23 @@ class Desk:
             act.state(TicketState.SEEN)
             act.tell(event_id, TokenCode.SEEN)
 
-    def answer(self, case_id: int, name: str, function: SenderFunction, text: str, *, token: str) -> None:
-        """Answer the citizen; ValueError for an answer that says nothing, or does not fit one packet."""
-        plain = pack_answer(function, text)
+    def answer(
+        self,
+        case_id: int,
+        name: str,
+        function: SenderFunction,
+        text: str,
+        *,
+        token: str,
+        phrases: tuple[Phrase, ...] = (),
+    ) -> None:
+        """Answer the citizen; NotAllowed when this function may not promise what a phrase says.
+
+        ValueError for an answer that says nothing, or does not fit one packet.
+        """
+        if not all(may_say(BOOK[phrase.code], function) for phrase in phrases if phrase.code in BOOK):
+            raise NotAllowed("Whoever answers may not promise this. Choose who answers, or another sentence.")
+        plain = pack_answer(function, text, phrases)
         if len(plain) > ANSWER_PLAIN_BYTES_MAX:
             raise ValueError(f"an answer of {len(plain)} bytes; at most {ANSWER_PLAIN_BYTES_MAX}: shorten the text")
         with self._act(case_id, name, token) as act:
@@ -258,7 +293,7 @@ class Desk:
             act.must_have_room()
             keys = MessageKeys(b"", act.content.verify, act.content.answer)
             salt = self._random(4)
-            event_id = act.note("answer", EventContent(by=name, text=text))
+            event_id = act.note("answer", EventContent(by=name, text=text, phrases=pack_phrases(phrases, "")))
             act.state(TicketState.ANSWERED)
             act.tell(event_id, None, salt, answers.seal_answer(keys, salt, plain))
 
@@ -424,6 +459,10 @@ def _event(
         facts=content.facts,
         reply=content.reply,
         newer=content.newer,
+        phrases=unpack_phrases(content.phrases)[0] if content.phrases else (),
+        coordinator=content.coordinator,
+        said=TokenCode(content.code) if kind == "elsewhere" else None,
+        stand=Stand(content.code) if kind == "taken_over" else None,
     )
 
 
@@ -440,7 +479,7 @@ _LISTED = (
 )
 
 
-def _rank(case: Case) -> tuple[bool, int, int, int]:
-    """Order of the list: closed ones without news last; then priority, then the oldest first."""
+def _rank(case: Case) -> tuple[bool, bool, int, int, int]:
+    """Order of the list: closed ones without news last, others' before them; then priority, then the oldest first."""
     done = case.state is TicketState.CLOSED and not case.unread_supplements
-    return (done, case.lane, -case.age_s, case.id)
+    return (done, case.elsewhere, case.lane, -case.age_s, case.id)

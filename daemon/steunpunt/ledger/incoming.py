@@ -6,7 +6,7 @@ import msgspec
 import sqlalchemy as sa
 
 from steunpunt.facts import NOTHING, Facts
-from steunpunt.ledger.tables import cases, events, heard_epochs, heard_pieces, replies, sites
+from steunpunt.ledger.tables import cases, events, gateways, heard_epochs, heard_pieces, replies, sites
 from steunpunt.model import FrameHeard, LinkName, TicketState, TokenCode
 from steunpunt.protocol import vault
 from steunpunt.protocol.messages import QuestionReply
@@ -14,6 +14,8 @@ from steunpunt.relay.replies import SiteRoads
 
 REPLIES_MAX = 200
 """Most replies looked at in one turn."""
+GATEWAYS_MAX = 8
+"""Most gateways remembered of one site."""
 _KEY_LABEL = b"case key"
 _CONTENT_LABEL = b"case content"
 _EVENT_LABEL = b"event"
@@ -49,6 +51,10 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     facts: Facts = NOTHING
     reply: QuestionReply | None = None
     newer: bool = False
+    phrases: bytes = b""
+    """Of an answer; see protocol.answerbody.pack_phrases."""
+    coordinator: int = 0
+    """The other coordinator that this is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +151,28 @@ def note_road(connection: sa.Connection, site: int, frame: FrameHeard, now_ms: i
         connection.execute(sa.insert(sites).values(site=site, **values))
 
 
+def note_gateway(connection: sa.Connection, site: int, carrier: int, now_ms: int) -> None:
+    """Note that another site carried a piece of this one; the latest GATEWAYS_MAX are kept."""
+    of_site = gateways.c.site == site
+    connection.execute(sa.delete(gateways).where(of_site, gateways.c.carrier == carrier))
+    connection.execute(sa.insert(gateways).values(site=site, carrier=carrier, heard_ms=now_ms))
+    kept = sa.select(gateways.c.carrier).where(of_site).order_by(gateways.c.heard_ms.desc()).limit(GATEWAYS_MAX)
+    connection.execute(sa.delete(gateways).where(of_site, gateways.c.carrier.not_in(kept)))
+    changed = connection.execute(sa.update(sites).where(sites.c.site == site).values(gateway_ms=now_ms))
+    if changed.rowcount == 0:
+        connection.execute(sa.insert(sites).values(site=site, gateway_ms=now_ms))
+
+
 def roads_of(connection: sa.Connection, site: int) -> SiteRoads:
     """Return where a site was last heard."""
     row = connection.execute(sa.select(sites).where(sites.c.site == site)).first()
     if row is None:
         return SiteRoads(None, None, None)
-    return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier, row.mesh_radio)
+    carried: tuple[tuple[int, int], ...] = ()
+    if row.gateway_ms is not None:
+        query = sa.select(gateways).where(gateways.c.site == site).order_by(gateways.c.heard_ms.desc())
+        carried = tuple((r.heard_ms, r.carrier) for r in connection.execute(query))
+    return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier, row.mesh_radio, carried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +292,9 @@ def pending_replies(connection: sa.Connection, up: frozenset[LinkName]) -> list[
 
 def _pending_with_roads(up: frozenset[LinkName]) -> sa.Select[tuple[object, ...]]:
     roads = {
-        LinkName.BROKER: sa.and_(sites.c.broker_ms.is_not(None), sites.c.carrier.is_not(None)),
+        LinkName.BROKER: sa.or_(
+            sa.and_(sites.c.broker_ms.is_not(None), sites.c.carrier.is_not(None)), sites.c.gateway_ms.is_not(None)
+        ),
         LinkName.MESH: sites.c.mesh_ms.is_not(None),
     }
     has_road = sa.or_(sa.false(), *(roads[link] for link in LinkName if link in up))

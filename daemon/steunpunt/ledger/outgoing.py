@@ -244,18 +244,20 @@ def say_hello_again(connection: sa.Connection, eid: bytes, now_ms: int) -> bool:
     return True
 
 
-def offer_again(connection: sa.Connection, coordinator: int, incarnation: int, now_ms: int) -> int:
+def offer_again(
+    connection: sa.Connection, coordinator: int, incarnation: int, now_ms: int, due_ms: dict[LinkName, int]
+) -> int:
     """What an older copy of this coordinator's ledger receipted may be lost there: offer it again, hello and all.
 
     Only of tickets that are not closed for longer than KEEP_CLOSED_MS; returns how many messages. Their tickets keep
-    their states: that it was received once stays true.
+    their states: that it was received once stays true. ``due_ms``: from when on, by link.
     """
     older = (messages.c.receipted_by >= coordinator << 8, messages.c.receipted_by < coordinator << 8 | incarnation)
     alive = sa.or_(tickets.c.state < TicketState.CLOSED, tickets.c.state_ms > now_ms - KEEP_CLOSED_MS)
     counters = sa.select(tickets.c.counter).where(alive)
     where = (*older, messages.c.receipted_ms.is_not(None), messages.c.counter.in_(counters))
     eids = [r.eid for r in connection.execute(sa.select(messages.c.eid).where(*where).distinct())]
-    zero = {"mesh_tries": 0, "mesh_next_ms": now_ms, "broker_tries": 0, "broker_next_ms": now_ms, "unsent": 0}
+    zero = {"mesh_tries": 0, "broker_tries": 0, "unsent": 0} | {f"{link}_next_ms": at for link, at in due_ms.items()}
     again = connection.execute(sa.update(messages).where(*where).values(receipted_ms=None, missing=ALL_MISSING, **zero))
     connection.execute(sa.update(epochs).where(epochs.c.eid.in_(eids)).values(receipted=False))
     return again.rowcount
@@ -291,7 +293,13 @@ def note_receipt(connection: sa.Connection, message: OpenMessage, now_ms: int, b
     """
     values = {"receipted_ms": now_ms, "receipted_by": by}
     connection.execute(sa.update(messages).where(messages.c.id == message.id).values(**values))
-    connection.execute(sa.update(epochs).where(epochs.c.eid == message.eid).values(receipted=True))
+    note_epoch_receipted(connection, message.eid)
+
+
+def note_epoch_receipted(connection: sa.Connection, eid: bytes) -> None:
+    """Note that the region knows an epoch."""
+    where = (epochs.c.eid == eid, sa.not_(epochs.c.receipted))
+    connection.execute(sa.update(epochs).where(*where).values(receipted=True))
 
 
 def raise_state(connection: sa.Connection, counter: int, to: TicketState, now_ms: int) -> bool:
@@ -311,8 +319,9 @@ def note_passed_on(connection: sa.Connection, counter: int, now_ms: int) -> bool
 
 
 def note_close_code(connection: sa.Connection, counter: int, code: TokenCode) -> None:
-    """Note why a request was closed."""
-    connection.execute(sa.update(tickets).where(tickets.c.counter == counter).values(close_code=int(code)))
+    """Note why a request was closed; of two coordinators that both close it, the first that was heard counts."""
+    where = (tickets.c.counter == counter, tickets.c.close_code.is_(None))
+    connection.execute(sa.update(tickets).where(*where).values(close_code=int(code)))
 
 
 def add_answer(connection: sa.Connection, counter: int, salt: bytes, packet: bytes, now_ms: int) -> bool:

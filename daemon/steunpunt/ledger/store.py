@@ -4,6 +4,7 @@ SQLite in WAL with synchronous=FULL: a commit that returned survives a power cut
 explicit (BEGIN IMMEDIATE), because SQLAlchemy's and sqlite3's own transaction guessing would leave reads outside.
 """
 
+import logging
 import os
 import sqlite3
 import subprocess
@@ -18,9 +19,10 @@ from sqlalchemy.pool import NullPool
 
 from steunpunt.ledger import tables
 from steunpunt.ledger.clock import SAVE_MS, LedgerClock, boot_name, boot_time_ms
+from steunpunt.ledger.wal import damaged_log_of, keep_if_cut_short
 from steunpunt.model import LedgerError
 
-HEAD_REVISION = "0003"
+HEAD_REVISION = "0005"
 """The newest migration; a test holds it against the migrations folder. Knowing it here saves loading Alembic at each
 start."""
 BUSY_MS_MAX = 5_000
@@ -33,6 +35,8 @@ _PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
     f"PRAGMA busy_timeout={BUSY_MS_MAX}",
 )
+
+_log = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -228,6 +232,19 @@ def prepare(path: Path) -> None:
         raise LedgerError(_explain(path, RuntimeError(f"migration failed: {last[0]}")))
 
 
+def _watch_log(path: Path, connection: sqlite3.Connection) -> None:
+    """Say, and keep the rest, when damage cut the write-ahead log short: SQLite itself says nothing of it."""
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    try:
+        damaged = keep_if_cut_short(path, page_bytes)
+    except OSError as error:
+        _log.error("action=ledger_log_unread path=%s reason=%r", path, str(error))
+        return
+    if damaged:
+        kept = damaged_log_of(path)
+        _log.error("action=ledger_damaged kept=%s; requests may be missing: keep this file, replace the card", kept)
+
+
 def _revision(path: Path) -> str | None:
     if not path.exists():
         return None
@@ -235,6 +252,7 @@ def _revision(path: Path) -> str | None:
         connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True)
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            _watch_log(path, connection)  # here, for closing the last connection empties the log
         finally:
             connection.close()
     except sqlite3.Error:

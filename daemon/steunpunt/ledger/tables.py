@@ -88,6 +88,19 @@ calls = sa.Table(
     sa.Column("counter", sa.Integer, sa.ForeignKey("tickets.counter")),
 )
 
+news = sa.Table(  # public: signed for all to read
+    "news",
+    metadata,
+    sa.Column("signer", sa.Integer, primary_key=True),
+    sa.Column("incarnation", sa.Integer, primary_key=True),
+    sa.Column("serial", sa.Integer, primary_key=True),
+    sa.Column("floor", sa.Integer, nullable=False),
+    sa.Column("supersedes", sa.Integer),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("issued_ms", sa.BigInteger, nullable=False),  # by its age when it came; may lie before ledger time began
+    sa.Column("issued_at_least", sa.Boolean, nullable=False),
+)
+
 # --- both sides -----------------------------------------------------------------------------------------------
 
 airtime = sa.Table(
@@ -155,6 +168,31 @@ sites = sa.Table(
     sa.Column("broker_ms", sa.BigInteger),
     sa.Column("carrier", sa.Integer),
     sa.Column("mesh_radio", sa.String(31)),  # the radio here that heard it last, by its name in the config
+    sa.Column("gateway_ms", sa.BigInteger),  # when another site last carried a piece of it
+)
+
+gateways = sa.Table(  # who carried whose pieces over its broker, the latest few
+    "gateways",
+    metadata,
+    sa.Column("site", sa.Integer, primary_key=True),
+    sa.Column("carrier", sa.Integer, primary_key=True),
+    sa.Column("heard_ms", sa.BigInteger, nullable=False),
+)
+
+standby = sa.Table(  # messages addressed to another coordinator, until it is clear who deals with them
+    "standby",
+    metadata,
+    sa.Column("site", sa.Integer, primary_key=True),
+    sa.Column("eid", sa.LargeBinary(3), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("coordinator", sa.Integer, nullable=False),
+    sa.Column("lane", sa.Integer, nullable=False),
+    sa.Column("verify", sa.LargeBinary, nullable=False),  # V, under the ledger's own key
+    sa.Column("stand", sa.Integer, nullable=False),  # relay.standby.Stand
+    sa.Column("code", sa.Integer),  # the highest TokenCode overheard
+    sa.Column("told_ms", sa.BigInteger),  # when a token was last overheard
+    sa.Column("since_ms", sa.BigInteger, nullable=False),
+    sa.Column("due_ms", sa.BigInteger, index=True),  # when to look whether to take over; NULL: never
 )
 
 cases = sa.Table(
@@ -207,4 +245,34 @@ replies = sa.Table(
     sa.Column("tries", sa.Integer, nullable=False, default=0),
     sa.Column("next_ms", sa.BigInteger, nullable=False, default=0),
     sa.Column("delivered_ms", sa.BigInteger, index=True),
+)
+
+announcements = sa.Table(
+    "announcements",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("token", sa.String(80), nullable=False, unique=True),  # one form, one announcement
+    sa.Column("content", sa.LargeBinary, nullable=False),  # public; names no serial and no age, which signing puts in
+    sa.Column("by_box", sa.LargeBinary, nullable=False),  # who wrote it, under the ledger's key
+    sa.Column("about", sa.Integer, sa.ForeignKey("announcements.id")),  # what it updates, cancels or says anew
+    sa.Column("issued_ms", sa.BigInteger, nullable=False),
+    sa.Column("serial", sa.Integer),  # NULL: the node has not signed it yet
+    sa.Column("incarnation", sa.Integer),
+    sa.Column("floor", sa.Integer),
+    sa.Column("ended_ms", sa.BigInteger),  # updated, cancelled or said anew by a later one
+    sa.Column("broker_ms", sa.BigInteger),  # handed to the broker at
+    sa.Column("rounds", sa.Integer, nullable=False, server_default="0"),  # how often it was broadcast by radio
+    sa.Column("next_ms", sa.BigInteger, nullable=False, server_default="0"),
+    sa.UniqueConstraint("incarnation", "serial"),
+)
+
+heartbeats = sa.Table(  # the newest of each site
+    "heartbeats",
+    metadata,
+    sa.Column("site", sa.Integer, primary_key=True),
+    sa.Column("eid", sa.LargeBinary(3), nullable=False),
+    sa.Column("n", sa.Integer, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("plain", sa.LargeBinary, nullable=False),
+    sa.Column("news_again_ms", sa.BigInteger),  # when what it misses was last sent again to it
 )

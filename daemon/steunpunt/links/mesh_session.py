@@ -16,6 +16,7 @@ from enum import Enum
 
 from google.protobuf.message import DecodeError
 
+from steunpunt.links import mesh_words
 from steunpunt.links.mesh_queue import ASK_S, TransmitQueue
 from steunpunt.model import (
     MAIN_RADIO,
@@ -41,7 +42,6 @@ from steunpunt.wire import (
     mesh_pb2,
     node_name,
     portnums_pb2,
-    telemetry_pb2,
 )
 
 WAKE = b"\xc3" * 32
@@ -381,26 +381,18 @@ class Session:
     def _own_telemetry(self, payload: bytes) -> None:
         """Hand on how much of the last hour this radio was on the air, relaying included."""
         try:
-            telemetry = telemetry_pb2.Telemetry.FromString(payload)
+            self._events += [RadioUsed(share, self._wanted.radio) for share in mesh_words.shares_of_air(payload)]
         except DecodeError:
             self.counts["frames_refused"] += 1
-            return
-        for variant in (telemetry.device_metrics, telemetry.local_stats):
-            if variant.air_util_tx > 0:
-                self._events.append(RadioUsed(variant.air_util_tx / 100, self._wanted.radio))
 
     def _routing(self, data: mesh_pb2.Data) -> None:
         """Count what the mesh says of our own packets; none of it is delivery."""
         if data.request_id not in self._own_ids:
             return
         try:
-            error = mesh_pb2.Routing.FromString(data.payload).error_reason
+            self.counts[mesh_words.routing_word(data.payload)] += 1
         except DecodeError:
             self.counts["frames_refused"] += 1
-            return
-        known = mesh_pb2.Routing.Error.values()
-        name = mesh_pb2.Routing.Error.Name(error).lower() if error in known else "unknown"
-        self.counts["acks_heard" if error == mesh_pb2.Routing.NONE else f"nak_{name}"] += 1
 
     def _queue_status(self, status: mesh_pb2.QueueStatus, now: float) -> None:
         self._status_by = float("inf")

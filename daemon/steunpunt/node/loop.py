@@ -15,11 +15,12 @@ from steunpunt.config import Config
 from steunpunt.control import Body, Server, notify_systemd
 from steunpunt.engine.accepting import TicketStock, form_key
 from steunpunt.engine.calls import BUZZ_S
-from steunpunt.engine.common import Entropy, LinkView
+from steunpunt.engine.common import Entropy, LinkView, Neighbours
 from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
 from steunpunt.ledger.store import Ledger, prepare
+from steunpunt.ledger.wal import damaged_log_of
 from steunpunt.model import (
     BellRung,
     ButtonPressed,
@@ -71,6 +72,12 @@ def system_entropy() -> Entropy:
     return Entropy(secrets.token_bytes, random.random)
 
 
+def neighbours_of(config: Config) -> Neighbours:
+    """Return who else coordinates in the region, by a coordinator's config."""
+    addressed = {point.id: point.coordinator for point in config.point if point.coordinator is not None}
+    return Neighbours(config.site.id, frozenset(other.id for other in config.other_coordinator), addressed)
+
+
 class Node:
     """One site's node. The constructor does nothing; :meth:`run` serves until it is told to stop."""
 
@@ -116,6 +123,7 @@ class Node:
         coordinator = config.site.role is Role.COORDINATOR
         keys = keyfiles.read_coordinator(keys_path) if coordinator else keyfiles.read_site(keys_path)
         prepare(path)
+        self._damaged_log = str(damaged_log_of(path)) if damaged_log_of(path).exists() else ""
         self._ledger = Ledger(path).open()
         check_owner(self._ledger, config.site.role, config.site.id)
         with self._ledger.transaction() as connection:
@@ -124,12 +132,14 @@ class Node:
         if isinstance(keys, CoordinatorKeys):
             from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415  a kiosk need not load it
 
+            neighbours = neighbours_of(config)
+
             self._check_identity("coordinator_id", keys.coordinator, keys_path)
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
             check_ledger_key(self._ledger, ledger_key, config.ledger.key_file or "")
             self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
             self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
-                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy
+                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy, neighbours
             )
             self._requests: KioskRequests | None = None
             return
@@ -419,6 +429,7 @@ class Node:
             },
             "active_min": engine.region.active_min(now_ms) if isinstance(engine, KioskEngine) else None,
             "can_keep": self._can_keep,
+            "damaged_log": self._damaged_log,
             "radio": self._radios.status(),
             "panel_reason": self._panel_reason,
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),

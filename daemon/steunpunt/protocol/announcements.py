@@ -1,9 +1,10 @@
 """What an announcement says, inside NEWS: signed, not sealed, for all to read.
 
 type 2 (alert, update, cancel, point state) · serial that it replaces 16 (update, cancel) · state 2 (point state) ·
-mark 2 · who says so 4 · category 4 · urgency 3 · severity 3 · certainty 3 · scope ``0`` all sites, or ``1``, count 6 and 16 for
-each · age when it was packed 8, as outside pieces · ends after tens of minutes 10 (0: until it is cancelled) ·
-headline ``0``, or ``1`` and a short text · phrases · newer ``0``, or ``1``, bytes 8 and that many to skip · text.
+mark 2 · who says so 4 · category 4 · urgency 3 · severity 3 · certainty 3 ·
+scope ``0`` all sites, or ``1``, count 6 and 16 for each · age when it was packed 8, as outside pieces ·
+ends after tens of minutes 10 (0: until it is cancelled) · headline ``0``, or ``1`` and a short text · phrases ·
+newer ``0``, or ``1``, bytes 8 and that many to skip · text.
 Categories, urgency, severity and certainty are those of CAP 1.2.
 """
 

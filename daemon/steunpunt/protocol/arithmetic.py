@@ -1,4 +1,4 @@
-"""Arithmetic coding: a row of yes-or-no decisions, each with its probability, as a number of as few bytes as that takes.
+"""Arithmetic coding: a row of yes-or-no decisions, each with its probability, as a number of few bytes.
 
 Carry-free binary coding (Witten, Neal and Cleary, 1987) with whole numbers only: the same bits on every machine.
 What comes after the end of the bytes counts as zero, so :meth:`Encoder.finish` leaves out what that rule gives back.
@@ -20,7 +20,7 @@ class Coder(Protocol):
     """One decision at a time, in either direction: whoever spells a text needs to be written only once."""
 
     def bit(self, probability: int, wanted: int) -> int:
-        """Code ``wanted`` (0 or 1), of which 1 has ``probability`` in 1/65536; return it. A decoder ignores ``wanted``."""
+        """Code ``wanted``, of which 1 has ``probability`` in 1/65536, and return it. A decoder ignores ``wanted``."""
 
 
 class Encoder:

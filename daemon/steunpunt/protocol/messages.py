@@ -186,7 +186,7 @@ def _unpack_request(reader: BitReader) -> HelpRequest:
     category, newer = _take_category(reader) if reader.flag() else (Category.MEDICAL, False)
     language, newer_language = _take_language(reader)
     facts, newer_facts = take_facts(reader)
-    counter = reader.ranged(_COUNTER_WIDTHS)
+    counter = _take_counter(reader)
     text, newer_text = take_text(reader)
     newer |= newer_language | newer_facts | newer_text
     return HelpRequest(counter, category, life_threat, text, language, facts, newer)
@@ -215,7 +215,7 @@ def _pack_offer(writer: BitWriter, offer: Offer) -> bytes:
 
 def _unpack_offer(reader: BitReader) -> Offer:
     language, newer_language = _take_language(reader)
-    counter = reader.ranged(_COUNTER_WIDTHS)
+    counter = _take_counter(reader)
     number = _take_code(reader)
     hours = reader.take(6) if reader.flag() else None
     facts, newer = take_facts(reader)
@@ -229,6 +229,13 @@ def _put_counter(writer: BitWriter, counter: int) -> None:
     if not 0 <= counter <= COUNTER_MAX:
         raise ValueError(f"ticket counter {counter}; a number has at most six digits")
     writer.ranged(counter, _COUNTER_WIDTHS)
+
+
+def _take_counter(reader: BitReader) -> int:
+    counter = reader.ranged(_COUNTER_WIDTHS)
+    if counter > COUNTER_MAX:
+        raise FrameError(f"ticket counter {counter}; a number has at most six digits")
+    return counter
 
 
 def _put_language(writer: BitWriter, language: str) -> None:

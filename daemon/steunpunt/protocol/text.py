@@ -1,13 +1,12 @@
 """Free text as few bytes: of several methods the one that is shortest for this text.
 
-The number of the method travels with the message (three bits of its head), so a text is never longer than it was. Models
-never change under their number: another model or dictionary is another method, and an old site says that it does not
-know it.
+The number of the method travels with the message (in its head), so a text is never longer than it was. Models never
+change under their number: another model or dictionary is another method, and an old site says that it does not know it.
 
 == =================================================================================
 0  UTF-8 as it is
 1  raw deflate (RFC 1951) with the dictionary of version 1
-2  n-gram model of version 1, arithmetic-coded (:mod:`steunpunt.protocol.ngram`)
+2  n-gram model of version 1, arithmetic-coded (:mod:`steunpunt.protocol.spelling`)
 == =================================================================================
 """
 
@@ -16,11 +15,12 @@ import zlib
 
 from steunpunt import textmodel
 from steunpunt.model import FrameError
-from steunpunt.protocol import ngram
+from steunpunt.protocol import ngram, spelling
 
 RAW, DEFLATE, NGRAM = 0, 1, 2
 METHODS = range(8)
 """The numbers that three bits can hold; 3 to 7 are free."""
+METHOD_NAMES = {RAW: "raw", DEFLATE: "deflate-1", NGRAM: "ngram-1"}
 CHARS_MAX = 4_000
 _UTF8_BYTES_MAX = 4
 _RAW_WINDOW = -15  # negative: no header and no checksum; the seal has one
@@ -40,15 +40,21 @@ def _dictionary() -> bytes:
 def compress(text: str) -> tuple[int, bytes]:
     """Return the shortest (method, data) for a text of Unicode characters; ``""`` gives ``(0, b"")``.
 
-    Never longer than the text in UTF-8. ValueError beyond CHARS_MAX, and for half a surrogate pair, which is no character.
+    Never longer than the text in UTF-8. ValueError beyond CHARS_MAX, and for half a surrogate pair: no character.
     """
     if len(text) > CHARS_MAX:
         raise ValueError(f"a text of {len(text)} characters; at most {CHARS_MAX} can be sent")
-    raw = text.encode()
-    if not raw:
+    if not text:
         return RAW, b""
-    ways = [(RAW, raw), (NGRAM, ngram.encode(_model(), text)), (DEFLATE, _deflate(raw))]
+    ways = [(method, by_method(method, text)) for method in (RAW, NGRAM, DEFLATE)]
     return min(ways, key=lambda way: len(way[1]))
+
+
+def by_method(method: int, text: str) -> bytes:
+    """Return a text by one method of METHOD_NAMES, however long that gets; KeyError for another."""
+    if method == RAW:
+        return text.encode()
+    return {DEFLATE: _deflate, NGRAM: _encode}[method](text)
 
 
 def decompress(method: int, data: bytes, *, chars_max: int = CHARS_MAX) -> str:
@@ -58,7 +64,7 @@ def decompress(method: int, data: bytes, *, chars_max: int = CHARS_MAX) -> str:
     if method == DEFLATE:
         return _decoded(_inflate(data, chars_max * _UTF8_BYTES_MAX), chars_max)
     if method == NGRAM:
-        return ngram.decode(_model(), data, chars_max)
+        return spelling.decode(_model(), data, chars_max)
     raise FrameError(f"text method {method} is not known to this version")
 
 
@@ -72,11 +78,15 @@ def _decoded(raw: bytes, chars_max: int) -> str:
     return text
 
 
-def _deflate(raw: bytes) -> bytes:
+def _encode(text: str) -> bytes:
+    return spelling.encode(_model(), text)
+
+
+def _deflate(text: str) -> bytes:
     squeezer = zlib.compressobj(
         9, zlib.DEFLATED, _RAW_WINDOW, zlib.DEF_MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY, _dictionary()
     )
-    return squeezer.compress(raw) + squeezer.flush()
+    return squeezer.compress(text.encode()) + squeezer.flush()
 
 
 def _inflate(data: bytes, bytes_max: int) -> bytes:

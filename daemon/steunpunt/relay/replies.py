@@ -1,7 +1,8 @@
 """The coordinator's side: which road a reply takes, and when it is sent again.
 
 A reply (seen, passed on, closed, an answer) is sent until the kiosk says that it holds it. It goes where the site was
-last heard; an unacknowledged one takes the other road at the next try.
+last heard; an unacknowledged one takes another road at the next try. A site's own broker and the mesh come before a
+gateway, which spends a third party's air; but not when only a gateway has heard it for long.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ ECHO_MS_MAX = 30_000
 FIRST_WAIT_MS = {LinkName.BROKER: 8_000, LinkName.MESH: 40_000}
 WAIT_MS_MAX = 1_800_000
 TRIES_PER_RADIO = 2
+OLD_ROAD_MS = 900_000
+"""A road on which a site was last heard so much earlier than on another comes after that one."""
 _GROWTH = 2.0
 
 
@@ -28,17 +31,37 @@ class SiteRoads:
     carrier: int | None
     radio: str | None = None
     """Name of the radio that heard it last."""
+    gateways: tuple[tuple[int, int], ...] = ()
+    """(ledger ms, site) of those that carried its pieces."""
+
+    def wait_like(self, road: "Road") -> LinkName:
+        """Return the link whose waits a road has: behind a gateway lies the mesh."""
+        return road.link if road.carrier == self.carrier else LinkName.MESH
 
 
-def reply_link(roads: SiteRoads, tries: int, up: frozenset[LinkName]) -> LinkName | None:
-    """Return the link for try number ``tries`` (0 …): the freshest first, then in turn; None when none is up."""
-    heard = []
+@dataclass(frozen=True, slots=True)
+class Road:
+    """One way to a site: the mesh, or ``down/<carrier>``."""
+
+    link: LinkName
+    carrier: int | None = None
+
+
+def reply_road(roads: SiteRoads, tries: int, up: frozenset[LinkName]) -> Road | None:
+    """Return the road for try number ``tries`` (0 …): the best first, then in turn; None when none is up.
+
+    Roads heard lately come before old ones, own ones before gateways, and then the freshest first.
+    """
+    found: list[tuple[int, bool, Road]] = []
     if roads.broker_ms is not None and roads.carrier is not None:
-        heard.append((roads.broker_ms, LinkName.BROKER))
+        found.append((roads.broker_ms, False, Road(LinkName.BROKER, roads.carrier)))
     if roads.mesh_ms is not None:
-        heard.append((roads.mesh_ms, LinkName.MESH))
-    links = [link for _, link in sorted(heard, reverse=True) if link in up]
-    return links[tries % len(links)] if links else None
+        found.append((roads.mesh_ms, False, Road(LinkName.MESH)))
+    found += [(heard_ms, True, Road(LinkName.BROKER, gateway)) for heard_ms, gateway in roads.gateways]
+    newest_ms = max((heard_ms for heard_ms, _, _ in found), default=0)
+    ranked = sorted(found, key=lambda one: (newest_ms - one[0] > OLD_ROAD_MS, one[1], -one[0]))
+    usable = [road for _, _, road in ranked if road.link in up]
+    return usable[tries % len(usable)] if usable else None
 
 
 def reply_radio(last: str | None, tries: int, up: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """The trained text model and the deflate dictionary, as files beside this module.
 
-They are data that belongs to the program, like its code: :mod:`steunpunt.protocol.text` asks for them once, at the first
-text. How they are made is in ``tests/textmodel/``.
+They are data that belongs to the program, like its code: :mod:`steunpunt.protocol.text` asks for them once, at the
+first text. How they are made is in ``tests/textmodel/``.
 """
 
 import pkgutil

@@ -125,8 +125,8 @@ def _supplement_page(trouble: Trouble, number: str) -> Page:
     if trouble is Trouble.NOT_KNOWN_YET:
         return Page(
             gettext("We don't know yet whether what you added has been kept."),
-            f"{stays} {gettext('Sending again never adds it twice.')}",
-            f"{gettext('Tap the button.')} {danger}",
+            stays + " " + gettext("Sending again never adds it twice."),
+            gettext("Tap the button.") + " " + danger,
             gettext("Send again"),
         )
     if trouble is Trouble.CANNOT_KEEP:
@@ -134,13 +134,13 @@ def _supplement_page(trouble: Trouble, number: str) -> Page:
     if trouble is Trouble.FORM_TOO_OLD:
         return Page(
             gettext("This page had been open too long."),
-            f"{gettext('What you added has not been kept.')} {stays}",
+            gettext("What you added has not been kept.") + " " + stays,
             gettext("Tap the button to send it."),
             gettext("Send now"),
         )
     return Page(
         gettext("What you added could not be read."),
-        f"{gettext('What you added has not been kept.')} {stays}",
+        gettext("What you added has not been kept.") + " " + stays,
         gettext("Try again, or go back to your request."),
         gettext("Try again"),
     )

@@ -8,9 +8,12 @@ from typing import Any
 from flask_babel import gettext
 
 from steunpunt.model import SenderFunction, TicketState, TokenCode
-from steunpunt.protocol.phrasebook import who_words
+from steunpunt.protocol.answerbody import unpack_phrases
+from steunpunt.protocol.phrasebook import WORDS, options, render, who_words
+from steunpunt.protocol.phrasecodes import BOOK
+from steunpunt.protocol.phrases import Phrase
 from steunpunt_ui.ages import MINUTE_S, ago
-from steunpunt_ui.languages import language
+from steunpunt_ui.languages import DEFAULT_LANGUAGE, language
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,25 @@ class TicketView:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerView:
-    """One answer: what, by whom in words, when."""
+class QuestionView:
+    """A question of the desk: what can be tapped under it, or nothing, for a number."""
 
+    code: int
+    sentence: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """One answer: sentences in the reader's language, free words as they were written, by whom, when."""
+
+    sentences: tuple[str, ...]
     text: str
     function: str
     ago: str
+    questions: tuple[QuestionView, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader should know of these words: not checked, not approved, not all of it could be read."""
 
 
 def view_of(reply: dict[str, Any], fallback_address: str) -> TicketView:
@@ -73,11 +89,35 @@ def view_of(reply: dict[str, Any], fallback_address: str) -> TicketView:
 
 def answers_of(reply: dict[str, Any]) -> list[AnswerView]:
     """Return the readable answers of a reply, newest first; none without the secret half."""
-    return [
-        AnswerView(answer["text"], function_words(answer["function"]), ago(answer["age_s"]))
-        for answer in reversed(reply.get("answers") or [])
-        if not answer.get("unreadable")
+    return [_answer_of(answer) for answer in reversed(reply.get("answers") or []) if not answer.get("unreadable")]
+
+
+def _answer_of(answer: dict[str, Any]) -> AnswerView:
+    phrases = unpack_phrases(bytes.fromhex(answer.get("phrases", "")))[0] if answer.get("phrases") else ()
+    age_min = int(answer["age_s"]) // MINUTE_S
+    said = [(phrase, render(phrase, language(), age_min=age_min)) for phrase in phrases]
+    asked = [(phrase, sentence) for phrase, sentence in said if phrase.known and BOOK[phrase.code].form]
+    return AnswerView(
+        sentences=tuple(sentence for phrase, sentence in said if (phrase, sentence) not in asked),
+        text=answer["text"],
+        function=function_words(answer["function"]),
+        ago=ago(answer["age_s"]),
+        questions=tuple(QuestionView(p.code, words, options(BOOK[p.code], language())) for p, words in asked),
+        notes=_notes(phrases, newer=bool(answer.get("newer"))),
+    )
+
+
+def _notes(phrases: tuple[Phrase, ...], *, newer: bool) -> tuple[str, ...]:
+    words = WORDS[language()]
+    medical = any(phrase.known and BOOK[phrase.code].medical for phrase in phrases)
+    found = [
+        gettext("Nobody has checked this translation yet.")
+        if phrases and language() != DEFAULT_LANGUAGE and not words.reviewed_by
+        else "",
+        gettext("A doctor has not approved these words yet.") if medical and not words.approved_by else "",
+        gettext("This point can't read all of this answer. Ask the staff.") if newer else "",
     ]
+    return tuple(note for note in found if note)
 
 
 def short_words(state: str) -> str:

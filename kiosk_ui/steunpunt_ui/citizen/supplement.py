@@ -1,5 +1,6 @@
 """Adding to a request: it has got worse, a question, understood, no longer needed."""
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -18,8 +19,10 @@ KINDS = {
     "vraag": SupplementCode.QUESTION,
     "begrepen": SupplementCode.UNDERSTOOD,
     "niet-nodig": SupplementCode.NO_LONGER_NEEDED,
+    "antwoorden": SupplementCode.REPLY,
 }
 """Last part of the address and what it adds."""
+_SMALL_NUMBER = re.compile(r"\d{1,4}", re.ASCII)
 PUBLIC_SLUG = "erger"
 """The one that who only knows the public number may send: somebody may be shouting it across the hall."""
 
@@ -42,6 +45,8 @@ def supplement(number: str, slug: str, secret: str | None = None) -> Response | 
     if isinstance(reply, Response):
         return reply
     half = tidy_secret(secret) if secret is not None else None
+    if KINDS[slug] is SupplementCode.REPLY and not _tapped():  # questions stand on the ticket's own page
+        return redirect(_back(number, secret), 303)
     if request.method == "GET":
         return _show(reply["number"], half, slug, form_token(), "")
     return _send(number, half, slug)
@@ -55,7 +60,8 @@ def _send(number: str, secret: str | None, slug: str) -> Response:
     if KINDS[slug] is SupplementCode.QUESTION and not text:
         return _refuse(number, secret, slug, token, text, gettext("Write what you want to tell or ask."))
     code = KINDS[slug].name
-    result = keep("supplement", {"token": token, "number": number, "secret": secret or "", "code": code, "text": text})
+    said = {"token": token, "number": number, "secret": secret or "", "code": code, "text": text}
+    result = keep("supplement", said | _tapped())
     if isinstance(result, Kept):
         return redirect(_back(number, secret), 303)
     if result.trouble is Trouble.UNKNOWN_TICKET:
@@ -64,7 +70,15 @@ def _send(number: str, secret: str | None, slug: str) -> Response:
         fits = max(len(text.encode()) - result.bytes_over, 0)
         return _refuse(number, secret, slug, token, text, _too_long(characters_over(text, fits)))
     earlier = Earlier(tidy_number(number) or number, _back(number, secret))
-    return show_again(result.trouble, step_address(number, secret, slug), {"token": token, "text": text}, earlier)
+    again = {"token": token, "text": text} | {name: str(number) for name, number in _tapped().items()}
+    return show_again(result.trouble, step_address(number, secret, slug), again, earlier)
+
+
+def _tapped() -> dict[str, int]:
+    """Return what was tapped under a question: its code, and an option's place or a number; else nothing."""
+    typed = {name: request.form.get(name, "") for name in ("question", "option", "count")}
+    found = {name: int(text) for name, text in typed.items() if _SMALL_NUMBER.fullmatch(text)}
+    return found if "question" in found and len(found) > 1 else {}
 
 
 def _show(number: str, secret: str | None, slug: str, token: str, text: str, problem: str = "") -> str:

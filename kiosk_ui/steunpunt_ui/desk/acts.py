@@ -4,21 +4,26 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import make_response, redirect, request, url_for
-from flask_babel import gettext, ngettext
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from steunpunt.ledger.desk import CaseGone, NotAllowed, PassedOn
-from steunpunt.model import ANSWER_BYTES_MAX, CLOSE_CODES, SenderFunction, TokenCode
+from steunpunt.model import CLOSE_CODES, TokenCode
 from steunpunt_ui.desk.cases import case_page
+from steunpunt_ui.desk.composing import compose
 from steunpunt_ui.desk.login import form_token, person
 from steunpunt_ui.desk.opening import desk, ring_bell
 from steunpunt_ui.desk.words import how_choices, refusal_words
 from steunpunt_ui.pages import Page, show_message
-from steunpunt_ui.texts import characters_over, clean, clean_line
+from steunpunt_ui.texts import characters_over, clean_line
 
 FIELD_BYTES_MAX = 80
 Act = Callable[[int, str], str]
 """Does one act for a case with a form's token; returns what is wrong, "" when it was done."""
+
+
+class _ReadOver(Exception):
+    """Nothing is wrong and nothing was done: the person wants to read the answer over first."""
 
 
 def act(case_id: int, act: str) -> Response:
@@ -35,13 +40,18 @@ def act(case_id: int, act: str) -> Response:
     except CaseGone:
         page = Page(gettext("This case is no longer here."), gettext("Nothing was changed."))
         return make_response(show_message(page, at_desk=True), HTTPStatus.NOT_FOUND)
+    except _ReadOver:
+        return make_response(case_page(case_id, "", _typed(act)))
     except NotAllowed as refusal:
         problem = refusal_words(refusal)
     if not problem:
         ring_bell()
         return redirect(url_for("desk.case", case_id=case_id), 303)
-    typed = request.form.to_dict() | {"act": act}
-    return make_response(case_page(case_id, problem, typed), HTTPStatus.CONFLICT)
+    return make_response(case_page(case_id, problem, _typed(act)), HTTPStatus.CONFLICT)
+
+
+def _typed(act: str) -> dict[str, str]:
+    return request.form.to_dict() | {"act": act}
 
 
 def _take_up(case_id: int, token: str) -> str:
@@ -50,20 +60,12 @@ def _take_up(case_id: int, token: str) -> str:
 
 
 def _answer(case_id: int, token: str) -> str:
-    text = clean(request.form.get("text", ""))
-    function = SenderFunction.__members__.get(request.form.get("function", ""))
-    if not text:
-        return gettext("Write the answer first.")
-    if function is None:
-        return gettext("Choose who answers.")
-    over = characters_over(text, ANSWER_BYTES_MAX)
-    if over:
-        return ngettext(
-            "The answer is %(num)d character too long. Nothing was sent.",
-            "The answer is %(num)d characters too long. Nothing was sent.",
-            over,
-        )
-    desk().answer(case_id, person().name, function, text, token=token)
+    answer = compose(request.form)
+    if answer.problem or answer.function is None:
+        return answer.problem
+    if request.form.get("do") == "check":
+        raise _ReadOver
+    desk().answer(case_id, person().name, answer.function, answer.text, token=token, phrases=answer.phrases)
     return ""
 
 

@@ -10,7 +10,8 @@ from flask_babel import gettext
 from steunpunt.ledger.desk import Case, CaseGone
 from steunpunt.model import ANSWER_BYTES_MAX, SteunpuntError, TicketState
 from steunpunt_ui.ages import ago
-from steunpunt_ui.desk import factwords, words
+from steunpunt_ui.context import config
+from steunpunt_ui.desk import composing, factwords, words
 from steunpunt_ui.desk.opening import desk, node_troubles
 from steunpunt_ui.pages import Page
 
@@ -48,6 +49,10 @@ def case_page(case_id: int, problem: str = "", typed: dict[str, str] | None = No
         typed=typed or {},
         words=words,
         facts=factwords,
+        composing=composing,
+        answer=composing.compose(typed) if typed and typed["act"] == "antwoord" else composing.empty(),
+        reads=composing.language_names().get(case.language, case.language),
+        preset=config().radio.preset,
         ago=ago,
         closed=case.state is TicketState.CLOSED,
         mark=_mark(case),
@@ -94,6 +99,6 @@ def _list() -> dict[str, object]:
 
 
 def _mark(case: Case) -> str:
-    log = [(event.kind, event.by, event.text, event.delivered, event.code, event.facts) for event in case.events]
-    shown = repr((case.state, case.seen_by, case.presses, log))
+    shown = repr((case.state, case.seen_by, case.presses, [(event.kind, event.by) for event in case.events]))
+    shown += repr([(event.text, event.delivered, event.code, event.facts, event.phrases) for event in case.events])
     return hashlib.sha256(shown.encode()).hexdigest()[:16]

@@ -112,8 +112,8 @@ def _by_words(facts: Facts) -> str:
 
 
 def _offer_words(case: Case) -> str:
-    words = skill_words(case.skill)
-    return words if case.hours is None else f"{words} · {gettext('%(hours)s hours', hours=case.hours)}"
+    told = [skill_words(case.skill), "" if case.hours is None else gettext("%(hours)s hours", hours=case.hours)]
+    return " · ".join(words for words in told if words)
 
 
 def skill_words(skill: Skill) -> str:

@@ -13,6 +13,7 @@ from steunpunt.control import Client, ControlError, Refused
 from steunpunt.keyfiles import read_ledger_key
 from steunpunt.ledger.desk import Case, Desk, PassedOn
 from steunpunt.model import KeyFileError, LinkName, SenderFunction, TokenCode
+from steunpunt.protocol.phrases import Phrase
 from steunpunt_ui.context import client, config
 
 STATUS_S_MAX = 1.0
@@ -38,7 +39,16 @@ class DeskDoor(Protocol):
         """Note that a person takes a case up."""
         ...
 
-    def answer(self, case_id: int, name: str, function: SenderFunction, text: str, *, token: str) -> None:
+    def answer(
+        self,
+        case_id: int,
+        name: str,
+        function: SenderFunction,
+        text: str,
+        *,
+        token: str,
+        phrases: tuple[Phrase, ...] = (),
+    ) -> None:
         """Answer the citizen."""
         ...
 

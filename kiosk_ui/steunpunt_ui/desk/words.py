@@ -57,7 +57,7 @@ def lane_words(lane: Lane) -> str:
 def state_words(case: Case) -> str:
     """Return where a case stands, from the desk's side."""
     if case.state is TicketState.CLOSED:
-        return f"{gettext('Closed')}: {close_words()[case.close_code]}" if case.close_code else gettext("Closed")
+        return gettext("Closed") + (f": {close_words()[case.close_code]}" if case.close_code else "")
     if case.state is TicketState.ANSWERED:
         return gettext("Answered")
     if case.seen_by:
@@ -108,6 +108,9 @@ def refusal_words(refusal: NotAllowed) -> str:
         ),
         "Fill in to whom you passed this on.": gettext("Fill in to whom you passed this on."),
         "A field is too long. Make it shorter.": gettext("A field is too long. Make it shorter."),
+        "Whoever answers may not promise this. Choose who answers, or another sentence.": gettext(
+            "Whoever answers may not promise this. Choose who answers, or another sentence."
+        ),
         "Choose a reason for closing.": gettext("Choose a reason for closing."),
         "Fill in your name, at most 80 characters.": gettext("Fill in your name, at most 80 characters."),
     }

@@ -1,0 +1,206 @@
+"""A kiosk's heartbeat: the desk sees that it lives, and a kiosk with nothing to send learns what the newest news is.
+
+Over the broker every minute; the newest replaces the one before, so none is kept. By radio only while the broker is
+down and nothing else of ours goes, and seldom: a region's idle traffic stays below 2 % of the channel
+(``docs/operation.md`` has the sum). Sooner when something authentic names news that is missing here, with jitter, so
+that thirty points do not ask at once.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from steunpunt import __version__
+from steunpunt.engine.accepting import Sealer
+from steunpunt.engine.common import Counts, Entropy, Links
+from steunpunt.engine.news import NewsKeeper
+from steunpunt.engine.region import RegionWatch
+from steunpunt.engine.sending import Sender
+from steunpunt.ledger import outgoing
+from steunpunt.ledger.store import Ledger
+from steunpunt.model import Effect, Lane, LinkName, SendFrame
+from steunpunt.protocol.heartbeat import Heartbeat
+from steunpunt.protocol.pieces import SealedPiece
+from steunpunt.protocol.tokens import HeardTokens
+from steunpunt.relay.newsfloor import Named
+
+BROKER_MS = 60_000
+MESH_MIN_MIN = 60
+MESH_MIN_PER_SITE = 4
+EARLY_MS = (300_000, 900_000)
+"""By radio, when news is missing, and after a start."""
+JITTER = 0.25
+OPEN_MAX = 8
+"""Heartbeats whose tokens are still looked for."""
+HELLO_AGAIN_BEATS = 3
+"""So many without a token: perhaps this epoch is not known there any more."""
+SITES_DEFAULT = 30
+_MINUTE_MS = 60_000
+_log = logging.getLogger(__name__)
+
+
+def mesh_interval_ms(sites: int) -> int:
+    """Return the least time between two heartbeats of a kiosk by radio, in a region of so many sites."""
+    return max(MESH_MIN_MIN, MESH_MIN_PER_SITE * sites) * _MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What of a kiosk a heartbeat tells of and goes by."""
+
+    ledger: Ledger
+    sealer: Sealer
+    sender: Sender
+    links: Links
+    region: RegionWatch
+    news: NewsKeeper
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    eid: bytes
+    n: int
+    verify: bytes
+
+
+class Beater:
+    """See the module. All of it inside the caller's transaction; everything it remembers is in memory only."""
+
+    def __init__(self, site: int, sites: int, parts: Parts, entropy: Entropy) -> None:
+        self._site, self._interval_ms, self._entropy = site, mesh_interval_ms(sites), entropy
+        self._ledger, self._sealer, self._sender = parts.ledger, parts.sealer, parts.sender
+        self._links, self._region, self._news, self._counts = parts.links, parts.region, parts.news, parts.counts
+        self._open: list[_Open] = []
+        self._unanswered = 0
+        self._broker_due_ms: int | None = None
+        self._mesh_due_ms: int | None = None
+        self._asked_for: Named | None = None
+        self.due_ms: int | None = None
+
+    # --- what is said of heartbeats -----------------------------------------------------------------------------
+
+    def hear(self, connection: sa.Connection, heard: HeardTokens) -> bool:
+        """Take a packet of tokens; True when one is for a heartbeat of ours, which only this start can have sent."""
+        for beat in self._open:
+            if heard.claims(beat.verify):
+                outgoing.note_epoch_receipted(connection, beat.eid)
+                self._unanswered = 0
+                self._open = [other for other in self._open if other.eid != beat.eid or other.n > beat.n]
+                self._counts["heartbeats_receipted"] += 1
+                return True
+        return False
+
+    def rolled_back(self) -> None:
+        """Look again: what was planned leaned on what was not kept."""
+        self.due_ms = 0
+
+    # --- sending ------------------------------------------------------------------------------------------------
+
+    def send(self, connection: sa.Connection, sent: list[Effect], now_ms: int) -> list[Effect]:
+        """Return the heartbeat that goes now, if any; ``sent`` is what else goes in this turn."""
+        roads = self._links.roads(now_ms)
+        if any(isinstance(effect, SendFrame) and effect.link is LinkName.MESH for effect in sent):
+            self._mesh_due_ms = now_ms + self._jittered(self._interval_ms)
+        if roads.region_answers:
+            self._mesh_due_ms = None
+            return self._over_broker(connection, now_ms)
+        self._broker_due_ms = None
+        if not roads.mesh_up:
+            self.due_ms = None
+            return []
+        return self._by_radio(connection, now_ms)
+
+    def _over_broker(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
+        if self._broker_due_ms is None:  # thirty points come back at once when the region's broker does
+            self._broker_due_ms = now_ms + round(BROKER_MS * self._entropy.unit())
+        self.due_ms = self._broker_due_ms
+        if now_ms < self._broker_due_ms or "heartbeat" in self._sender.flights.flying(LinkName.BROKER):
+            return []
+        self.due_ms = self._broker_due_ms = now_ms + BROKER_MS
+        return [self._beat(connection, LinkName.BROKER, now_ms)]
+
+    def _by_radio(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
+        if self._mesh_due_ms is None:
+            self._mesh_due_ms = now_ms + self._early_ms()
+        self._ask_early(connection, now_ms)
+        self.due_ms = self._mesh_due_ms
+        if now_ms < self._mesh_due_ms:
+            return []
+        if self._sender.wants_mesh(connection, now_ms):  # whatever has to go says enough
+            self.due_ms = self._mesh_due_ms = now_ms + EARLY_MS[0]
+            return []
+        size = self._packet_bytes(connection)
+        if not self._sender.air.fits(connection, Lane.HOUSEKEEPING, size, now_ms):
+            self.due_ms = self._sender.air.fits_from_ms(connection, Lane.HOUSEKEEPING, size, now_ms)
+            return []
+        self.due_ms = self._mesh_due_ms = now_ms + self._jittered(self._interval_ms)
+        return [self._beat(connection, LinkName.MESH, now_ms)]
+
+    def _ask_early(self, connection: sa.Connection, now_ms: int) -> None:
+        """Once for each serial that is named and missing here."""
+        lacking = self._news.lacks(connection)
+        if lacking is None or lacking == self._asked_for:
+            return
+        self._asked_for = lacking
+        early_ms = now_ms + self._early_ms()
+        self._mesh_due_ms = early_ms if self._mesh_due_ms is None else min(self._mesh_due_ms, early_ms)
+
+    def _beat(self, connection: sa.Connection, link: LinkName, now_ms: int) -> Effect:
+        payload, opened = self._packet(connection, now_ms)
+        self._open = [*self._open, opened][-OPEN_MAX:]
+        self._unanswered += 1
+        attempt_id = self._sender.flights.begin(link, "heartbeat")
+        _log.info("action=heartbeat link=%s bytes=%d", link, len(payload))
+        if link is LinkName.BROKER:
+            return SendFrame(link, attempt_id, payload, Lane.HOUSEKEEPING, carrier=self._site)
+        self._sender.air.spend(connection, attempt_id, len(payload), now_ms)
+        return SendFrame(link, attempt_id, payload, Lane.HOUSEKEEPING, destination=self._sender.region_radio)
+
+    def _packet(self, connection: sa.Connection, now_ms: int) -> tuple[bytes, _Open]:
+        sealed = self._sealer.seal(connection, self._heartbeat(connection, now_ms))
+        piece = SealedPiece(self._site, sealed.eid, sealed.n, sealed.body)
+        hello = sealed.e_pub if self._says_hello(connection, sealed.eid) else None
+        return piece.packet(0, hello), _Open(sealed.eid, sealed.n, sealed.keys.verify)
+
+    def _says_hello(self, connection: sa.Connection, eid: bytes) -> bool:
+        return self._unanswered >= HELLO_AGAIN_BEATS or not outgoing.epoch_receipted(connection, eid)
+
+    def _packet_bytes(self, connection: sa.Connection) -> int:
+        eid = self._sealer.current(connection).eid
+        return PACKET_BYTES + (HELLO_BYTES if self._says_hello(connection, eid) else 0)
+
+    def _heartbeat(self, connection: sa.Connection, now_ms: int) -> Heartbeat:
+        queue, oldest_ms = outgoing.queue_figures(connection)
+        incarnation, serial = self._news.heard_through(connection)
+        highest = max(self._region.incarnation(connection), incarnation)
+        return Heartbeat(
+            mesh_up=self._links.mesh.up,
+            broker_up=self._links.broker.up and self._links.bridge_up,
+            queue=queue,
+            oldest_s=0.0 if oldest_ms is None else max(now_ms - oldest_ms, 0) / 1000,
+            version=version_numbers(__version__),
+            serial=serial if incarnation == highest else 0,
+            incarnation=highest,
+            state=self._news.point_state(self._ledger, connection),
+        )
+
+    def _early_ms(self) -> int:
+        least, most = EARLY_MS
+        return least + round((most - least) * self._entropy.unit())
+
+    def _jittered(self, ms: int) -> int:
+        return round(ms * (1 + JITTER * self._entropy.unit()))
+
+
+HEARTBEAT_BYTES = 12
+PACKET_BYTES = 16 + HEARTBEAT_BYTES
+HELLO_BYTES = 32
+
+
+def version_numbers(version: str) -> tuple[int, int, int]:
+    """Return the three numbers of a version such as ``0.1.0.dev3``; what is no number counts as 0."""
+    parts = [int(part) if part.isdigit() else 0 for part in version.split(".")]
+    major, minor, patch = (*parts, 0, 0, 0)[:3]
+    return major, minor, patch
