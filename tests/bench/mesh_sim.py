@@ -211,9 +211,7 @@ def idle(options: Options, tell: Callable[[str], None]) -> list[Figure]:
     """Nobody comes: what the region says all the same, in sum, of the time that there is."""
     hours = 12.0
     done = steunpunt(replace(options, hours=hours, per_hour=1e-9))
-    tell(
-        f"{options.sites} sites without internet and without requests for {hours:g} h: {done.airtime_s:.0f} s on the air"
-    )
+    tell(f"{options.sites} sites, no internet, no requests for {hours:g} h: {done.airtime_s:.0f} s on the air")
     return [Figure("idle traffic / the channel", [done.airtime_s], [hours * HOUR_S], "s", at_most=0.02)]
 
 
