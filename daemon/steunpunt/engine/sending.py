@@ -177,7 +177,8 @@ class Sender:
         for choice in chosen.choices:
             if choice.message_id not in flying[choice.link]:
                 effects += self._attempt(connection, choice, by_id[choice.message_id], now_ms)
-        self._plan(connection, roads, chosen.waits_for_air, now_ms)
+        still = outgoing.waiting(connection) if chosen.choices else waiting
+        self._plan(connection, still, roads, chosen.waits_for_air, now_ms)
         return effects
 
     def _flying(self, link: LinkName) -> set[int]:
@@ -185,10 +186,14 @@ class Sender:
         return {part.message_id for flight in flights for part in flight.parts}
 
     def _plan(
-        self, connection: sa.Connection, roads: Roads, waits_for_air: tuple[Lane, int] | None, now_ms: int
+        self,
+        connection: sa.Connection,
+        waiting: list[Waiting],
+        roads: Roads,
+        waits_for_air: tuple[Lane, int] | None,
+        now_ms: int,
     ) -> None:
         """Work out when to look again. What is due but has no room needs no timer: its link's SendEnded wakes us."""
-        waiting = outgoing.waiting(connection)
         dues = [outbox.due_ms(message, link) for message in waiting for link in outbox.links_for(message, roads)]
         later = [due for due in dues if due > now_ms]
         if waits_for_air is not None:
