@@ -14,7 +14,7 @@ from pathlib import Path
 from steunpunt.model import Category
 from steunpunt.sim.air import Air
 from steunpunt.sim.region import terrain
-from steunpunt.sim.region.cases import SIDE_KM, Options, kiosks_of, laid_out
+from steunpunt.sim.region.maps import SIDE_KM, Options, kiosks_of, laid_out
 from steunpunt.sim.region.people import Citizen
 from steunpunt.sim.region.radio import SiteRadio
 from steunpunt.sim.region.simulate import share
