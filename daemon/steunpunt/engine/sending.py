@@ -61,7 +61,9 @@ class Sender:
         self.air = AirLog(ledger)
         self.flights = Flights()
         self.region_radio: int | None = None
-        """The radio through which the region last spoke to us over the mesh."""
+        """The radio through which the region last spoke to us over the mesh,"""
+        self.region_packet: int | None = None
+        """and the packet in which it did: what answers that packet teaches the radios on the way how to reach us."""
         self.unicasts = True
         """False where several coordinators must hear each piece: radios hand a unicast to its addressee only."""
         self.next_ms: int | None = 0
@@ -222,7 +224,8 @@ class Sender:
         attempt_id = self._begin(LinkName.MESH, flight, payload)
         self.air.spend(connection, attempt_id, len(payload), now_ms)
         insist = first.lane is Lane.LIFE_THREAT and destination is None
-        return [SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist)]
+        answers = None if destination is None else self.region_packet
+        return [SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist, answers=answers)]
 
     def _note_mesh_try(
         self, connection: sa.Connection, part: Part, message: Outgoing, in_this_try: int, now_ms: int
