@@ -33,6 +33,7 @@ class Taken:
     at: Piece
     verify: bytes
     code: TokenCode
+    life_threat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,8 @@ class Intake:
                 self._new_offer(connection, at, keys, message, arrival)
             else:
                 self._new_supplement(connection, at, message, arrival.now_ms)
-        return [Taken(at, keys.verify, incoming.state_code(connection, at))]
+        life_threat = isinstance(message, messages.HelpRequest) and message.life_threat
+        return [Taken(at, keys.verify, incoming.state_code(connection, at), life_threat)]
 
     def _alive(
         self, connection: sa.Connection, at: Piece, keys: MessageKeys, beat: Heartbeat, arrival: _Arrival

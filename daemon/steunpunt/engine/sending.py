@@ -1,7 +1,7 @@
 """A kiosk's sending: which packets go on which link now, what became of them, and when to look again."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -224,8 +224,8 @@ class Sender:
         attempt_id = self._begin(LinkName.MESH, flight, payload)
         self.air.spend(connection, attempt_id, len(payload), now_ms)
         insist = first.lane is Lane.LIFE_THREAT and destination is None
-        answers = None if destination is None else self.region_packet
-        return [SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist, answers=answers)]
+        frame = SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist)
+        return [frame if destination is None else replace(frame, answers=self.region_packet)]
 
     def _note_mesh_try(
         self, connection: sa.Connection, part: Part, message: Outgoing, in_this_try: int, now_ms: int

@@ -197,21 +197,16 @@ class Mesh:
 
     def _hear_duplicate(self, frame: Frame, before: Heard, snr_db: float) -> None:
         self.counters["duplicates"] += 1
-        falls_back = self._routes.falls_back(frame, before)
-        before.relayed(frame.relay_node)
+        before.relayed(self._routes.own, frame)
         if frame.sender == self.num:
             return
         self._forget_pending((frame.sender, frame.id))
-        queued_here = any(queued.frame.id == frame.id for queued in self._queue)
-        if falls_back:
-            if not queued_here:
-                self._relay(frame, snr_db)
-        elif frame.hop_limit != frame.hop_start:
+        if frame.hop_limit != frame.hop_start:
             if before.next_hop != self._routes.own:
                 self._cancel_relay(frame.sender, frame.id)
         elif frame.to == self.num:
             self._host.heard_again(frame)
-        elif not queued_here:
+        elif not any(queued.frame.id == frame.id for queued in self._queue):
             self._relay(frame, snr_db)
 
     def _relay(self, frame: Frame, snr_db: float) -> None:
@@ -227,7 +222,7 @@ class Mesh:
             relay_node=self._routes.own,
             next_hop=next_hop,
         )
-        self._seen[frame.sender, frame.id].relayed(self._routes.own)
+        self._seen[frame.sender, frame.id].sent(self._routes.own, onward.hop_limit)
         priority = PRIORITY_RELIABLE if frame.want_ack else PRIORITY_DEFAULT
         if next_hop != ANYBODY and onward.hop_limit:
             self._await(onward, priority, HOP_TRANSMISSIONS_MAX)
@@ -236,7 +231,10 @@ class Mesh:
     def _cancel_relay(self, sender: int, packet_id: int) -> None:
         before = len(self._queue)
         self._queue = [q for q in self._queue if (q.frame.sender, q.frame.id) != (sender, packet_id)]
-        self.counters["relays_cancelled"] += before - len(self._queue)
+        if len(self._queue) < before:
+            self.counters["relays_cancelled"] += 1
+            if (sender, packet_id) in self._seen:
+                self._seen[sender, packet_id].not_sent(self._routes.own)
 
     # --- the transmit queue
 
@@ -322,7 +320,9 @@ class Mesh:
             self._queue = [q for q in self._queue if (q.frame.sender, q.frame.id) != key]
 
     def _remember(self, frame: Frame) -> None:
-        self._seen[frame.sender, frame.id] = Heard(frame.next_hop, (frame.relay_node,))
+        heard = self._seen[frame.sender, frame.id] = Heard(frame.next_hop)
+        if frame.relay_node == self._routes.own:
+            heard.sent(self._routes.own, frame.hop_limit)
         self._seen.move_to_end((frame.sender, frame.id))
         if len(self._seen) > SEEN_MAX:
             self._seen.popitem(last=False)

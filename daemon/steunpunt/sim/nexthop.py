@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from steunpunt.sim.air import Frame
 
 ANYBODY = 0
-RELAYERS_MAX = 3
+RELAYERS_MAX = 6
 """Relays of one packet that a radio remembers, the latest first."""
 NODES_MAX = 250
 
@@ -20,12 +20,25 @@ class Heard:
     """What a radio remembers of a packet."""
 
     next_hop: int
-    relayed_by: tuple[int, ...]
+    relayed_by: tuple[int, ...] = ()
+    """This radio if it sent it, and those that seem to have it from this one."""
+    our_hops: int = 0
+    """The hop limit with which this radio sent it."""
 
-    def relayed(self, by: int) -> None:
-        """Note that somebody sent it."""
-        if by not in self.relayed_by:
-            self.relayed_by = (by, *self.relayed_by)[:RELAYERS_MAX]
+    def sent(self, own: int, hop_limit: int) -> None:
+        """Note that this radio sends it."""
+        self.relayed_by = (own, *(by for by in self.relayed_by if by != own))[:RELAYERS_MAX]
+        self.our_hops = hop_limit
+
+    def not_sent(self, own: int) -> None:
+        """Note that this radio does not send it after all."""
+        self.relayed_by = tuple(by for by in self.relayed_by if by != own)
+
+    def relayed(self, own: int, copy: Frame) -> None:
+        """Note who relays it, if they may have it from this radio."""
+        if own in self.relayed_by and copy.hop_limit in (self.our_hops, self.our_hops - 1):
+            others = (by for by in self.relayed_by if by != copy.relay_node)
+            self.relayed_by = (copy.relay_node, *others)[:RELAYERS_MAX]
 
 
 class Routes:
@@ -54,9 +67,3 @@ class Routes:
             self._hops[answer.sender] = answer.relay_node
             if len(self._hops) > NODES_MAX:
                 del self._hops[next(iter(self._hops))]
-
-    def falls_back(self, again: Frame, before: Heard) -> bool:
-        """Return whether a packet that was for one relay alone now asks everybody, for that relay did not send it."""
-        for_another = before.next_hop not in (ANYBODY, self.own)
-        silent = before.next_hop not in before.relayed_by and self.own not in before.relayed_by
-        return for_another and silent and again.next_hop == ANYBODY and again.relay_node in before.relayed_by
