@@ -175,9 +175,9 @@ def _replay_to_restored(town: Town, name: str, yesterday: bytes, orders: list[by
 
 # --- a full air --------------------------------------------------------------------------------------------------
 
-OVERLOAD_SITES = 8
+OVERLOAD_SITES = 5
 OVERLOAD_HOURS = 0.5
-OVERLOAD_PER_HOUR = 80.0
+OVERLOAD_PER_HOUR = 240.0
 STRANGERS = 3
 CHATTER_EVERY_MS = 40_000.0
 CHATTER_BYTES = 120
