@@ -34,6 +34,7 @@ class Taken:
     at: Piece
     verify: bytes
     code: TokenCode
+    life_threat: bool = False
     heartbeat: bool = False
 
 
@@ -209,7 +210,8 @@ class Intake:
                 self._new_offer(connection, at, keys, message, arrival)
             else:
                 self._new_supplement(connection, at, message, arrival)
-        return [Taken(at, keys.verify, incoming.state_code(connection, at))]
+        life_threat = isinstance(message, messages.HelpRequest) and message.life_threat
+        return [Taken(at, keys.verify, incoming.state_code(connection, at), life_threat)]
 
     def _acknowledged(
         self, connection: sa.Connection, site: int, message: messages.Acknowledgement, arrival: _Arrival

@@ -46,6 +46,10 @@ class Frame:
     pki: bool = False
     signature_bytes: int = 0
     """What firmware 2.8 adds to a broadcast."""
+    next_hop: int = 0
+    """Last byte of the one radio that should relay it; 0: whoever hears it."""
+    answers: int = 0
+    """Id of the packet that it answers, where those who relay it can read that."""
 
     @property
     def hops_used(self) -> int:
