@@ -89,6 +89,15 @@ system-packages-dev: python
 	@$(find_missing); \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
+	command -v strace >/dev/null || missing="$$missing strace"; \
+	$(call apt_install,$$missing)
+
+.PHONY: system-packages-crash
+system-packages-crash: system-packages-dev
+	@missing=; \
+	command -v faketime >/dev/null || missing="$$missing faketime"; \
+	command -v mkfs.ext4 >/dev/null || missing="$$missing e2fsprogs"; \
+	command -v setpriv >/dev/null || missing="$$missing util-linux"; \
 	$(call apt_install,$$missing)
 
 .PHONY: python
@@ -156,6 +165,10 @@ test: install-dev ## everything: installs what the tests need, `make check`, and
 .PHONY: soak
 soak: install-dev ## what takes long: radios that fail at random, 10,000 storms; see STEUNPUNT_SOAK_S, STEUNPUNT_SOAK_SEEDS
 	$(BIN)/pytest -s -o faulthandler_timeout=0 tests/soak
+
+.PHONY: crash
+crash: system-packages-crash install-dev ## kills, power cuts (as root), broken disks, flipped bits; see docs/reliability.md, CRASH_ARGS
+	$(BIN)/python -m tests.crash $(CRASH_ARGS)
 
 .PHONY: bench
 bench: install-dev ## the figures, as ratios within one run
