@@ -89,12 +89,17 @@ system-packages-dev: python
 	@$(find_missing); \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
+	PATH=$$PATH:/usr/sbin:/sbin; \
+	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	command -v nft >/dev/null || missing="$$missing nftables"; \
+	command -v dnsmasq >/dev/null || missing="$$missing dnsmasq-base"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \
 	$(call apt_install,$$missing)
 
 .PHONY: system-packages-crash
 system-packages-crash: system-packages-dev
 	@missing=; \
+	PATH=$$PATH:/usr/sbin:/sbin; \
 	command -v faketime >/dev/null || missing="$$missing faketime"; \
 	command -v mkfs.ext4 >/dev/null || missing="$$missing e2fsprogs"; \
 	command -v setpriv >/dev/null || missing="$$missing util-linux"; \
@@ -170,13 +175,24 @@ soak: install-dev ## what takes long: radios that fail at random, 10,000 storms;
 crash: system-packages-crash install-dev ## kills, power cuts (as root), broken disks, flipped bits; see docs/reliability.md, CRASH_ARGS
 	$(BIN)/python -m tests.crash $(CRASH_ARGS)
 
+FUZZ_RUNS ?= 50000
+ATHERIS := .cache/atheris-3.0.0
+
+.PHONY: fuzz
+fuzz: install-dev ## hostile bytes for radio link and bridge, by atheris, which it installs into .cache; FUZZ_RUNS=50000
+	@test -e $(ATHERIS)/installed || { \
+	  $(PIP) install --quiet --target $(ATHERIS) atheris==3.0.0 && touch $(ATHERIS)/installed; } || { \
+	  echo "atheris does not install on this Python; make test has the same programs by Hypothesis" >&2; exit 1; }
+	PYTHONPATH=$(ATHERIS) $(BIN)/python -m tests.fuzz session $(FUZZ_RUNS)
+	PYTHONPATH=$(ATHERIS) $(BIN)/python -m tests.fuzz bridge $(FUZZ_RUNS)
+
 .PHONY: bench
 bench: install-dev ## the figures, as ratios within one run
 	$(BIN)/python -m tests.bench
 
 .PHONY: bench-bridge
-bench-bridge: install-dev ## the bridge beside others from PyPI, which it installs into .cache
-	$(BIN)/python -m tests.bench.bridge
+bench-bridge: install-dev ## the bridge beside others from PyPI, which it installs into .cache; BENCH_ARGS="--rounds 5"
+	$(BIN)/python -m tests.bench.bridge $(BENCH_ARGS)
 
 .PHONY: bench-air
 bench-air: install-dev ## what a request costs on the air beside other ways; installs others from PyPI into .cache

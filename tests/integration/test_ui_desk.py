@@ -31,11 +31,10 @@ from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.fake_node import FakeNode
 from tests.fakes.memory_desk import CASE, MemoryDesk
+from tests.fakes.sites import UNSHORTENED
 from tests.fakes.ui_sites import coordinator_config
 
 HOME = "http://localhost"
-UNSHORTENED = "".join(chr(0x4E00 + 97 * i) for i in range(90))
-"""No method makes this fit one packet."""
 NAME, PASSWORD = "Jansen", "brandweer-47"
 
 
@@ -266,6 +265,7 @@ def test_when_a_colleague_was_first_one_is_told(person: FlaskClient, desk: Memor
         ("antwoord", {"function": "FIRE_CREW", "text": " "}, "Kies een zin, of schrijf eerst het antwoord."),
         ("antwoord", {"function": "KONING", "text": "hallo"}, "Kies wie antwoordt."),
         ("antwoord", {"function": "MEDICAL", "text": UNSHORTENED}, "tekens te lang."),
+        ("antwoord", {"function": "MEDICAL", "text": "m" * 2_003}, "Het antwoord is 3 tekens te lang."),
         ("doorgeven", {"to": "", "how": "c2000"}, "Schrijf aan wie u dit doorgaf."),
         ("doorgeven", {"to": "Meldkamer", "how": "duif"}, "Kies hoe u dit doorgaf."),
         ("doorgeven", {"to": "M" * 81, "how": "phone"}, "Dat is te lang."),

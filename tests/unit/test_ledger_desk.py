@@ -25,6 +25,7 @@ from tests.fakes.sites import (
     LEDGER_KEY,
     MESH_DOWN,
     MESH_UP,
+    UNSHORTENED,
     Clock,
     CoordinatorSite,
     KioskSite,
@@ -34,12 +35,11 @@ from tests.fakes.sites import (
     help_form,
     more_form,
     new_ledger,
+    noise,
     seeded,
 )
 
 CREW = SenderFunction.FIRE_CREW
-UNSHORTENED = "".join(chr(0x4E00 + 97 * i) for i in range(90))
-"""No method makes this fit one packet."""
 TOLD = PassedOn("Meldkamer", "C2000", "2024-117", read_back=True, control_room=True)
 
 
@@ -194,10 +194,16 @@ def test_an_answer_that_cannot_be_sent_is_refused_and_leaves_nothing(
 def test_a_case_takes_no_more_answers_than_a_kiosk_keeps(kiosk: KioskSite, center: CoordinatorSite) -> None:
     case_id = a_case(kiosk, center)
     center.desk.take_up(case_id, "Anna", token="t")
-    for i in range(ANSWERS_MAX):
+    center.desk.answer(case_id, "Anna", CREW, noise(200), token="long")
+    long = len(center.rows(replies)) - 1
+    assert long > 1
+    for i in range(ANSWERS_MAX - long - 1):
         center.desk.answer(case_id, "Anna", CREW, f"{i}", token=f"{i}")
-    with pytest.raises(NotAllowed, match=f"{ANSWERS_MAX} answers"):
-        center.desk.answer(case_id, "Anna", CREW, "nog een", token="u")
+    with pytest.raises(NotAllowed, match="keeps no more"):
+        center.desk.answer(case_id, "Anna", CREW, noise(200), token="u")
+    center.desk.answer(case_id, "Anna", CREW, "de laatste", token="v")
+    with pytest.raises(NotAllowed, match="keeps no more"):
+        center.desk.answer(case_id, "Anna", CREW, "nog een", token="w")
 
 
 def test_passing_on_is_told_to_the_citizen_only_of_the_control_room(kiosk: KioskSite, center: CoordinatorSite) -> None:

@@ -9,7 +9,7 @@ from steunpunt.engine.common import Entropy
 from steunpunt.engine.transmitting import Transmitter
 from steunpunt.ledger import incoming
 from steunpunt.ledger.incoming import Damaged, Reply
-from steunpunt.model import Effect, Lane, LinkName, SendEnded, TokenCode
+from steunpunt.model import SENDING_LINKS, Effect, Lane, LinkName, SendEnded, TokenCode
 from steunpunt.protocol import tokens
 from steunpunt.protocol.tokens import Head
 from steunpunt.relay import replies
@@ -40,7 +40,7 @@ class Replier:
     def send(self, connection: sa.Connection, head: Head, now_ms: int) -> list[Effect]:
         """Return what goes now: tokens for one radio share a packet, answers go alone."""
         up = self._out.up()
-        flying = {r for link in LinkName for f in self._out.flying(link) for r in _reply_ids(f)}
+        flying = {r for link in SENDING_LINKS for f in self._out.flying(link) for r in _reply_ids(f)}
         self.due_ms = None
         effects: list[Effect] = []
         together: dict[str, list[Reply]] = {}

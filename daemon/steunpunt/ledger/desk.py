@@ -7,7 +7,7 @@ afterwards; polling is the truth.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -29,6 +29,7 @@ from steunpunt.model import (
     CLOSE_CODES,
     Category,
     Lane,
+    LinkName,
     SenderFunction,
     Skill,
     SteunpuntError,
@@ -48,8 +49,6 @@ from steunpunt.relay.standby import Stand
 LAST_ACT = "last_act_ms"
 NAME_CHARS_MAX = 80
 FIELD_CHARS_MAX = 200
-ANSWER_PLAIN_BYTES_MAX = answers.ANSWER_PART_BYTES_MAX
-"""Most bytes of an answer inside its seal: what one packet holds."""
 _BY_PERSON = ("seen", "answer", "passed_on", "closed")
 
 
@@ -86,6 +85,13 @@ class CaseEvent:
     """With kind ``elsewhere``: what that coordinator told the kiosk."""
     stand: Stand | None = None
     """With kind ``taken_over``: why."""
+    doubtful: bool = False
+    """A supplement of a card that was revoked or replaced: shown, and nothing follows from it."""
+
+    @property
+    def told_facts(self) -> Facts:
+        """Return the facts that count for the case."""
+        return NOTHING if self.doubtful else self.facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +228,13 @@ class Desk:
             passed_on=bool(columns["passed_on"]),
             answered=any(event.kind == "answer" for event in history),
             close_code=row.close_code,
-            unread_supplements=sum(event.kind == "supplement" for event in history[last_act + 1 :]),
+            unread_supplements=sum(
+                event.kind == "supplement" and not event.doubtful for event in history[last_act + 1 :]
+            ),
             presses=columns["presses"],
-            links=tuple(name for name in ("mesh", "broker") if columns[f"by_{name}"]),
+            links=_links(columns, history),
             events=history,
-            facts=reduce(lambda facts, event: facts.with_later(event.facts), history, content.facts),
+            facts=reduce(lambda facts, event: facts.with_later(event.told_facts), history, content.facts),
             newer=content.newer or any(event.newer for event in history),
             skill=Skill(content.skill),
             hours=content.hours,
@@ -237,8 +245,9 @@ class Desk:
         )
 
     def _history(self, connection: sa.Connection, case: CaseRow, now_ms: int) -> tuple[CaseEvent, ...]:
-        told = sa.select(replies.c.event_id, replies.c.delivered_ms).where(replies.c.case_id == case.columns["id"])
-        delivered = {r.event_id: r.delivered_ms is not None for r in connection.execute(told)}
+        delivered: dict[int, bool] = {}  # a long answer only when all its packets are
+        for r in connection.execute(sa.select(replies).where(replies.c.case_id == case.columns["id"])):
+            delivered[r.event_id] = delivered.get(r.event_id, True) and r.delivered_ms is not None
         found = events_of(connection, self._ledger_key, case)
         return tuple(_event(row, now_ms, delivered=delivered.get(row.id)) for row in found)
 
@@ -273,23 +282,25 @@ class Desk:
     ) -> None:
         """Answer the citizen; NotAllowed when this function may not promise what a phrase says.
 
-        ValueError for an answer that says nothing, or does not fit one packet.
+        ValueError for an answer that says nothing, or does not fit sixteen packets.
         """
         if not all(may_say(BOOK[phrase.code], function) for phrase in phrases if phrase.code in BOOK):
             raise NotAllowed("Whoever answers may not promise this. Choose who answers, or another sentence.")
         plain = pack_answer(function, text, phrases)
-        if len(plain) > ANSWER_PLAIN_BYTES_MAX:
-            raise ValueError(f"an answer of {len(plain)} bytes; at most {ANSWER_PLAIN_BYTES_MAX}: shorten the text")
+        if len(plain) > answers.ANSWER_PLAIN_BYTES_MAX:
+            most = answers.ANSWER_PLAIN_BYTES_MAX
+            raise ValueError(f"an answer of {len(plain)} bytes; at most {most}: shorten the text")
         with self._act(case_id, name, token) as act:
             if act.again("answer"):
                 return
             act.must_be_taken_up()
-            act.must_have_room()
             keys = MessageKeys(b"", act.content.verify, act.content.answer)
-            salt = self._random(4)
+            packets = answers.seal_answers(keys, self._random(answers.SALT_BYTES), plain)
+            act.must_have_room(len(packets))
             event_id = act.note("answer", EventContent(by=name, text=text, phrases=pack_phrases(phrases, "")))
             act.state(TicketState.ANSWERED)
-            act.tell(event_id, None, salt, answers.seal_answer(keys, salt, plain))
+            for packet in packets:
+                act.tell(event_id, None, answers.answer_part(packet).salt, packet)
 
     def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:
         """Note that the request was passed on. Only the control room is told to the citizen, in those words."""
@@ -348,6 +359,12 @@ class Desk:
         return self._random(vault.NONCE_BYTES)
 
 
+def _links(columns: Mapping[str, object], history: tuple[CaseEvent, ...]) -> tuple[str, ...]:
+    by_paper = any(event.kind == incoming.PAPER_KIND for event in history)
+    roads = ((LinkName.MESH, columns["by_mesh"]), (LinkName.BROKER, columns["by_broker"]), (LinkName.PAPER, by_paper))
+    return tuple(str(link) for link, came in roads if came)
+
+
 class _Opened:
     """The ledger, open for the length of a ``with``: web threads come and go, so none keeps a connection."""
 
@@ -386,11 +403,11 @@ class _Act:
         if self.row.state < TicketState.SEEN:
             raise NotAllowed("Take the case up first.")
 
-    def must_have_room(self) -> None:
-        """Raise NotAllowed when the kiosk would keep no further answer of this case."""
+    def must_have_room(self, packets: int) -> None:
+        """Raise NotAllowed when the kiosk would not keep so many more packets of answers to this case."""
         answers = sa.select(sa.func.count()).where(replies.c.case_id == self._case_id, replies.c.code.is_(None))
-        if self._connection.execute(answers).scalar_one() >= ANSWERS_MAX:
-            raise NotAllowed(f"There are {ANSWERS_MAX} answers, and the kiosk keeps no more. Pass this on or close it.")
+        if self._connection.execute(answers).scalar_one() + packets > ANSWERS_MAX:
+            raise NotAllowed("The kiosk keeps no more answers to this. Shorten it, pass this on or close it.")
 
     def note(self, kind: str, content: EventContent) -> int:
         """Write the event and that a person acted; returns the event's id."""
@@ -451,6 +468,7 @@ def _event(row: EventRow, now_ms: int, *, delivered: bool | None) -> CaseEvent:
         coordinator=content.coordinator,
         said=member(TokenCode, content.code) if row.kind == "elsewhere" else None,
         stand=member(Stand, content.code) if row.kind == "taken_over" else None,
+        doubtful=content.doubtful,
     )
 
 

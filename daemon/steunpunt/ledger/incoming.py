@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger.tables import cases, events, gateways, heard_epochs, heard_pieces, replies, sites
-from steunpunt.model import FrameHeard, LinkName, SealError, SteunpuntError, TicketState, TokenCode
+from steunpunt.model import SENDING_LINKS, FrameHeard, LinkName, SealError, SteunpuntError, TicketState, TokenCode
 from steunpunt.protocol import vault
 from steunpunt.protocol.messages import QuestionReply
 from steunpunt.relay.replies import SiteRoads
@@ -62,6 +62,8 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Of an answer; see protocol.answerbody.pack_phrases."""
     coordinator: int = 0
     """The other coordinator that this is about."""
+    doubtful: bool = False
+    """A supplement of a card that does not count any more."""
 
 
 Member = TypeVar("Member", bound=IntEnum)
@@ -92,6 +94,10 @@ class Reply:
     packet: bytes | None
     tries: int
     next_ms: int
+
+
+PAPER_KIND = "paper"
+"""Kind of the event that says that a case came on paper."""
 
 
 def epoch(connection: sa.Connection, site: int, eid: bytes) -> tuple[bytes, int] | None:
@@ -190,6 +196,23 @@ def roads_of(connection: sa.Connection, site: int) -> SiteRoads:
     return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier, row.mesh_radio, carried)
 
 
+def only_gateways(connection: sa.Connection, since_ms: int, count_max: int) -> list[int]:
+    """Return the gateways that last carried each site which, since then, was heard by no other road."""
+    silent = [sa.or_(heard_ms.is_(None), heard_ms < since_ms) for heard_ms in (sites.c.mesh_ms, sites.c.broker_ms)]
+    newest = sa.select(gateways.c.site, sa.func.max(gateways.c.heard_ms).label("heard_ms")).group_by(gateways.c.site)
+    latest = newest.subquery()
+    query = (
+        sa.select(gateways.c.carrier)
+        .join(latest, sa.and_(latest.c.site == gateways.c.site, latest.c.heard_ms == gateways.c.heard_ms))
+        .join(sites, sites.c.site == gateways.c.site)
+        .where(gateways.c.heard_ms >= since_ms, *silent)
+        .distinct()
+        .order_by(gateways.c.carrier)
+        .limit(count_max)
+    )
+    return list(connection.execute(query).scalars())
+
+
 @dataclass(frozen=True, slots=True)
 class NewCase:
     """A case to keep."""
@@ -230,10 +253,26 @@ def add_case(connection: sa.Connection, case: NewCase) -> None:
     )
 
 
-def note_copy(connection: sa.Connection, at: Piece, link: LinkName) -> None:
+def note_copy(connection: sa.Connection, at: Piece, link: LinkName, now_ms: int) -> None:
     """Note that a copy of a case's request came over another link too."""
+    if link is LinkName.PAPER:
+        note_paper(connection, at, now_ms)
+        return
     column = "by_mesh" if link is LinkName.MESH else "by_broker"
     connection.execute(sa.update(cases).where(_at(cases, at)).values(**{column: True}))
+
+
+def note_paper(connection: sa.Connection, at: Piece, now_ms: int) -> None:
+    """Note in a case's log, once, that it came on paper."""
+    noted = sa.select(events.c.id).where(_at(events, at), events.c.kind == PAPER_KIND)
+    if connection.execute(noted).first() is None and case_of(connection, at) is not None:
+        add_event(connection, at, PAPER_KIND, now_ms, None)
+
+
+def case_of(connection: sa.Connection, at: Piece) -> tuple[int, int] | None:
+    """Return (id, counter) of the case of this request."""
+    row = connection.execute(sa.select(cases.c.id, cases.c.counter).where(_at(cases, at))).first()
+    return (row.id, row.counter) if row else None
 
 
 def state_code(connection: sa.Connection, at: Piece) -> TokenCode:
@@ -256,7 +295,8 @@ def early_presses(connection: sa.Connection, ledger_key: bytes, at: Piece) -> in
     most = 0
     for box in boxes:
         with contextlib.suppress(Damaged):
-            most = max(most, unbox_event(ledger_key, box).presses)
+            event = unbox_event(ledger_key, box)
+            most = max(most, 0 if event.doubtful else event.presses)
     return most
 
 
@@ -316,7 +356,7 @@ def _pending_with_roads(up: frozenset[LinkName]) -> sa.Select[tuple[object, ...]
         ),
         LinkName.MESH: sites.c.mesh_ms.is_not(None),
     }
-    has_road = sa.or_(sa.false(), *(roads[link] for link in LinkName if link in up))
+    has_road = sa.or_(sa.false(), *(roads[link] for link in SENDING_LINKS if link in up))
     return (
         sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
         .join(cases, cases.c.id == replies.c.case_id)
@@ -329,7 +369,12 @@ def _pending_with_roads(up: frozenset[LinkName]) -> sa.Select[tuple[object, ...]
 
 _PENDING = {
     up: _pending_with_roads(up)
-    for up in (frozenset[LinkName](), frozenset({LinkName.MESH}), frozenset({LinkName.BROKER}), frozenset(LinkName))
+    for up in (
+        frozenset[LinkName](),
+        frozenset({LinkName.MESH}),
+        frozenset({LinkName.BROKER}),
+        frozenset(SENDING_LINKS),
+    )
 }
 
 
