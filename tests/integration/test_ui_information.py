@@ -168,3 +168,16 @@ def test_a_picture_of_a_page_is_sent_and_no_other_file(node: FakeNode, tmp_path:
             assert web.get(f"/nl/info/beeld/{name}").status_code in {404, 308}
         (folder / "images" / "emmer.png").unlink()
         assert web.get("/nl/info/beeld/emmer.png").status_code == 404
+
+
+# --- the way there ------------------------------------------------------------------------------------------------
+
+
+def test_the_first_page_leads_there_when_there_is_something_to_read(node: FakeNode) -> None:
+    with point(node) as web:
+        before = web.get("/nl/stand").text
+        assert 'href="/nl/info"' not in web.get("/nl/").text
+        node.status["point_state"] = "EXERCISE"
+        assert web.get("/nl/stand").text != before
+        assert 'href="/nl/info"' in web.get("/nl/").text
+        assert "Informatie en eerste hulp" in words(web.get("/nl/"))
