@@ -53,6 +53,11 @@ def show() -> str:
     )
 
 
+def show_languages() -> str:
+    """Show the languages, large, for who cannot read the one that is there."""
+    return render_template("citizen/languages.html")
+
+
 def show_mark() -> Response:
     """Return the fingerprint of what the first page shows now, for polling."""
     status = read_status()

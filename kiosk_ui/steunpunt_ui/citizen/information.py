@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from http import HTTPStatus
 
 from babel import Locale
+from babel.lists import format_list
 from flask import Response, abort, render_template, send_file
 from flask_babel import format_date, gettext
 
@@ -44,7 +45,7 @@ def show_page(slug: str) -> str | tuple[str, int]:
             abort(404)
         return show_message(_not_yet(), at_desk=False), HTTPStatus.NOT_FOUND
     codes = found.languages_of(slug, unapproved_too=too)
-    others = {code: LANGUAGES[code] for code in codes if code in LANGUAGES and code != page.language}
+    others = {code: LANGUAGES[code] for code in codes if code != page.language}
     notice = notice_of(page, codes, language(), _today())
     return render_template("citizen/info_page.html", page=page, notice=notice, others=others)
 
@@ -74,7 +75,8 @@ def notice_of(page: InfoPage, codes: list[str], reader: str, today: date) -> Not
 
 def _only_in(codes: list[str], reader: str) -> str:
     names = Locale.parse(reader).languages
-    return gettext("Only in %(languages)s.", languages=", ".join(str(names.get(code, code)) for code in codes))
+    told = format_list([str(names.get(code, code)) for code in codes], locale=reader)
+    return gettext("Only in %(languages)s.", languages=told)
 
 
 def _not_yet() -> Page:
