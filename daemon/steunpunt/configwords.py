@@ -24,6 +24,7 @@ _FORMS = {
     "broker.homeassistant.discovery_prefix": "1 to 60 characters without #, + or spaces",
     "panel.button.name": _SLUG,
     "kiosk.broadcaster": _FORM_OF_NAME,
+    "web.hotspot_address": "an IPv4 address: four numbers with points between",
 }
 _EXAMPLES = {
     "site": "a section [site]",
@@ -91,6 +92,7 @@ _EXAMPLES = {
     "web": "a section [web]",
     "web.host": 'host = "127.0.0.1"',
     "web.port": "port = 8080",
+    "web.hotspot_address": 'hotspot_address = "10.42.0.1"',
     "web.desk_passwords_file": 'desk_passwords_file = "desk.passwords"',
     "point": "a section [[point]]",
     "point.id": "id = 47",

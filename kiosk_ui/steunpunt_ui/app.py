@@ -14,6 +14,7 @@ from steunpunt_ui.errors import QuietFlask, add_error_pages
 from steunpunt_ui.languages import DEFAULT_LANGUAGE, add_languages
 from steunpunt_ui.metrics import add_metrics
 from steunpunt_ui.pages import add_page_words
+from steunpunt_ui.portal import add_portal
 from steunpunt_ui.security import guard
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def create_app(config: Config, client: Client, desk: "DeskDoor | None" = None) -
         _add_desk(app, config, desk)
     else:
         _add_citizen(app, config)
+        if config.web.hotspot_address is not None:
+            add_portal(app, config.web.hotspot_address)
     return app
 
 

@@ -330,8 +330,9 @@ def radio_apply(config: Path, *, name: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def airtime(file: Path, *, as_json: bool) -> None:
-    """Tell what each line of FILE costs on the air, as the text of a help request: bytes, and ms by preset.
+    """Tell what each line of FILE costs on the air: bytes and ms.
 
+    Each line counts as the text of a help request, and the time on air is told for each radio preset.
     The request is medical, a life threat to three people, to be called back at 0612345678, at this point.
     """
     with one_line_errors():
