@@ -115,7 +115,7 @@ def test_an_announcement_is_composed_read_over_and_signed_by_the_node(site: Desk
     assert "Voor alle steunpunten. · Voorbij na 24 uur." in told
     assert "Drinkwater. Waar: school. Vanaf: 14:30" in told
     assert "Drinking water." in told
-    assert re.search(r"In de lucht: \d\.\d seconden in 1 pakketten, elke keer", told)
+    assert re.search(r"In de lucht: \d,\d seconden in 1 pakket, elke keer", told)
     assert site.said() == [], "a look sends nothing"
     assert site.post(preview, "send").status_code == 303
     (one,) = site.said()
@@ -256,6 +256,7 @@ def test_the_list_says_who_has_heard_it_by_heartbeats_alone(site: DeskSite) -> N
 def test_a_command_to_points_is_signed_like_news_and_ends_when_the_next_comes(site: DeskSite) -> None:
     page = site.web.get(f"{NEW}?soort=opdracht")
     assert "headline" not in form_of(page)
+    assert site.post(page, "look").status_code == 409, "no state is chosen by itself"
     preview = site.post(page, "look", state="EXERCISE", sites="47 48")
     assert "Opdracht aan steunpunten: oefening" in words(preview)
     site.post(preview, "send")
@@ -314,5 +315,7 @@ def test_points_are_sorted_by_worry(site: DeskSite) -> None:
     for number, (_, _, _, says) in told.items():
         assert says in by_number[number], number
     assert "mist er 1" in by_number[66]
-    assert "6 minuten geleden · radio 6 minuten geleden radio: ja · internet: nee" in by_number[67]
-    assert "alles gehoord open niet bekend 1.2.3" in by_number[68]
+    assert "6 minuten geleden (radio) Levensteken: 6 minuten geleden radio: ja internet: nee" in by_number[67]
+    assert "(68)" not in by_number[68], "the config does not list it"
+    assert "versie 1.2.3 Niets mis bekend." in by_number[68]
+    assert "0 alles gehoord open niet bekend" in by_number[68]
