@@ -8,6 +8,7 @@ Relative paths in the file count from the file's own folder.
 import re
 import tomllib
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -26,6 +27,7 @@ SlugName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,30}\Z")]
 NodeName = Annotated[str, msgspec.Meta(pattern=r"^![0-9a-f]{8}\Z")]
 TopicName = Annotated[str, msgspec.Meta(pattern=r"^[^#+\s]{1,60}\Z")]
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+IpAddress = Annotated[str, msgspec.Meta(pattern=r"^(\d{1,3}\.){3}\d{1,3}\Z")]
 HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
 ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=11)]
 RadioName = Annotated[str, msgspec.Meta(pattern=r"^\S([^\x00-\x1f\x7f]{0,37}\S)?\Z")]
@@ -193,8 +195,21 @@ class Web(Section, frozen=True, kw_only=True):
 
     host: HostName = "127.0.0.1"
     port: Port = 8080
+    hotspot_address: IpAddress | None = None
+    """This device's address on the point's own wifi (``config/hotspot/``); kiosk only. None: no phones are served."""
     desk_passwords_file: FileName | None = None
     """Names and scrypt hashes of the desk's people (``steunpunt keys desk-password``); coordinator only."""
+
+
+class Kiosk(Section, frozen=True, kw_only=True):
+    """What a kiosk shows beside its own pages."""
+
+    content: FileName | None = None
+    """Folder of the information pages; ``None``: those that come along with the program."""
+    broadcaster: Name | None = None
+    """The broadcaster that tells this region what is going on, with its frequency, as its pages name it."""
+    demo: bool = False
+    """Whether nobody asks for real help here: then pages that no authority has approved are shown too."""
 
 
 class Button(Section, frozen=True, kw_only=True):
@@ -243,6 +258,7 @@ class Config(Section, frozen=True, kw_only=True):
     ledger: Ledger
     control: Control
     web: Web = Web()
+    kiosk: Kiosk = Kiosk()
     relay: Relay = Relay()
     panel: Panel | None = None
     point: tuple[Point, ...] = ()
@@ -298,7 +314,7 @@ def _decode(path: Path, text: str) -> Config:
 
 def _contradictions(config: Config) -> list[tuple[str, str]]:
     """Return what is wrong between keys that are each well-formed, each with the key it is about."""
-    problems = (_site_problems, _point_problems, _radio_problems, _link_problems, _panel_problems)
+    problems = (_site_problems, _web_problems, _point_problems, _radio_problems, _link_problems, _panel_problems)
     return [found for about in problems for found in about(config)]
 
 
@@ -324,6 +340,26 @@ def _site_problems(config: Config) -> Iterator[tuple[str, str]]:
     if config.web.desk_passwords_file is None:
         mend = "make it with `steunpunt keys desk-password`"
         yield "web.desk_passwords_file", f"web.desk_passwords_file is missing; {mend} and name it here"
+
+
+def _web_problems(config: Config) -> Iterator[tuple[str, str]]:
+    address = config.web.hotspot_address
+    if address is None:
+        return
+    if not _is_private(address):
+        mend = 'write the wifi\'s own, such as hotspot_address = "10.42.0.1"'
+        yield "web.hotspot_address", f"web.hotspot_address: {address} is no address of a wifi of our own; {mend}"
+    elif config.web.host in (*_ANYWHERE, address):
+        mend = 'leave web.host at "127.0.0.1"'
+        yield "web.host", f"web.host would serve the wifi a second time; {mend}"
+
+
+def _is_private(address: str) -> bool:
+    try:
+        found = IPv4Address(address)
+    except ValueError:
+        return False
+    return found.is_private and not found.is_loopback and not found.is_unspecified
 
 
 def _point_problems(config: Config) -> Iterator[tuple[str, str]]:
@@ -410,6 +446,8 @@ def _listeners(config: Config) -> list[tuple[str, str, int]]:
     """Return what listens on this device: the key of its port, its address, the port."""
     broker, listener = config.broker, config.broker.region_listener
     found = [("web.port", config.web.host, config.web.port)]
+    if config.web.hotspot_address is not None and config.web.hotspot_address != config.web.host:
+        found.append(("web.port", config.web.hotspot_address, config.web.port))
     if listener is not None:
         found.append(("broker.region_listener.port", listener.host, listener.port))
     if broker.enabled:
@@ -440,6 +478,7 @@ _PATH_KEYS = {
     "key_file",
     "desk_passwords_file",
     "socket",
+    "content",
 }
 
 

@@ -23,6 +23,8 @@ _FORMS = {
     "broker.mesh_root": "1 to 60 characters without #, + or spaces",
     "broker.homeassistant.discovery_prefix": "1 to 60 characters without #, + or spaces",
     "panel.button.name": _SLUG,
+    "kiosk.broadcaster": _FORM_OF_NAME,
+    "web.hotspot_address": "an IPv4 address: four numbers with points between",
 }
 _EXAMPLES = {
     "site": "a section [site]",
@@ -90,6 +92,7 @@ _EXAMPLES = {
     "web": "a section [web]",
     "web.host": 'host = "127.0.0.1"',
     "web.port": "port = 8080",
+    "web.hotspot_address": 'hotspot_address = "10.42.0.1"',
     "web.desk_passwords_file": 'desk_passwords_file = "desk.passwords"',
     "point": "a section [[point]]",
     "point.id": "id = 47",
@@ -99,6 +102,10 @@ _EXAMPLES = {
     "other_coordinator": "a section [[other_coordinator]]",
     "other_coordinator.id": "id = 2",
     "other_coordinator.name": 'name = "Brandweerkazerne West"',
+    "kiosk": "a section [kiosk]",
+    "kiosk.content": 'content = "content"',
+    "kiosk.broadcaster": 'broadcaster = "L1, 95.3 FM"',
+    "kiosk.demo": "demo = false",
     "panel": "a section [panel]",
     "panel.pins": 'pins = "gpio"',
     "panel.buzzer_pin": "buzzer_pin = 22",

@@ -15,10 +15,11 @@ from steunpunt.facts import NOTHING, Facts
 SITE_ID_MAX = 0xFFFF
 COORDINATOR_ID_MAX = 15
 """Ids 1 to 15 are coordinators, those above are kiosks: no number means two devices."""
-TEXT_BYTES_MAX = 2_600
-"""Longest free text of one help request, in UTF-8 bytes: what fits sixteen fragments on the air."""
-ANSWER_BYTES_MAX = 170
-"""Longest free text of one answer, in UTF-8 bytes."""
+TEXT_CHARS_MAX = 2_000
+"""Longest free text of a request, a supplement, an answer or an announcement, in Unicode characters.
+
+What does not compress into sixteen fragments is refused all the same: only chance does not.
+"""
 MAIN_RADIO = "main"
 """Name of the radio in ``[radio]``; each ``[[extra_radio]]`` has a name of its own."""
 TEXT_ON_AIR_BYTES_MAX = 200
@@ -63,6 +64,12 @@ class LinkName(StrEnum):
 
     MESH = "mesh"
     BROKER = "broker"
+    PAPER = "paper"
+    """Carried by a person; it comes in at the desk, and nothing is sent on it."""
+
+
+SENDING_LINKS = (LinkName.MESH, LinkName.BROKER)
+"""The roads on which a node itself sends, and of which it knows whether they are up."""
 
 
 class Lane(IntEnum):
@@ -374,6 +381,15 @@ class SupplementSubmitted:
 
 
 @dataclass(frozen=True, slots=True)
+class PaperScanned:
+    """Somebody at the desk scanned a whole sealed message from paper; answered by :class:`ReplyTo` with its case."""
+
+    packets: tuple[bytes, ...]
+    """One for each fragment, hello in each."""
+    reply: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SendFrame:
     """Effect: give ``payload`` to ``link``; it must end in one :class:`SendEnded`.
 
@@ -397,6 +413,17 @@ class SendFrame:
     """A whole MeshPacket that the bridge made for an integrator, sent instead of ``payload`` under an id of our own."""
     radio: str = MAIN_RADIO
     """Name of the radio that sends it; says nothing on the broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSending:
+    """An integrator's packet: it goes into the radio once its time on air is charged to the site's airtime.
+
+    Its attempt number is below 0, as the engine's own count upwards.
+    """
+
+    frame: SendFrame
+    air_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,10 +467,12 @@ Event = (
     | DownlinkHeard
     | RadioPrepared
     | RadioUsed
+    | GuestSending
     | ButtonPressed
     | CallCancelled
     | BellRung
     | HelpSubmitted
     | SupplementSubmitted
+    | PaperScanned
 )
 Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer

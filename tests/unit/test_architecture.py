@@ -25,6 +25,8 @@ DOORS = {
     "meshtastic": DAEMON / "wire.py",
     "paho": DAEMON / "links" / "broker.py",
     "gpiozero": DAEMON / "panel.py",
+    "PIL": SCREENS / "desk" / "photo.py",
+    "zxingcpp": SCREENS / "desk" / "photo.py",
 }
 # What the screens may know of the daemon. The citizen's have no ledger and no keys; nobody's have a radio.
 SCREENS_MAY_IMPORT = {"control", "ledger", "keyfiles", "model", "facts", "config", "protocol"}

@@ -15,7 +15,9 @@ from steunpunt.engine.fallback import FallBack
 from steunpunt.engine.gateway import Gateway
 from steunpunt.engine.hearing import Hearer
 from steunpunt.engine.news import NewsKeeper
+from steunpunt.engine.notices import NoticeBook
 from steunpunt.engine.region import RegionWatch
+from steunpunt.engine.rekeying import Rekeyer
 from steunpunt.engine.sending import Sender
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
@@ -26,6 +28,7 @@ from steunpunt.model import (
     Effect,
     Event,
     FrameHeard,
+    GuestSending,
     HelpSubmitted,
     LinkChanged,
     RadioPrepared,
@@ -85,19 +88,23 @@ class KioskEngine:
         self._fallback = FallBack(
             keys.site, settings.point, settings.fallback_min, self._sender, self.links, self.counts
         )
-        self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater, entropy.unit)
+        notices = NoticeBook(ledger, keys.root_public, keys.notices, self.counts)
+        self._rekeyer = Rekeyer(keys, notices, self._sealer, self.region)
+        self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater, self._rekeyer)
 
     # --- the step -----------------------------------------------------------------------------------------------
 
     def turn(self, connection: sa.Connection, events: list[Event], now_ms: int) -> list[Effect]:
         """Take the events, then do what is due; everything written is the caller's one transaction."""
         effects: list[Effect] = []
+        self._rekeyer.begin(connection)
         for event in events:
             effects += self._take(connection, event, now_ms)
         effects += self.calls.due(connection, now_ms)
         effects += self._sender.send(connection, now_ms)
         effects += self._fallback.send(connection, now_ms)
         effects += self._beater.send(connection, effects, now_ms)
+        effects += self._rekeyer.send(connection, self.links, self._sender, now_ms)
         return effects + self._gateway.send(connection, now_ms)
 
     def committed(self) -> None:
@@ -116,6 +123,7 @@ class KioskEngine:
         self.region.rolled_back()
         self._beater.rolled_back()
         self._fallback.rolled_back()
+        self._rekeyer.rolled_back()
         self._acknowledger.rolled_back()
         self.calls.rolled_back()
 
@@ -129,6 +137,10 @@ class KioskEngine:
         """Return whether something of ours, or carried for others, waits for the mesh or is on its way there."""
         return self._gateway.wants_mesh or self._sender.wants_mesh(connection, now_ms)
 
+    def guest_fits(self, connection: sa.Connection, _radio: str, air_ms: float, now_ms: int) -> bool:
+        """Return whether the site's airtime has room for an integrator's packet now."""
+        return self._sender.air.guest_fits(connection, air_ms, now_ms)
+
     def air_used_ms(self, now_ms: int) -> float:
         """Return how many milliseconds of the rolling hour count as used, for screens."""
         return self._sender.air.used_ms(now_ms)
@@ -141,19 +153,16 @@ class KioskEngine:
                 others = self._hearer.hear(connection, event, now_ms)
                 self._gateway.hear(event, now_ms, others=others)
                 return [] if event.confirm is None else [ConfirmFrame(event.confirm)]
+            case GuestSending():
+                return [self._sender.air.guest(connection, event, now_ms)]
             case SendEnded():
                 flight = self._sender.ended(connection, event, now_ms)
                 self._gateway.ended(connection, event, flight, now_ms)
                 self._fallback.ended(connection, event, flight, now_ms)
             case TextHeard():
                 self._fallback.hear(connection, event, now_ms)
-            case RadioPrepared():
-                self._sender.air.prepared(event.preset)
-                self._gateway.prepared(event)
-            case RadioUsed():
-                self._sender.air.read(connection, event.share, now_ms)
-            case LinkChanged() | BridgeChanged():
-                self.links.note(event, now_ms)
+            case RadioPrepared() | RadioUsed() | LinkChanged() | BridgeChanged():
+                self._note_link(connection, event, now_ms)
             case ButtonPressed(name):
                 return self.calls.press(connection, name, now_ms)
             case CallCancelled(name):
@@ -161,6 +170,18 @@ class KioskEngine:
             case _:
                 pass
         return []
+
+    def _note_link(
+        self, connection: sa.Connection, event: RadioPrepared | RadioUsed | LinkChanged | BridgeChanged, now_ms: int
+    ) -> None:
+        match event:
+            case RadioPrepared():
+                self._sender.air.prepared(event.preset)
+                self._gateway.prepared(event)
+            case RadioUsed():
+                self._sender.air.read(connection, event.share, now_ms)
+            case _:
+                self.links.note(event, now_ms)
 
     # --- accepting ----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ WAITING_MAX = 500
 OPEN_MAX = 2_000
 """Most messages that tokens are compared with, newest first: 12,000 HMACs, some 25 ms on a PC."""
 ANSWERS_MAX = 50
-"""Most answers kept per ticket; a coordinator sends a handful."""
+"""Most packets of answers kept per ticket: three of 2,000 characters that hardly compress, or fifty short ones."""
 KEEP_CLOSED_MS = 72 * 3600 * 1000
 
 
@@ -348,6 +348,24 @@ def request_of(connection: sa.Connection, counter: int) -> tuple[bytes, int, Lan
     query = sa.select(messages.c.eid, messages.c.n, messages.c.lane)
     r = connection.execute(query.where(messages.c.counter == counter, messages.c.is_request)).one()
     return r.eid, r.n, Lane(r.lane)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRequest:
+    """A ticket's help request as it is kept: what any road carries."""
+
+    n: int
+    e_pub: bytes
+    piece: bytes
+    created_ms: int
+
+
+def sealed_request(connection: sa.Connection, counter: int) -> SealedRequest:
+    """Return a ticket's help request, sealed."""
+    query = sa.select(messages.c.n, epochs.c.e_pub, messages.c.piece, messages.c.created_ms)
+    query = query.join(epochs, epochs.c.eid == messages.c.eid)
+    r = connection.execute(query.where(messages.c.counter == counter, messages.c.is_request)).one()
+    return SealedRequest(r.n, r.e_pub, r.piece, r.created_ms)
 
 
 def went_by_mesh(connection: sa.Connection, counter: int) -> bool:

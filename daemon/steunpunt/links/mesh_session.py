@@ -305,7 +305,7 @@ class Session:
             heard = readable(packet, self._emergency, self._learned.node_num, self._wanted.radio)
             self._events += [heard] if heard is not None and self.ready else []
         if decoded and packet.decoded.portnum == _TELEMETRY_APP and getattr(packet, "from") == self._learned.node_num:
-            self._own_telemetry(packet.decoded.payload)
+            self._own_telemetry(packet)
         if decoded and packet.decoded.portnum == _ROUTING_APP:
             self._routing(packet.decoded)
         serialized = packet.SerializeToString()
@@ -327,10 +327,11 @@ class Session:
         heard = FrameHeard(LinkName.MESH, payload, sender=sender, packet_id=packet.id, snr_db=snr_db, radio=radio)
         self._events.append(heard)
 
-    def _own_telemetry(self, payload: bytes) -> None:
+    def _own_telemetry(self, packet: mesh_pb2.MeshPacket) -> None:
         """Hand on how much of the last hour this radio was on the air, relaying included."""
         try:
-            self._events += [RadioUsed(share, self._wanted.radio) for share in mesh_words.shares_of_air(payload)]
+            if (share := mesh_words.share_of_air(packet)) is not None:
+                self._events.append(RadioUsed(share, self._wanted.radio))
         except DecodeError:
             self.counts["frames_refused"] += 1
 

@@ -11,6 +11,7 @@ from steunpunt.model import (
     FrameHeard,
     HelpSubmitted,
     PacketHeard,
+    PaperScanned,
     SupplementSubmitted,
     TextHeard,
 )
@@ -22,7 +23,7 @@ BATCH_MAX = 64
 """Events taken in one turn, and so in one commit."""
 
 
-_ASKED_HERE = (HelpSubmitted, SupplementSubmitted, ButtonPressed, CallCancelled, BellRung)
+_ASKED_HERE = (HelpSubmitted, SupplementSubmitted, PaperScanned, ButtonPressed, CallCancelled, BellRung)
 
 
 def droppable(event: Event | None) -> bool:

@@ -28,7 +28,8 @@ from steunpunt.model import (
     ticket_number,
 )
 from steunpunt.node.newsbody import NEWS_SHOWN_MAX, news_body
-from steunpunt.protocol import answers, forms, messages, tickets
+from steunpunt.protocol import answers, forms, messages, paper, tickets
+from steunpunt.protocol.age import pack_age
 from steunpunt.protocol.answerbody import pack_phrases, unpack_answer
 from steunpunt.protocol.keys import SiteKeys
 
@@ -201,6 +202,7 @@ class KioskRequests:
             "supplements_waiting": waiting,
         }
         if key is not None:
+            body["code"] = self._code(row, now_ms)
             body["answers"] = [_answer(group, key, now_ms - max(received_ms[p] for p in group)) for group in whole]
         return body
 
@@ -208,6 +210,15 @@ class KioskRequests:
         with self.lock:
             views = self.engine.news.views(self.reader.connection, self.reader.clock.now_ms())
         return {"ok": True, "news": [news_body(view) for view in views[:NEWS_SHOWN_MAX]]}
+
+    def _code(self, row: outgoing.Ticket, now_ms: int) -> str | None:
+        """Return the sealed request as text for paper, one code a line; None when it is closed."""
+        if row.state == TicketState.CLOSED:
+            return None
+        with self.lock:
+            sealed = outgoing.sealed_request(self.reader.connection, row.counter)
+        age = pack_age((now_ms - sealed.created_ms) / 1000, at_least=True)  # nobody knows how long it will be carried
+        return "\n".join(paper.codes(self.keys.site, sealed.n, age, sealed.e_pub, sealed.piece))
 
     def _state(self, row: outgoing.Ticket, now_ms: int) -> Body:
         return {

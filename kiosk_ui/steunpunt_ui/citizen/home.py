@@ -13,6 +13,7 @@ from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt_ui.ages import ago
 from steunpunt_ui.citizen.states import short_words
 from steunpunt_ui.context import client, config
+from steunpunt_ui.portal import is_phone
 
 BUTTONS_SHOWN_MAX = 3
 _NODE_AWAY = (Unreachable, NotKnownYet, Refused)
@@ -46,6 +47,7 @@ def show() -> str:
         banner=banner,
         calls=calls,
         news=news,
+        on_phone=is_phone(),
         mark=_mark(banner, calls, news),
         poll=url_for("citizen.home_mark"),
     )
@@ -58,7 +60,9 @@ def show_mark() -> Response:
 
 
 def cancel_call(name: str) -> AnyResponse:
-    """Cancel the waiting call of a button: for staff at this point."""
+    """Cancel the waiting call of a button: for staff at this point, not for whoever is on its wifi."""
+    if is_phone():
+        abort(403)
     try:
         client().call("cancel_call", name=name)
     except Refused as refusal:

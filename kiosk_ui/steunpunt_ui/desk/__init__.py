@@ -2,15 +2,15 @@
 
 Addresses: ``/desk/`` the list · ``/desk/stand`` the same list alone, for refreshing · ``/desk/login`` ·
 ``/desk/melding/<id>`` one case · ``…/stand`` its fingerprint · ``…/<act>`` what a person does with it ·
-``/desk/berichten`` announcements · ``…/nieuw`` compose, change, withdraw one · ``/desk/punten`` the
-points · ``…/stand`` their table alone.
+``/desk/papier`` requests that came on paper · ``/desk/berichten`` announcements ·
+``…/nieuw`` compose, change, withdraw one · ``/desk/punten`` the points · ``…/stand`` their table alone.
 """
 
 from flask import Blueprint, Flask, current_app, g
 
 from steunpunt.config import Config
 from steunpunt.model import KeyFileError, LedgerError
-from steunpunt_ui.desk import acts, announcing, cases, login, opening, points
+from steunpunt_ui.desk import acts, announcing, cases, login, opening, paper, points
 from steunpunt_ui.desk.sessions import Limiter, Sessions
 
 _CASE = "int(max=9223372036854775807)"
@@ -22,6 +22,7 @@ def add_desk(app: Flask, config: Config, desk: opening.DeskDoor | None) -> None:
     app.extensions["steunpunt.desk"] = opening.Opening(config, desk)
     app.extensions["steunpunt.sessions"] = Sessions()
     app.extensions["steunpunt.limiter"] = Limiter()
+    app.request_class = paper.InMemoryRequest
     app.register_blueprint(_make_blueprint())
 
 
@@ -33,6 +34,7 @@ def _make_blueprint() -> Blueprint:
     pages.add_url_rule("/", "list", cases.show_list)
     pages.add_url_rule("/stand", "list_part", cases.show_list_part)
     pages.add_url_rule("/login", "login", login.log_in, methods=["GET", "POST"])
+    pages.add_url_rule("/papier", "paper", paper.show, methods=["GET", "POST"])
     pages.add_url_rule("/logout", "logout", login.log_out, methods=["POST"])
     pages.add_url_rule(f"/melding/<{_CASE}:case_id>", "case", cases.show_case)
     pages.add_url_rule(f"/melding/<{_CASE}:case_id>/stand", "case_mark", cases.show_case_mark)

@@ -8,11 +8,10 @@ from flask_babel import gettext, ngettext
 
 from steunpunt.facts import Mark
 from steunpunt.ledger.newsdesk import Told
-from steunpunt.model import SITE_ID_MAX, PointState, SenderFunction
+from steunpunt.model import SITE_ID_MAX, TEXT_CHARS_MAX, PointState, SenderFunction
 from steunpunt.protocol.announcements import (
     EXPIRES_MIN_MAX,
     SITES_MAX,
-    TEXT_CHARS_MAX,
     Announcement,
     CapCategory,
     Certainty,

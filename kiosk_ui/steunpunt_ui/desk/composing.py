@@ -3,21 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask_babel import gettext, ngettext
+from flask_babel import format_decimal, gettext, ngettext
 
-from steunpunt.ledger.desk import ANSWER_PLAIN_BYTES_MAX
-from steunpunt.model import SenderFunction
-from steunpunt.protocol.airtime import private_app_lora_bytes, time_on_air_ms
+from steunpunt.model import TEXT_CHARS_MAX, SenderFunction
 from steunpunt.protocol.answerbody import pack_answer
+from steunpunt.protocol.answers import ANSWER_PLAIN_BYTES_MAX
+from steunpunt.protocol.cost import airtime_ms, frames_of_answer
 from steunpunt.protocol.phrasecodes import BOOK
 from steunpunt.protocol.phrases import Phrase, may_say
+from steunpunt.protocol.text import characters_beyond
 from steunpunt_ui.desk.sentences import Slot, empty_slots, not_allowed_words, read_slots
 from steunpunt_ui.desk.words import function_choices
 from steunpunt_ui.texts import clean
 
 SLOTS = 3
 """Most phrases that the form offers at once."""
-ANSWER_OVERHEAD_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +29,20 @@ class Composed:
     slots: tuple[Slot, ...]
     phrases: tuple[Phrase, ...] = ()
     problem: str = ""
+    frames: tuple[bytes, ...] = ()
+    """Packets as long as those that it will be sent in; none while there is nothing to send."""
 
-    @property
-    def sends_bytes(self) -> int:
-        """Bytes of its packet, 0 when there is nothing to send yet."""
-        if self.problem or self.function is None:
-            return 0
-        return ANSWER_OVERHEAD_BYTES + len(pack_answer(self.function, self.text, self.phrases))
-
-    def airtime_ms(self, preset: str) -> int:
-        """Milliseconds of its packet on the air, each time it is sent."""
-        return round(time_on_air_ms(preset, private_app_lora_bytes(self.sends_bytes))) if self.sends_bytes else 0
+    def cost_words(self, preset: str) -> str:
+        """Return what it takes of the air, by the same function as ``steunpunt airtime``; "" when nothing can go."""
+        if not self.frames:
+            return ""
+        return ngettext(
+            "%(bytes)s bytes in %(num)d packet: %(seconds)s s on the air, each time it is sent over the radio.",
+            "%(bytes)s bytes in %(num)d packets: %(seconds)s s on the air, each time they are sent over the radio.",
+            len(self.frames),
+            bytes=sum(map(len, self.frames)),
+            seconds=format_decimal(airtime_ms(self.frames, preset) / 1000, "0.0"),
+        )
 
 
 def compose(form: Mapping[str, str]) -> Composed:
@@ -48,7 +51,11 @@ def compose(form: Mapping[str, str]) -> Composed:
     function = function if function in function_choices() else None
     text = clean(form.get("text", ""))
     slots, phrases, problem = read_slots(SLOTS, form)
-    return Composed(function, text, slots, phrases, problem or _refusal(function, text, phrases))
+    problem = problem or _refusal(function, text, phrases)
+    frames: tuple[bytes, ...] = ()
+    if not problem and function is not None:
+        problem, frames = _frames(function, text, phrases)
+    return Composed(function, text, slots, phrases, problem, frames)
 
 
 def empty() -> Composed:
@@ -64,14 +71,22 @@ def _refusal(function: SenderFunction | None, text: str, phrases: tuple[Phrase, 
     for phrase in phrases:
         if not may_say(BOOK[phrase.code], function):
             return not_allowed_words(phrase, function)
-    return _length_problem(len(pack_answer(function, text, phrases)) - ANSWER_PLAIN_BYTES_MAX, text)
+    return _length_problem(len(text) - TEXT_CHARS_MAX)
 
 
-def _length_problem(over_bytes: int, text: str) -> str:
-    """Return by how many characters an answer is too long, as far as bytes tell; "" when it fits."""
-    if over_bytes <= 0:
+def _frames(function: SenderFunction, text: str, phrases: tuple[Phrase, ...]) -> tuple[str, tuple[bytes, ...]]:
+    """Return an answer's packets, or why there are none."""
+    try:
+        return "", tuple(frames_of_answer(function, text, phrases))
+    except ValueError:
+        size = len(pack_answer(function, text, phrases))
+        return _length_problem(characters_beyond(len(text), size, ANSWER_PLAIN_BYTES_MAX)), ()
+
+
+def _length_problem(over: int) -> str:
+    """Return by how many characters an answer is too long; "" when it fits."""
+    if over <= 0:
         return ""
-    over = max(-(-over_bytes * len(text) // max(len(text.encode()), 1)), 1)
     return ngettext(
         "The answer is %(num)d character too long. Nothing was sent.",
         "The answer is %(num)d characters too long. Nothing was sent.",
