@@ -1,11 +1,11 @@
 """A coordinator's receipts: which message has earned one, on which road it goes, and in whose company.
 
 Over the broker a receipt goes at once to the site that carried the message. Over the mesh receipts wait a moment for
-company, and longer when others went not long ago; the latest of those are said once more. One that has no company goes
-to its site's radio alone, as the answer to the packet that was heard: this teaches the radios on the way the next hop.
-A message that a gateway carried is receipted through the first gateway only, for each would put the receipt on the air;
-and through none when it was heard here too, unless two receipts over the mesh did not silence its site: some radios are
-heard further than they hear.
+company, those of signs of life longer, and all but those of life threats longer when others went not long ago; the
+latest of those are said once more. One that has no company goes to its site's radio alone, as the answer to the packet
+that was heard: this teaches the radios on the way the next hop. A message that a gateway carried is receipted through
+the first gateway only, for each would put the receipt on the air; and through none when it was heard here too, unless
+two receipts over the mesh did not silence its site: some radios are heard further than they hear.
 """
 
 import itertools
@@ -23,6 +23,8 @@ from steunpunt.relay import replies
 
 REMEMBERED_MAX = 2_000
 RECEIPTS_MAX = 2_000
+PATIENT_MS = 600_000
+"""How long the receipt of a sign of life waits for company over the mesh: an idle region says little else."""
 REFUSED_WAIT_MS = 5_000
 UNHEARD_MIN = 2
 """After so many receipts over the mesh for one message, a gateway may say it too."""
@@ -134,7 +136,7 @@ class Receipts:
         _remember(self._now.meshed, taken.at, (times + 1, now_ms))
         if len(self._now.owed) < RECEIPTS_MAX:
             self._now.owed[taken.at] = Owed(frame.radio, taken.verify, taken.code, frame.sender, frame.packet_id)
-        due_ms = now_ms + replies.TOKEN_GATHER_MS
+        due_ms = now_ms + (PATIENT_MS if taken.patient else replies.TOKEN_GATHER_MS)
         if not taken.life_threat:
             due_ms = max(due_ms, self._now.spoke_ms + replies.TOKEN_PACE_MS)
         self._now.due_ms = due_ms if self._now.due_ms is None else min(due_ms, self._now.due_ms)
