@@ -13,7 +13,6 @@ from steunpunt.model import (
     TicketState,
     TokenCode,
 )
-from steunpunt.relay.standby import Stand
 from steunpunt_ui.context import config
 
 HOUR_S = 3600
@@ -149,7 +148,7 @@ def elsewhere_words(case: Case) -> str:
 
 def _taken_over_words(event: CaseEvent) -> str:
     name = coordinator_words(event.coordinator)
-    if event.stand is Stand.ABSENT:
+    if event.nobody_acted:
         return gettext("Taken over: nobody acts at %(name)s", name=name)
     return gettext("Taken over: %(name)s did not respond", name=name)
 
