@@ -47,9 +47,9 @@ def create_app(config: Config, client: Client, desk: "DeskDoor | None" = None) -
 def _add_citizen(app: Flask, config: Config) -> None:
     # A desk has no use for these pages.
     from steunpunt_ui.citizen import make_blueprint  # noqa: PLC0415
-    from steunpunt_ui.citizen.information import add_information  # noqa: PLC0415
+    from steunpunt_ui.content.serving import add_library  # noqa: PLC0415
 
-    add_information(app, config)
+    add_library(app, config)
     app.register_blueprint(make_blueprint())
     app.add_url_rule("/", "start", lambda: _to(f"/{DEFAULT_LANGUAGE}/"))
 

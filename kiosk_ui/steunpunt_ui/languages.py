@@ -1,9 +1,13 @@
-"""The languages of the screens: the first path segment of a citizen's page names its language."""
+"""The languages of the screens: the first path segment of a citizen's page names its language.
+
+The citizen's screens are in all of them, the desk in the default one. A language that nobody who speaks it has read
+says so on the page.
+"""
 
 from flask import Flask, g, has_request_context
 from flask_babel import Babel
 
-OWN_NAMES = {
+LANGUAGES = {
     "nl": "Nederlands",
     "en": "English",
     "de": "Deutsch",
@@ -13,15 +17,28 @@ OWN_NAMES = {
     "ar": "العربية",
     "uk": "Українська",
 }
-"""Languages in which pages may be written: code and the language's own name, in the order of the screen."""
-LANGUAGES = {code: OWN_NAMES[code] for code in ("nl", "en")}
-"""Those in which the screens themselves are."""
+"""Code and the language's own name, in the order in which they stand on the screen."""
 DEFAULT_LANGUAGE = "nl"
+DESK_LANGUAGES = ("nl", "en")
+"""Those in which the desk's words are too."""
+READ_BY: dict[str, str] = {}
+"""Who of its speakers read a language's words on the screens; nobody did yet."""
+_FROM_RIGHT_TO_LEFT = frozenset({"ar"})
 
 
 def language() -> str:
     """Return the code of the language of this request; the default outside one."""
     return str(g.get("lang", DEFAULT_LANGUAGE)) if has_request_context() else DEFAULT_LANGUAGE
+
+
+def direction(code: str) -> str:
+    """Return how a language is written, as HTML says it."""
+    return "rtl" if code in _FROM_RIGHT_TO_LEFT else "ltr"
+
+
+def unread(code: str) -> bool:
+    """Whether a language's words are a translation that none of its speakers has read."""
+    return code != DEFAULT_LANGUAGE and code not in READ_BY
 
 
 def language_of_path(path: str) -> str:
