@@ -4,7 +4,7 @@ The citizen's screens are in all of them, the desk in the default one. A languag
 says so on the page.
 """
 
-from flask import Flask, g, has_request_context
+from flask import Flask, g, has_request_context, request
 from flask_babel import Babel
 
 LANGUAGES = {
@@ -45,6 +45,11 @@ def language_of_path(path: str) -> str:
     """Return the language a path asks for, for pages without a route of their own."""
     first = path.strip("/").partition("/")[0]
     return first if first in LANGUAGES else DEFAULT_LANGUAGE
+
+
+def language_asked() -> str:
+    """Return the language of ours that the reader's browser likes best; the default when it names none."""
+    return request.accept_languages.best_match(LANGUAGES, DEFAULT_LANGUAGE) or DEFAULT_LANGUAGE
 
 
 def add_languages(app: Flask) -> None:

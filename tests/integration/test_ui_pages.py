@@ -226,3 +226,20 @@ def test_every_link_on_every_page_leads_somewhere(web: FlaskClient, node: FakeNo
         with web.get(link) as reply:
             assert reply.status_code == 200, link
         assert not urlsplit(link).netloc
+
+
+@pytest.mark.parametrize(
+    ("asked", "address", "language"),
+    [
+        ("ar-SY,ar;q=0.9,en;q=0.5", "10.42.0.17", "ar"),
+        ("uk", "10.42.0.17", "uk"),
+        ("zh,ja;q=0.5", "10.42.0.17", "nl"),
+        ("", "10.42.0.17", "nl"),
+        ("en-US", "127.0.0.1", "nl"),
+    ],
+)
+def test_a_phone_begins_in_its_own_language_and_the_kiosk_in_dutch(
+    web: FlaskClient, asked: str, address: str, language: str
+) -> None:
+    reply = web.get("/", headers={"Accept-Language": asked}, environ_base={"REMOTE_ADDR": address})
+    assert reply.headers["Location"] == f"/{language}/"
