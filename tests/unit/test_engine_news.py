@@ -17,6 +17,7 @@ from steunpunt.model import Lane, LinkName, PointState, SenderFunction, SendFram
 from steunpunt.protocol.announcements import Announcement, MessageType, Urgency
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.phrases import Phrase
+from steunpunt.relay.replies import TOKEN_PACE_MS
 from tests.fakes.sites import (
     BRIDGE_UP,
     BROKER_UP,
@@ -114,7 +115,7 @@ class Region:
     def ask(self, site: int = 47) -> None:
         kiosk = self.kiosks[site]
         self.carry(kiosk, frames(kiosk.turn(help_form(kiosk.token()))))
-        self.walk(10)
+        self.walk(10 + TOKEN_PACE_MS / 1000)
 
     def news_packets(self) -> list[SendFrame]:
         return [frame for _, frame in self.sent if kind_of(frame.payload) is Kind.NEWS]
