@@ -12,6 +12,7 @@ from werkzeug.serving import make_server
 
 from steunpunt.control import Client
 from steunpunt_ui.app import create_app
+from steunpunt_ui.languages import LANGUAGES
 from tests.fakes.fake_node import FakeNode, ticket_body
 from tests.fakes.ui_citizen import TICKET
 from tests.fakes.ui_sites import kiosk_config
@@ -138,6 +139,18 @@ def test_going_back_shows_nothing_that_another_one_left(browser: Browser, kiosk:
         expect(page.locator("body")).not_to_contain_text("7KQ4-M2XD")
         assert TYPED not in page.content()
         assert page.evaluate("[...document.querySelectorAll('textarea')].map((one) => one.value).join('')") == ""
+
+
+@pytest.mark.parametrize("state", ["OPEN", "CLOSED", "EXERCISE"])
+def test_the_first_page_needs_no_scrolling_in_any_state_and_language(
+    browser: Browser, kiosk: str, node: FakeNode, state: str
+) -> None:
+    node.status["point_state"] = state
+    page = browser.new_context(viewport={"width": 1024, "height": 600}).new_page()
+    for language in LANGUAGES:
+        page.goto(f"{kiosk}/{language}/")
+        size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+        assert size == [KIOSK["width"], KIOSK["height"]], language
 
 
 @pytest.mark.parametrize("path", PERSONAL)
