@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from steunpunt import config
+from steunpunt.configfile import FILE_BYTES_MAX
 from steunpunt.configwords import EXAMPLES as WORDS
 from steunpunt.model import ConfigError, Role, SteunpuntError
 from tests.fakes.full_config import FULL
@@ -195,7 +196,7 @@ def test_toml_that_is_none(tmp_path: Path) -> None:
     [
         (None, "No such file or directory"),
         (b"\xff\xfe[\x00", "not UTF-8 text"),
-        (b"#" * (config.FILE_BYTES_MAX + 1), "longer than 65536 bytes"),
+        (b"#" * (FILE_BYTES_MAX + 1), "longer than 65536 bytes"),
     ],
 )
 def test_a_file_that_cannot_be_read(content: bytes | None, says: str, tmp_path: Path) -> None:
