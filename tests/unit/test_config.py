@@ -13,6 +13,7 @@ import pytest
 from steunpunt import config
 from steunpunt.configwords import EXAMPLES as WORDS
 from steunpunt.model import ConfigError, Role, SteunpuntError
+from tests.fakes.power_toml import POWER_TOML
 
 EXAMPLES = Path(__file__).parents[2] / "config"
 
@@ -159,7 +160,7 @@ channel_key_file = "channel.key"
 latitude = 50.8514
 longitude = 5.691
 altitude_m = 49
-"""
+""".replace("\n[[point]]", f"{POWER_TOML}\n[[point]]", 1)
 
 
 def keys_of(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
