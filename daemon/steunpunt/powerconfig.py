@@ -113,6 +113,9 @@ def power_problems(power: Power, pins_taken: Sequence[int]) -> Iterator[tuple[st
 def _hat_problems(hat: Hat, pins_taken: Sequence[int]) -> Iterator[tuple[str, str]]:
     if hat.gauge == "none" and hat.mains_pin is None:
         yield "power.source", "power.source is hat, but [power.hat] has no gauge and no mains_pin; add one of them"
+    if hat.gauge == "max1704x" and hat.mains_pin is None:
+        mend = "add mains_pin"
+        yield "power.hat.gauge", f"power.hat.gauge: a max1704x tells the battery, but nothing tells of mains; {mend}"
     if (hat.empty_v is None) is not (hat.full_v is None):
         yield "power.hat.empty_v", "power.hat.empty_v and full_v belong together; add the missing one"
     if hat.empty_v is not None and hat.full_v is not None and hat.empty_v >= hat.full_v:

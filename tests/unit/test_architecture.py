@@ -25,6 +25,7 @@ DOORS = {
     "meshtastic": DAEMON / "wire.py",
     "paho": DAEMON / "links" / "broker.py",
     "gpiozero": DAEMON / "panel.py",
+    "smbus2": DAEMON / "power" / "i2c.py",
 }
 # What the screens may know of the daemon. The citizen's have no ledger and no keys; nobody's have a radio.
 SCREENS_MAY_IMPORT = {"control", "ledger", "keyfiles", "model", "facts", "config", "protocol"}

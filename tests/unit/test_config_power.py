@@ -63,6 +63,7 @@ SECOND_HAND = f'{SECOND}\nbelow_percent = 40\ncommand = "true"\nundo_command = "
         ((('cut_command = "true"', 'cut_command = "sh -c \'half"'),), "a quote that is not closed"),
         ((('shutdown_command = "systemctl poweroff"', 'shutdown_command = " "'),), "a command has no word in it"),
         ((HAT, ('gauge = "ina219"', 'gauge = "none"'), ("mains_pin = 4", "")), "no gauge and no mains_pin"),
+        ((HAT, ('gauge = "ina219"', 'gauge = "max1704x"'), ("mains_pin = 4", "")), "nothing tells of mains"),
         ((HAT, ("empty_v = 6.0", "")), "belong together"),
         ((HAT, ("empty_v = 6.0", "empty_v = 9.0")), "empty_v is not below full_v"),
         ((HAT, ("mains_pin = 4", "mains_pin = 22")), "pin 22 is the panel's"),
