@@ -27,6 +27,7 @@ from steunpunt.model import (
     FrameHeard,
     HelpSubmitted,
     LinkChanged,
+    PowerSeen,
     RadioPrepared,
     RadioUsed,
     ReplyTo,
@@ -140,6 +141,8 @@ class KioskEngine:
                 self._sender.air.read(connection, event.share, now_ms)
             case LinkChanged() | BridgeChanged():
                 self.links.note(event, now_ms)
+            case PowerSeen():
+                self._beater.power_seen(event)
             case ButtonPressed(name):
                 return self.calls.press(connection, name, now_ms)
             case CallCancelled(name):

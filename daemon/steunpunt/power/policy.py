@@ -92,6 +92,7 @@ class Policy:
         self._low, self._critical = _Latch(), _Latch()
         self._steps = [_Latch() for _ in power.shed]
         self._since_ms = [0 for _ in power.shed]
+        self._begun = False
         self._highest: tuple[float, int] | None = None
         self._awake_until_ms = 0
         self._dark_ms: int | None = None
@@ -197,21 +198,27 @@ class Policy:
                 latch.on = False
             elif state is not PowerState.UNKNOWN:
                 was = latch.on
-                self._take_step(latch, shed, state, charge.percent, now_ms)
+                # A node that starts on the battery takes over at once what an earlier one had saved.
+                self._take_step(latch, shed, state, charge.percent, now_ms if self._begun else None)
                 if latch.on and not was:
                     self._since_ms[index] = now_ms
+        self._begun = self._begun or state is not PowerState.UNKNOWN
         force = zip(self._power.shed, self._steps, self._since_ms, strict=True)
         return tuple(shed for shed, latch, since_ms in force if latch.on and self._holds(shed, since_ms, now_ms))
 
     @staticmethod
-    def _take_step(latch: _Latch, shed: Shed, state: PowerState, percent: float | None, now_ms: int) -> None:
+    def _take_step(latch: _Latch, shed: Shed, state: PowerState, percent: float | None, now_ms: int | None) -> None:
+        """Switch a step on or off; at once when ``now_ms`` is None."""
         at = shed.below_percent
         if at == _ALL or state is PowerState.CRITICAL:
             latch.on = True
             return
         below = percent is not None and percent <= at
         above = percent is not None and percent >= at + BACK_PERCENT
-        latch.take(now_ms, on=below, off=above)
+        if now_ms is None:
+            latch.on = below
+        else:
+            latch.take(now_ms, on=below, off=above)
 
     def _holds(self, shed: Shed, since_ms: int, now_ms: int) -> bool:
         """Return whether a step applies just now: not while the screen is awake or the hotspot's window open."""
