@@ -135,7 +135,7 @@ class Outages:
         assert "DOWN" not in self.done()
 
     def server_gone(self, rng: random.Random) -> None:
-        self._gone(rng, "upsd", self.ups.start)
+        self._gone(rng, "upsd", self.ups.start_server)
 
     def driver_gone(self, rng: random.Random) -> None:
         self._gone(rng, "driver", self.ups.start_driver)

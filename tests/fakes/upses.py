@@ -50,6 +50,9 @@ class DummyUps:
     def start(self) -> None:
         """Start driver and server, and wait until the server answers for the UPS."""
         self.start_driver()
+        self.start_server()
+
+    def start_server(self) -> None:
         self._run("upsd", str(DRIVERS / "upsd"), "-D", "-u", "root")
         self._wait_until(self.answers, 20, f"upsd answers\n{self.log}")
 
@@ -58,6 +61,7 @@ class DummyUps:
 
     def _run(self, name: str, *command: str) -> None:
         places = ("NUT_CONFPATH", "NUT_STATEPATH", "NUT_ALTPIDPATH", "NUT_PIDPATH")
+        assert name not in self._processes
         environment = os.environ | dict.fromkeys(places, str(self.folder))
         with (self.folder / "log").open("ab") as log:
             self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
