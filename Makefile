@@ -91,6 +91,10 @@ system-packages-dev: python
 	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
 	test -x /lib/nut/dummy-ups || missing="$$missing nut-server"; \
 	command -v upsc >/dev/null || missing="$$missing nut-client"; \
+	PATH=$$PATH:/usr/sbin:/sbin; \
+	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	command -v nft >/dev/null || missing="$$missing nftables"; \
+	command -v dnsmasq >/dev/null || missing="$$missing dnsmasq-base"; \
 	$(call apt_install,$$missing)
 
 .PHONY: python
@@ -159,13 +163,24 @@ test: install-dev ## everything: installs what the tests need, `make check`, and
 soak: install-dev ## what takes long: radios that fail at random, 10,000 storms; see STEUNPUNT_SOAK_S, STEUNPUNT_SOAK_SEEDS
 	$(BIN)/pytest -s -o faulthandler_timeout=0 tests/soak
 
+FUZZ_RUNS ?= 50000
+ATHERIS := .cache/atheris-3.0.0
+
+.PHONY: fuzz
+fuzz: install-dev ## hostile bytes for radio link and bridge, by atheris, which it installs into .cache; FUZZ_RUNS=50000
+	@test -e $(ATHERIS)/installed || { \
+	  $(PIP) install --quiet --target $(ATHERIS) atheris==3.0.0 && touch $(ATHERIS)/installed; } || { \
+	  echo "atheris does not install on this Python; make test has the same programs by Hypothesis" >&2; exit 1; }
+	PYTHONPATH=$(ATHERIS) $(BIN)/python -m tests.fuzz session $(FUZZ_RUNS)
+	PYTHONPATH=$(ATHERIS) $(BIN)/python -m tests.fuzz bridge $(FUZZ_RUNS)
+
 .PHONY: bench
 bench: install-dev ## the figures, as ratios within one run
 	$(BIN)/python -m tests.bench
 
 .PHONY: bench-bridge
-bench-bridge: install-dev ## the bridge beside others from PyPI, which it installs into .cache
-	$(BIN)/python -m tests.bench.bridge
+bench-bridge: install-dev ## the bridge beside others from PyPI, which it installs into .cache; BENCH_ARGS="--rounds 5"
+	$(BIN)/python -m tests.bench.bridge $(BENCH_ARGS)
 
 .PHONY: bench-air
 bench-air: install-dev ## what a request costs on the air beside other ways; installs others from PyPI into .cache

@@ -3,7 +3,8 @@
 A kiosk's broker listens on the loopback only and carries ``up/<id>`` and ``down/<id>`` over its own
 bridge (mutual TLS) to the region. A coordinator's broker listens locally and, with client certificates,
 for the region's sites: the certificate's common name is the site's id in decimal, and it may write its
-own ``up/<id>`` and read its own ``down/<id>`` and ``down/all``, nothing else. Everything not named is denied.
+own ``up/<id>`` and read its own ``down/<id>`` and ``down/all``, nothing else. The broker of another coordinator
+(``[[other_coordinator]]``), which bridges to this one, shares all of ``up`` and ``down``. What is not named is denied.
 """
 
 import base64
@@ -83,7 +84,7 @@ def generate(config: Config, places: Places, accounts: Mapping[str, Account]) ->
         PASSWORD_FILE: "".join(f"{name}:{hashed}\n" for name, hashed in hashes.items()),
     }
     if config.broker.region_listener is not None:
-        files[REGION_ACL_FILE] = _region_acl()
+        files[REGION_ACL_FILE] = _region_acl(config)
     return files
 
 
@@ -153,7 +154,6 @@ acl_file {_value(places.files)}/{REGION_ACL_FILE}
 
 
 def _bridge(config: Config, bridge: Bridge) -> str:
-    site = config.site.id
     return f"""\
 connection {bridge_name(config)}
 address {_host(bridge.host)}:{bridge.port}
@@ -165,9 +165,7 @@ bridge_tls_version tlsv1.2
 bridge_insecure false
 remote_clientid {bridge_name(config)}
 local_clientid {bridge_name(config)}-local
-topic steunpunt/v1/up/{site} out 1
-topic steunpunt/v1/down/{site} in 1
-topic steunpunt/v1/down/all in 0
+{_bridged_topics(config)}\
 cleansession false
 start_type automatic
 # Seconds, with jitter: a region that comes back is found within ten.
@@ -178,6 +176,20 @@ notifications_local_only true
 try_private true
 bridge_attempt_unsubscribe false
 bridge_outgoing_retain false
+"""
+
+
+def _bridged_topics(config: Config) -> str:
+    """Two coordinators' brokers share all; a kiosk's carries only its own, and mosquitto sends nothing back."""
+    if config.site.role is Role.COORDINATOR:
+        return """\
+topic steunpunt/v1/up/+ both 1
+topic steunpunt/v1/down/+ both 1
+"""
+    return f"""\
+topic steunpunt/v1/up/{config.site.id} out 1
+topic steunpunt/v1/down/{config.site.id} in 1
+topic steunpunt/v1/down/all in 0
 """
 
 
@@ -203,9 +215,9 @@ topic write steunpunt/v1/up/{site}
 topic read steunpunt/v1/down/{site}
 topic read steunpunt/v1/down/all
 """
-    coordinator = """\
+    coordinator = f"""\
 topic read steunpunt/v1/up/+
-topic write steunpunt/v1/down/#
+topic {"readwrite" if config.other_coordinator else "write"} steunpunt/v1/down/#
 """
     return f"""\
 # Who is not named here may do nothing.
@@ -229,8 +241,19 @@ topic write {root}/2/e/#
 """
 
 
-def _region_acl() -> str:
-    return """\
+def _region_acl(config: Config) -> str:
+    """Other coordinators' brokers may carry whatever goes between the region's sites."""
+    others = "".join(
+        f"""\
+user {other.id}
+topic readwrite steunpunt/v1/up/+
+topic readwrite steunpunt/v1/down/+
+
+"""
+        for other in config.other_coordinator
+    )
+    return f"""\
+{others}\
 # %u is the common name of a site's certificate: its id in decimal.
 pattern write steunpunt/v1/up/%u
 pattern read steunpunt/v1/down/%u

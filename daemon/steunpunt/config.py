@@ -8,18 +8,21 @@ Relative paths in the file count from the file's own folder.
 import re
 import tomllib
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import msgspec
 
+from steunpunt.configerrors import example, explain
 from steunpunt.configparts import (
     ChannelName,
     CoordinatorId,
     DevicePath,
     FileName,
     HostName,
+    IpAddress,
     Name,
     NodeName,
     Pin,
@@ -32,7 +35,7 @@ from steunpunt.configparts import (
     TopicName,
     absolute,
 )
-from steunpunt.configwords import EXAMPLES, FORMS, line_of, plain
+from steunpunt.configwords import line_of, plain
 from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
 from steunpunt.powerconfig import Power, power_problems
 
@@ -64,6 +67,8 @@ class Region(Section, frozen=True, kw_only=True):
     """The fire station as people call it, such as ``Brandweerkazerne Noord``."""
     fallback_address: Name
     """Where a runner goes when nothing else works; shown on every screen of a waiting request."""
+    sites: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 30
+    """How many sites share the channel: the more, the more seldom a kiosk gives a sign of life by radio."""
 
 
 class Keys(Section, frozen=True, kw_only=True):
@@ -92,6 +97,8 @@ class Radio(Section, frozen=True, kw_only=True):
     """The node number that must answer, such as ``!a1b2c3d4``."""
     channel: ChannelName = "serial"
     """Name of the private channel; a secondary channel named ``serial`` is exempt from PKI."""
+    emergency_channel: ChannelName | None = None
+    """Channel of the readable fall-back, which people with handhelds hear; ``None`` is the primary one."""
     hop_limit: Annotated[int, msgspec.Meta(ge=1, le=7)] = 3
     region: Literal["EU_868", "EU_433"] = "EU_868"
     preset: Literal[
@@ -163,6 +170,13 @@ class Broker(Section, frozen=True, kw_only=True):
     region_listener: RegionListener | None = None
 
 
+class Relay(Section, frozen=True, kw_only=True):
+    """How requests are carried."""
+
+    fallback_min: Annotated[int, msgspec.Meta(ge=0, le=120)] = 5
+    """Minutes without receipt after which a life threat also goes on the air in plain words; 0: never."""
+
+
 class Ledger(Section, frozen=True, kw_only=True):
     """Where the durable store lies."""
 
@@ -182,8 +196,21 @@ class Web(Section, frozen=True, kw_only=True):
 
     host: HostName = "127.0.0.1"
     port: Port = 8080
+    hotspot_address: IpAddress | None = None
+    """This device's address on the point's own wifi (``config/hotspot/``); kiosk only. None: no phones are served."""
     desk_passwords_file: FileName | None = None
     """Names and scrypt hashes of the desk's people (``steunpunt keys desk-password``); coordinator only."""
+
+
+class Kiosk(Section, frozen=True, kw_only=True):
+    """What a kiosk shows beside its own pages."""
+
+    content: FileName | None = None
+    """Folder of the information pages; ``None``: those that come along with the program."""
+    broadcaster: Name | None = None
+    """The broadcaster that tells this region what is going on, with its frequency, as its pages name it."""
+    demo: bool = False
+    """Whether nobody asks for real help here: then pages that no authority has approved are shown too."""
 
 
 class Button(Section, frozen=True, kw_only=True):
@@ -232,6 +259,8 @@ class Config(Section, frozen=True, kw_only=True):
     ledger: Ledger
     control: Control
     web: Web = Web()
+    kiosk: Kiosk = Kiosk()
+    relay: Relay = Relay()
     panel: Panel | None = None
     power: Power | None = None
     point: tuple[Point, ...] = ()
@@ -282,68 +311,20 @@ def _decode(path: Path, text: str) -> Config:
     try:
         return msgspec.convert(data, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(_printable(_explain(path, text, str(error)))) from error
-
-
-def _printable(line: str) -> str:
-    """Keep the error on one line, whatever stands in the file."""
-    return "".join(char if char.isprintable() else "?" for char in line)
-
-
-def _explain(path: Path, text: str, message: str) -> str:
-    """Turn msgspec's ``Expected `int`, got `str` - at `$.radio.port` `` into a line with its place."""
-    what, _, where = message.partition(" - at `")
-    section = where.strip("`").removeprefix("$").strip(".")
-    unknown = re.search(r"unknown field `([^`]*)`", what)
-    missing = re.search(r"missing required field `([^`]*)`", what)
-    found = unknown or missing
-    key = f"{section}.{found[1]}".strip(".") if found else section
-    at = f"{path}:{line_of(text, section if missing else key)}"
-    if unknown:
-        return f"{at}: unknown key `{key}`; known here: {', '.join(_known(section))}; correct or delete it"
-    if missing:
-        return f"{at}: key `{key}` is missing; add {_example(key)}"
-    return f"{at}: key `{key}`: {_expectation(what, key)}; write for example {_example(key)}"
-
-
-def _expectation(what: str, key: str) -> str:
-    """Say in words what msgspec says in patterns or does not say at all."""
-    if "Invalid enum value" in what:
-        annotation = _type_of(key)
-        choices = list(Role) if annotation is Role else get_args(annotation)
-        return f"expected one of {', '.join(choices)}, got {what.rpartition(' value ')[2]}"
-    if "matching regex" in what:
-        return f"expected {FORMS[plain(key)]}"
-    return what[:1].lower() + what[1:]
-
-
-def _example(key: str) -> str:
-    return EXAMPLES[plain(key)]
-
-
-def _type_of(key: str) -> object:
-    """Return the annotation of a dotted key; of the whole file for the empty key."""
-    annotation: object = Config
-    for part in plain(key).split(".") if key else []:
-        annotation = next(f.type for f in msgspec.structs.fields(_struct_of(annotation)) if f.name == part)
-    return annotation
-
-
-def _known(section: str) -> list[str]:
-    """Return the names of the keys a section knows."""
-    return [field.name for field in msgspec.structs.fields(_struct_of(_type_of(section)))]
-
-
-def _struct_of(annotation: object) -> type[msgspec.Struct]:
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
-            return candidate
-    raise TypeError(f"{annotation!r} holds no section")
+        raise ConfigError(explain(Config, path, text, str(error))) from error
 
 
 def _contradictions(config: Config) -> list[tuple[str, str]]:
     """Return what is wrong between keys that are each well-formed, each with the key it is about."""
-    problems = (_site_problems, _point_problems, _radio_problems, _link_problems, _panel_problems, _power_problems)
+    problems = (
+        _site_problems,
+        _web_problems,
+        _point_problems,
+        _radio_problems,
+        _link_problems,
+        _panel_problems,
+        _power_problems,
+    )
     return [found for about in problems for found in about(config)]
 
 
@@ -371,6 +352,26 @@ def _site_problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "web.desk_passwords_file", f"web.desk_passwords_file is missing; {mend} and name it here"
 
 
+def _web_problems(config: Config) -> Iterator[tuple[str, str]]:
+    address = config.web.hotspot_address
+    if address is None:
+        return
+    if not _is_private(address):
+        mend = 'write the wifi\'s own, such as hotspot_address = "10.42.0.1"'
+        yield "web.hotspot_address", f"web.hotspot_address: {address} is no address of a wifi of our own; {mend}"
+    elif config.web.host in (*_ANYWHERE, address):
+        mend = 'leave web.host at "127.0.0.1"'
+        yield "web.host", f"web.host would serve the wifi a second time; {mend}"
+
+
+def _is_private(address: str) -> bool:
+    try:
+        found = IPv4Address(address)
+    except ValueError:
+        return False
+    return found.is_private and not found.is_loopback and not found.is_unspecified
+
+
 def _point_problems(config: Config) -> Iterator[tuple[str, str]]:
     ids = [point.id for point in config.point]
     for index, number in enumerate(ids):
@@ -393,16 +394,20 @@ def _point_problems(config: Config) -> Iterator[tuple[str, str]]:
             yield f"other_coordinator[{index}].id", f"other_coordinator: id {number} is listed twice; delete one"
 
 
+_RADIO_BYTES_MAX = {"channel": 11, "emergency_channel": 11, "long_name": 39, "short_name": 4}
+"""The firmware counts bytes."""
+
+
 def _radio_problems(config: Config) -> Iterator[tuple[str, str]]:
     extra = {f"extra_radio[{index}]": radio for index, radio in enumerate(config.extra_radio)}
     for section, radio in {"radio": config.radio, **extra}.items():
-        for key, most in (("channel", 11), ("long_name", 39), ("short_name", 4)):  # the firmware counts bytes
+        for key, most in _RADIO_BYTES_MAX.items():
             size = len((getattr(radio, key) or "").encode())
             if size > most:
                 mend = f"a radio takes {most}; write less, é counts as two"
                 yield f"{section}.{key}", f"{plain(section)}.{key} has {size} bytes and {mend}"
         if radio.kind == "serial" and not radio.path:
-            missing = f'{plain(section)}.path is missing for kind = "serial"; add {_example("radio.path")}'
+            missing = f'{plain(section)}.path is missing for kind = "serial"; add {example("radio.path")}'
             yield f"{section}.path", missing
     if extra:
         yield from _extra_radio_problems(config)
@@ -451,6 +456,8 @@ def _listeners(config: Config) -> list[tuple[str, str, int]]:
     """Return what listens on this device: the key of its port, its address, the port."""
     broker, listener = config.broker, config.broker.region_listener
     found = [("web.port", config.web.host, config.web.port)]
+    if config.web.hotspot_address is not None and config.web.hotspot_address != config.web.host:
+        found.append(("web.port", config.web.hotspot_address, config.web.port))
     if listener is not None:
         found.append(("broker.region_listener.port", listener.host, listener.port))
     if broker.enabled:

@@ -17,6 +17,7 @@ TopicName = Annotated[str, msgspec.Meta(pattern=r"^[^#+\s]{1,60}\Z")]
 FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 DevicePath = Annotated[str, msgspec.Meta(max_length=4096)]
 """As FileName, but may be empty."""
+IpAddress = Annotated[str, msgspec.Meta(pattern=r"^(\d{1,3}\.){3}\d{1,3}\Z")]
 HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
 ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=11)]
 RadioName = Annotated[str, msgspec.Meta(pattern=r"^\S([^\x00-\x1f\x7f]{0,37}\S)?\Z")]

@@ -17,10 +17,10 @@ from typing import Any
 
 from steunpunt.model import SteunpuntError
 
-LINE_BYTES_MAX = 16_384
-"""Longest request, its line end included."""
-ANSWER_BYTES_MAX = 4 * LINE_BYTES_MAX
-"""Longest answer that a client reads: a ticket may have many answers."""
+LINE_BYTES_MAX = 32 * 1024
+"""Longest request, its line end included: 2,000 characters, each written as 12 bytes by who escapes them all."""
+ANSWER_BYTES_MAX = 16 * LINE_BYTES_MAX
+"""Longest answer that a client reads: a ticket may have fifty answers of 2,000 characters."""
 CONNECTIONS_MAX = 64
 IDLE_S_MAX = 300.0
 ANSWER_S_MAX = 10.0
@@ -71,7 +71,7 @@ class Client:
         Raises Refused, Unreachable, or NotKnownYet when the answer did not come in ``timeout_s`` or the connection
         broke after the request was sent.
         """
-        line = json.dumps({"op": op, **fields}).encode() + b"\n"
+        line = _encoded({"op": op, **fields})
         if len(line) > LINE_BYTES_MAX:
             raise Refused("bad_request", f"request of {len(line)} bytes; at most {LINE_BYTES_MAX}", {})
         answer = self._exchange(line)
@@ -179,6 +179,11 @@ class _Lines:
         if len(line) >= self._bytes_max:
             raise ValueError(f"a line of more than {self._bytes_max} bytes")
         return _decoded(line)
+
+
+def _encoded(body: Body) -> bytes:
+    """Return a message as a line; half a character passes, for the other side to refuse."""
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def _decoded(line: bytes) -> Body:
@@ -299,7 +304,7 @@ class Server:
 
 
 def _send(connection: socket.socket, body: Body) -> None:
-    connection.sendall(json.dumps(body).encode() + b"\n")
+    connection.sendall(_encoded(body))
 
 
 def _shut(connection: socket.socket) -> None:

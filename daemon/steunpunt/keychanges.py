@@ -23,7 +23,7 @@ from steunpunt.protocol.authority import (
     parse_notice,
     revoked_by,
 )
-from steunpunt.protocol.keys import CoordinatorIdentity, CoordinatorKeys
+from steunpunt.protocol.keys import CoordinatorIdentity, CoordinatorKeys, SiteKeys
 
 _PRIVATE, _HOLDER, _NOTICE, _IDENTITY = "changed_private", "changed_holder", "notice", "identity"
 
@@ -127,16 +127,22 @@ def _keep(region_path: Path, region: dict[str, Any], notices: list[bytes], files
         keyfiles.write(region_path, table, replace=True)
 
 
-# --- at a coordinator ---------------------------------------------------------------------------------------------
+# --- at a site ----------------------------------------------------------------------------------------------------
 
 
 def take_in(keys_path: Path, path: Path) -> list[str]:
-    """Take notices, or a key that changed, into a coordinator's key file; returns a line for each thing that is new.
+    """Take notices, or a coordinator's changed key, into a site's key file; returns a line for each that is new.
 
-    KeyFileError when the file is of another region or coordinator, or older than what is here. Twice is once.
+    KeyFileError when the file is of another region or site, or older than what is here. Twice is once.
     """
+    if keyfiles.is_kiosks(keys_path):
+        kiosk = keyfiles.read_site(keys_path)
+        if keyfiles.brings_a_key(path):
+            raise KeyFileError(f"{path}: its private key is for coordinators; take the .notice file made with it")
+        said = merged([*kiosk.notices, *keyfiles.read_notices(path, kiosk.root_public)], kiosk.root_public)
+        return _take_notices(keys_path, keyfiles.read_table(keys_path), kiosk, said)
     keys = keyfiles.read_coordinator(keys_path)
-    table = keyfiles.read_coordinator_table(keys_path)
+    table = keyfiles.read_table(keys_path)
     if keyfiles.brings_a_key(path):
         heard = _take_key(table, path, keys)
     else:
@@ -144,6 +150,13 @@ def take_in(keys_path: Path, path: Path) -> list[str]:
     said = merged([*keys.notices, *heard], keys.root_public)
     for packet in said:
         _check_held(path, table, parse_notice(packet, keys.root_public))
+    return _take_notices(keys_path, table, keys, said)
+
+
+def _take_notices(
+    keys_path: Path, table: dict[str, Any], keys: CoordinatorKeys | SiteKeys, said: tuple[bytes, ...]
+) -> list[str]:
+    """Write a site's key file with all that was said, if there is anything new."""
     new = [parse_notice(packet, keys.root_public) for packet in said if packet not in keys.notices]
     if new:
         table["notices"] = [encoded(packet) for packet in said]

@@ -113,10 +113,10 @@ def keys_rotate(region_file: Path, coordinator: int | None, out: Path) -> None:
 @click.argument("keys_file", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
 def keys_import(keys_file: Path, file: Path) -> None:
-    """Take a notice or a changed key into a coordinator's keys.
+    """Take a notice or a changed key into a site's keys.
 
-    KEYS_FILE is the coordinator's coordinator.keys, FILE what `revoke` or `rotate` wrote. Doing it twice is doing it
-    once. Restart the coordinator's node afterwards.
+    KEYS_FILE is a coordinator's coordinator.keys or a kiosk's site.keys, FILE what `revoke` or `rotate` wrote; a kiosk
+    takes notices only. Doing it twice is doing it once. Restart the site's node afterwards.
     """
     with one_line_errors():
         from steunpunt import keychanges

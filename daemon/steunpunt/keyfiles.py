@@ -69,6 +69,7 @@ def read_site(path: Path) -> SiteKeys:
         region_public=_bytes(path, data, "region_public", 32),
         root_public=root_public,
         coordinators=tuple(_identity(path, entry, root_public) for entry in _list(path, data, "coordinator")),
+        notices=notices_in(path, data, "notices", root_public),
     )
 
 
@@ -89,9 +90,14 @@ def read_coordinator(path: Path) -> CoordinatorKeys:
     )
 
 
-def read_coordinator_table(path: Path) -> dict[str, Any]:
-    """Read a coordinator's key file as it stands, to be changed and written again."""
-    return _read(path, OWNER_ONLY, _COORDINATOR)
+def is_kiosks(path: Path) -> bool:
+    """Return whether this is a kiosk's key file rather than a coordinator's; KeyFileError for any other."""
+    return _SITE.mark in _read(path, OWNER_ONLY, _COORDINATOR, _SITE)
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a coordinator's or a kiosk's key file as it stands, to be changed and written again."""
+    return _read(path, OWNER_ONLY, _COORDINATOR, _SITE)
 
 
 def read_ledger_key(path: Path) -> bytes:

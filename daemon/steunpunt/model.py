@@ -15,12 +15,15 @@ from steunpunt.facts import NOTHING, Facts
 SITE_ID_MAX = 0xFFFF
 COORDINATOR_ID_MAX = 15
 """Ids 1 to 15 are coordinators, those above are kiosks: no number means two devices."""
-TEXT_BYTES_MAX = 2_600
-"""Longest free text of one help request, in UTF-8 bytes: what fits sixteen fragments on the air."""
-ANSWER_BYTES_MAX = 170
-"""Longest free text of one answer, in UTF-8 bytes."""
+TEXT_CHARS_MAX = 2_000
+"""Longest free text of a request, a supplement, an answer or an announcement, in Unicode characters.
+
+What does not compress into sixteen fragments is refused all the same: only chance does not.
+"""
 MAIN_RADIO = "main"
 """Name of the radio in ``[radio]``; each ``[[extra_radio]]`` has a name of its own."""
+TEXT_ON_AIR_BYTES_MAX = 200
+"""Longest readable text that we put on the air, in UTF-8 bytes; the firmware takes up to 233."""
 PACKET_BYTES_MAX = 217
 """Longest payload handed to a radio: PKI unicast with wantResponse, the tightest of the firmware's limits."""
 
@@ -61,6 +64,12 @@ class LinkName(StrEnum):
 
     MESH = "mesh"
     BROKER = "broker"
+    PAPER = "paper"
+    """Carried by a person; it comes in at the desk, and nothing is sent on it."""
+
+
+SENDING_LINKS = (LinkName.MESH, LinkName.BROKER)
+"""The roads on which a node itself sends, and of which it knows whether they are up."""
 
 
 class Lane(IntEnum):
@@ -285,6 +294,15 @@ class SendEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class TextHeard:
+    """Somebody's readable text on the emergency channel; anybody can send one, under any number."""
+
+    text: str
+    sender: int
+    radio: str = MAIN_RADIO
+
+
+@dataclass(frozen=True, slots=True)
 class PacketHeard:
     """Any packet the radio handed over, as a serialized MeshPacket, for the bridge."""
 
@@ -389,6 +407,15 @@ class SupplementSubmitted:
 
 
 @dataclass(frozen=True, slots=True)
+class PaperScanned:
+    """Somebody at the desk scanned a whole sealed message from paper; answered by :class:`ReplyTo` with its case."""
+
+    packets: tuple[bytes, ...]
+    """One for each fragment, hello in each."""
+    reply: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SendFrame:
     """Effect: give ``payload`` to ``link``; it must end in one :class:`SendEnded`.
 
@@ -406,10 +433,23 @@ class SendFrame:
     carrier: int | None = None
     answers: int | None = None
     """On the mesh: id of the packet that this one answers. Radios on the way learn the next hop from it."""
+    text: str = ""
+    """On the mesh: plain words for people with handhelds, on the emergency channel, sent instead of ``payload``."""
     packet: bytes = b""
     """A whole MeshPacket that the bridge made for an integrator, sent instead of ``payload`` under an id of our own."""
     radio: str = MAIN_RADIO
     """Name of the radio that sends it; says nothing on the broker."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSending:
+    """An integrator's packet: it goes into the radio once its time on air is charged to the site's airtime.
+
+    Its attempt number is below 0, as the engine's own count upwards.
+    """
+
+    frame: SendFrame
+    air_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,15 +488,18 @@ Event = (
     | BridgeChanged
     | FrameHeard
     | SendEnded
+    | TextHeard
     | PacketHeard
     | DownlinkHeard
     | RadioPrepared
     | RadioUsed
+    | GuestSending
     | ButtonPressed
     | CallCancelled
     | PowerSeen
     | BellRung
     | HelpSubmitted
     | SupplementSubmitted
+    | PaperScanned
 )
 Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer

@@ -14,6 +14,7 @@ from steunpunt_ui.errors import QuietFlask, add_error_pages
 from steunpunt_ui.languages import DEFAULT_LANGUAGE, add_languages
 from steunpunt_ui.metrics import add_metrics
 from steunpunt_ui.pages import add_page_words
+from steunpunt_ui.portal import add_portal
 from steunpunt_ui.security import guard
 
 if TYPE_CHECKING:
@@ -37,13 +38,18 @@ def create_app(config: Config, client: Client, desk: "DeskDoor | None" = None) -
     if config.site.role is Role.COORDINATOR:
         _add_desk(app, config, desk)
     else:
-        _add_citizen(app)
+        _add_citizen(app, config)
+        if config.web.hotspot_address is not None:
+            add_portal(app, config.web.hotspot_address)
     return app
 
 
-def _add_citizen(app: Flask) -> None:
-    from steunpunt_ui.citizen import make_blueprint  # noqa: PLC0415  a desk has no use for these pages
+def _add_citizen(app: Flask, config: Config) -> None:
+    # A desk has no use for these pages.
+    from steunpunt_ui.citizen import make_blueprint  # noqa: PLC0415
+    from steunpunt_ui.citizen.information import add_information  # noqa: PLC0415
 
+    add_information(app, config)
     app.register_blueprint(make_blueprint())
     app.add_url_rule("/", "start", lambda: _to(f"/{DEFAULT_LANGUAGE}/"))
 

@@ -3,8 +3,19 @@
 from flask import Flask, g, has_request_context
 from flask_babel import Babel
 
-LANGUAGES = {"nl": "Nederlands", "en": "English"}
-"""Code and the language's own name, in the order in which they stand on the screen."""
+OWN_NAMES = {
+    "nl": "Nederlands",
+    "en": "English",
+    "de": "Deutsch",
+    "fr": "Français",
+    "pl": "Polski",
+    "tr": "Türkçe",
+    "ar": "العربية",
+    "uk": "Українська",
+}
+"""Languages in which pages may be written: code and the language's own name, in the order of the screen."""
+LANGUAGES = {code: OWN_NAMES[code] for code in ("nl", "en")}
+"""Those in which the screens themselves are."""
 DEFAULT_LANGUAGE = "nl"
 
 

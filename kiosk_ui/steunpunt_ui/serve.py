@@ -6,18 +6,26 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from waitress.server import create_server
+from waitress.server import BaseWSGIServer, create_server
 
-from steunpunt.config import Config, Web
+from steunpunt.config import Config
 from steunpunt.control import Client, notify_systemd
 from steunpunt.model import Role, SteunpuntError
 from steunpunt_ui.app import create_app
 
 THREADS = 24
 CONNECTIONS_MAX = 400
+DESK_CONNECTIONS_MAX = 48
+"""At a coordinator: each may hold a photo of DESK_BODY_BYTES_MAX in memory."""
 IDLE_S_MAX = 30
 REFUSED_BODY_BYTES_MAX = 1024 * 1024
 """Above this waitress itself refuses a body, in English; up to it our own page does."""
+DESK_BODY_BYTES_MAX = 11 * 1024 * 1024
+"""The same at a coordinator, where photos of requests on paper come in; kept in memory, never on disk."""
+
+
+_IP_FREEBIND = 15
+"""From Linux' ``in.h``; Python 3.11 has no name for it."""
 
 
 class WebError(SteunpuntError, OSError):
@@ -30,18 +38,23 @@ def serve(config: Config) -> None:
     Raises WebError when the address cannot be had, and KeyFileError when a coordinator's file of
     passwords cannot be used.
     """
+    body_bytes_max, connections_max = REFUSED_BODY_BYTES_MAX, CONNECTIONS_MAX
     if config.site.role is Role.COORDINATOR:
+        body_bytes_max, connections_max = DESK_BODY_BYTES_MAX, DESK_CONNECTIONS_MAX
         from steunpunt_ui.desk.passwords import check_file  # noqa: PLC0415  only a coordinator has a desk
 
         check_file(config.web.desk_passwords_file)
-    listener = _listen(config.web)
+    listeners = [_listen(config.web.host, config.web.port)]
+    if config.web.hotspot_address is not None:
+        listeners.append(_listen(config.web.hotspot_address, config.web.port, may_come_later=True))
     server = create_server(
         create_app(config, Client(config.control.socket)),
-        sockets=[listener],
+        sockets=listeners,
         threads=THREADS,
-        connection_limit=CONNECTIONS_MAX,
+        connection_limit=connections_max,
         channel_timeout=IDLE_S_MAX,
-        max_request_body_size=REFUSED_BODY_BYTES_MAX,
+        max_request_body_size=body_bytes_max,
+        inbuf_overflow=body_bytes_max + 1,
         ident="",
         clear_untrusted_proxy_headers=True,
     )
@@ -54,24 +67,30 @@ def serve(config: Config) -> None:
         server.close()
 
 
-def _listen(web: Web) -> socket.socket:
-    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+def _listen(host: str, port: int, *, may_come_later: bool = False) -> socket.socket:
+    """``may_come_later``: the address of the wifi is there only while the wifi is."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if may_come_later:
+        listener.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
     try:
-        listener.bind((web.host, web.port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
         raise WebError(
-            f"web: {web.host} port {web.port} cannot be used ({error.strerror}); "
-            "stop the other program or change web.host or web.port in the config file"
+            f"web: {host} port {port} cannot be used ({error.strerror}); "
+            "stop the other program or change web.host, web.port or web.hotspot_address in the config file"
         ) from error
     return listener
 
 
 def _in_loop_of(server: Any) -> Callable[[Callable[[], None]], None]:  # noqa: ANN401  its types are wrong
     """Return what runs a function in the server's own loop."""
-    run: Callable[[Callable[[], None]], None] = server.trigger.pull_trigger
+    one = server
+    if not isinstance(server, BaseWSGIServer):  # several sockets: any of their servers will do, they share the loop
+        one = next(part for part in server.map.values() if isinstance(part, BaseWSGIServer))
+    run: Callable[[Callable[[], None]], None] = one.trigger.pull_trigger
     return run
 
 

@@ -1,6 +1,6 @@
 """What people type, made fit to keep: pure functions over text.
 
-A text travels as UTF-8 in one sealed piece, so its limit is in bytes. People count characters:
+Free text has a limit in characters. The limit of a short field is in bytes, as it travels; people count characters:
 :func:`characters_over` translates.
 """
 

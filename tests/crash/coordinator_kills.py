@@ -6,6 +6,7 @@ receipt for must be a case in the ledger that the killed node left behind; in th
 
 import contextlib
 import shutil
+import socket
 import sqlite3
 import subprocess
 import threading
@@ -28,9 +29,9 @@ from tests.crash.ends import (
     fresh_coordinator,
     kiosk_end,
 )
-from tests.crash.kiosk_kills import Tally, compare
+from tests.crash.kiosk_kills import Choose, Tally, compare
 from tests.crash.place import Region, Site, stop_politely
-from tests.crash.report import Outcome, tell
+from tests.crash.report import Outcome, in_time, tell
 from tests.crash.strace import Point
 from tests.fakes.broker_clients import Tool, tool
 from tests.fakes.brokers import Mosquitto, mosquitto, site_config
@@ -219,9 +220,9 @@ def judge(made: Scene, run: Run) -> list[str]:
         return found + compare(mine, run.asked)
 
 
-def strike(made: Scene, points: list[Point]) -> Tally:
+def strike(made: Scene, points: list[Point], minutes: float) -> Tally:
     tally = Tally()
-    for number, point in enumerate(points):
+    for number, point in enumerate(in_time(points, minutes)):
         run = watched(made, f"c{number}", point.inject)
         faults = judge(made, run)
         if strace.struck(run.log, point):
@@ -235,8 +236,10 @@ def strike(made: Scene, points: list[Point]) -> Tally:
     return tally
 
 
-def measure(region: Region, folder: Path, points_max: int, port: int) -> list[Outcome]:
-    """Kill a coordinator's node at ``points_max`` points."""
+def measure(region: Region, folder: Path, choose: Choose, minutes: float) -> list[Outcome]:
+    """Kill a coordinator's node at the points that ``choose`` returns."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = int(probe.getsockname()[1])
     with scene(region, folder, port) as made:
         run = watched(made, "census")
         faults = judge(made, run)
@@ -245,10 +248,5 @@ def measure(region: Region, folder: Path, points_max: int, port: int) -> list[Ou
         counted = strace.census(run.log)
         tell(f"coordinator: calls of a whole run, {len(counted.points)} points")
         print("\n".join(counted.lines()), flush=True)
-        tally = strike(made, strace.thinned(counted.points, points_max))
-    by_call = ", ".join(f"{count} {call}" for call, count in sorted(tally.struck.items()))
-    figures = (
-        f"{sum(tally.struck.values())} points ({by_call}); {tally.missed} runs ended before theirs and do not count; "
-        f"{tally.tickets} requests on their way"
-    )
-    return [Outcome("SIGKILL, coordinator", figures, tally.faults)]
+        tally = strike(made, choose(counted.points), minutes)
+    return [Outcome("SIGKILL, coordinator", f"{tally.line()}; {tally.tickets} requests on their way", tally.faults)]

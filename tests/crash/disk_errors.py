@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.crash import strace
 from tests.crash.kiosk_kills import RUNNING, RUNNING_EACH, Run, Scene, judge, make_run, scene
 from tests.crash.place import Region
-from tests.crash.report import Outcome, tell
+from tests.crash.report import Outcome, in_time, tell
 
 FAULTS = (
     ("pwrite64", "EIO"),
@@ -81,10 +81,11 @@ def _check(made: Scene, run: Run, inject: str, width: int | None, tally: Tally) 
     tally.faults += [f"{inject}: {fault}" for fault in judge(run, made.prefilled)]
 
 
-def measure(region: Region, folder: Path, runs: int) -> list[Outcome]:
+def measure(region: Region, folder: Path, runs: int, minutes: float) -> list[Outcome]:
+    """Try ``runs`` ways to refuse."""
     tally = Tally()
     with scene(region, folder) as made:
-        for number, (inject, width) in enumerate(injections(runs)):
+        for number, (inject, width) in enumerate(in_time(injections(runs), minutes)):
             run = make_run(made, RUNNING, f"e{number}")
             tally.not_started += not _one(run, inject)
             tally.runs += 1

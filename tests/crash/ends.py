@@ -5,6 +5,7 @@ there with its words unchanged.
 """
 
 import contextlib
+import functools
 import queue
 import random
 import shutil
@@ -22,6 +23,7 @@ from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.clock import boot_time_ms
 from steunpunt.ledger.desk import Desk
+from steunpunt.ledger.store import engine_for
 from steunpunt.links.mesh import MeshLink
 from steunpunt.model import Effect, Event, LinkName
 from tests.fakes.region_keys import COORDINATOR
@@ -38,6 +40,11 @@ Words = Counter[tuple[str, str]]
 """How often each (ticket number, text) is there."""
 
 
+ENGINES_MAX = 8
+_one_engine = staticmethod(functools.lru_cache(ENGINES_MAX)(engine_for))
+"""One per path: thousands of ledgers lie at the same place one after the other, and each query is compiled once."""
+
+
 class QuickClock(Clock):
     """Boot time that can be moved by hand, and runs ``speed`` times as fast as the machine's."""
 
@@ -51,6 +58,8 @@ class QuickClock(Clock):
 
 class KioskEnd(KioskSite):
     """A kiosk's engine over ``ledger.db`` in a folder with a real ``site.keys``."""
+
+    _engine_for = _one_engine
 
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         super().__init__(folder, clock or QuickClock(), random.Random(), SITE_ID)
@@ -67,6 +76,8 @@ class KioskEnd(KioskSite):
 class CoordinatorEnd(CoordinatorSite):
     """A coordinator's engine over ``ledger.db`` in a folder with its real keys."""
 
+    _engine_for = _one_engine
+
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         super().__init__(folder, clock or QuickClock(), random.Random())
 
@@ -75,7 +86,7 @@ class CoordinatorEnd(CoordinatorSite):
         key = keyfiles.read_ledger_key(folder / "ledger.key")
         keys = keyfiles.read_coordinator(folder / "coordinator.keys")
         self.engine = CoordinatorEngine(self.ledger, keys, key, 1, self.entropy)
-        self.desk = Desk(self.path, key, self.rng.randbytes, self.clock.read)
+        self.desk = Desk(self.path, key, self.rng.randbytes, self.clock.read, engine=self._statements)
 
 
 def fresh_coordinator(keys: Path, folder: Path) -> Path:
@@ -105,11 +116,11 @@ def coordinator_end(folder: Path, clock: Clock | None = None) -> Iterator[Coordi
         end.ledger.close()
 
 
-def deliver(kiosk: KioskEnd, center: CoordinatorEnd) -> int:
+def deliver(kiosk: KioskEnd, center: CoordinatorEnd, rounds_max: int = ROUNDS_MAX) -> int:
     """Hand all that waits from end to end over a mesh that loses nothing; returns how many are left without receipt."""
     inbox: list[Event] = [MESH_UP]
     center.turn(MESH_UP)
-    for _ in range(ROUNDS_MAX):
+    for _ in range(rounds_max):
         while inbox:
             inbox = _hand_over(kiosk, center, inbox)
         kiosk.clock.advance_s(2)

@@ -8,7 +8,7 @@ plainly.
 import contextlib
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from tests.crash.ends import (
     kiosk_end,
 )
 from tests.crash.place import Citizens, Region, Site, stop_politely
-from tests.crash.report import Outcome, tell
+from tests.crash.report import Outcome, in_time, tell
 from tests.crash.strace import Census, Point
 
 CHANNELS = (("", b"\x01"), ("serial", bytes(range(16))))
@@ -44,6 +44,8 @@ LEFT_MAX = 3
 minute only. They are handed over at the end."""
 STOCK = "voorraad"
 FIRST, RUNNING = "first start", "running"
+Choose = Callable[[list[Point]], list[Point]]
+"""Returns the points to try, of all that there are."""
 
 
 @dataclass
@@ -191,11 +193,19 @@ class Tally:
     unanswered: int = 0
     faults: list[str] = field(default_factory=list)
 
+    def line(self) -> str:
+        by_call = ", ".join(f"{count} {call}" for call, count in sorted(self.struck.items()))
+        missed = f"{self.missed} runs ended before theirs and do not count"
+        return f"{sum(self.struck.values())} points ({by_call}); {missed}"
 
-def strike(made: Scene, stage: str, points: list[Point]) -> Tally:
+    def shown(self) -> str:
+        return f"{self.tickets} tickets shown, {self.unanswered} forms without an answer"
+
+
+def strike(made: Scene, stage: str, points: list[Point], minutes: float) -> Tally:
     """One run for each point."""
     tally = Tally()
-    for number, point in enumerate(points):
+    for number, point in enumerate(in_time(points, minutes)):
         run = make_run(made, stage, f"k{stage[0]}{number}")
         watched(made, run, stage, point.inject)
         shown = len(run.citizens.tickets)
@@ -213,17 +223,8 @@ def strike(made: Scene, stage: str, points: list[Point]) -> Tally:
     return tally
 
 
-def measure(region: Region, folder: Path, points_max: int) -> list[Outcome]:
-    """Kill at ``points_max`` points: a fifth of them in the first start."""
-    outcomes = []
+def measure(region: Region, folder: Path, stage: str, choose: Choose, minutes: float) -> list[Outcome]:
+    """Kill in one stage, at the points that ``choose`` returns."""
     with scene(region, folder) as made:
-        for stage, share in ((FIRST, points_max // 5), (RUNNING, points_max - points_max // 5)):
-            counted = census_of(made, stage)
-            tally = strike(made, stage, strace.thinned(counted.points, share))
-            by_call = ", ".join(f"{count} {call}" for call, count in sorted(tally.struck.items()))
-            figures = (
-                f"{sum(tally.struck.values())} points ({by_call}); {tally.missed} runs ended before theirs and do not "
-                f"count; {tally.tickets} tickets shown, {tally.unanswered} forms without an answer"
-            )
-            outcomes.append(Outcome(f"SIGKILL, kiosk, {stage}", figures, tally.faults))
-    return outcomes
+        tally = strike(made, stage, choose(census_of(made, stage).points), minutes)
+    return [Outcome(f"SIGKILL, kiosk, {stage}", f"{tally.line()}; {tally.shown()}", tally.faults)]

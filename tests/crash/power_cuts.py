@@ -22,7 +22,7 @@ from tests.conftest import wait_until
 from tests.crash.ends import Words, cases, check_integrity, coordinator_end, deliver, fresh_coordinator, kiosk_end
 from tests.crash.kiosk_kills import compare
 from tests.crash.place import Citizens, Region, Site
-from tests.crash.report import Outcome, tell
+from tests.crash.report import Outcome, in_time, tell
 
 EXT4_IOC_SHUTDOWN = 0x8004587D
 NOLOGFLUSH = 2
@@ -33,6 +33,10 @@ CUTS_PER_LEDGER = 25
 """Then a new disk, so that a ledger stays within what one handing over takes."""
 CUT_S_MAX = 30.0
 PEOPLE = 3
+
+
+Draw = Callable[[int, int], int]
+"""Returns a number between two, both included."""
 
 
 class NoDisk(Exception):
@@ -90,22 +94,20 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
 
-def cut_often(region: Region, folder: Path, cuts: int, module: str, draw: Callable[[int, int], int]) -> Tally:
+def cut_often(region: Region, folder: Path, cuts: int, module: str, minutes: float, draw: Draw) -> Tally:
     """Cut the power ``cuts`` times, on a few disks one after the other."""
     tally = Tally()
-    while tally.cuts < cuts:
-        part = folder / f"{module.rpartition('.')[2]}{tally.cuts}"
+    for first in in_time(range(0, cuts, CUTS_PER_LEDGER), minutes):
+        part = folder / f"{module.rpartition('.')[2]}{first}"
         disk = Disk(part)
         disk.make()
-        _on_one_disk(region, disk, min(CUTS_PER_LEDGER, cuts - tally.cuts), module, draw, tally)
+        _on_one_disk(region, disk, min(CUTS_PER_LEDGER, cuts - first), module, draw, tally)
         shutil.rmtree(part)
         tell(f"power cuts, {module}: {tally.cuts} cuts, {tally.shown} tickets shown, {tally.lost} lost")
     return tally
 
 
-def _on_one_disk(
-    region: Region, disk: Disk, cuts: int, module: str, draw: Callable[[int, int], int], tally: Tally
-) -> None:
+def _on_one_disk(region: Region, disk: Disk, cuts: int, module: str, draw: Draw, tally: Tally) -> None:
     kept, citizens = Citizens("all"), Citizens("")
     for number in range(cuts):
         with disk.mounted():
@@ -171,12 +173,12 @@ def _judge(region: Region, kiosk: Site, kept: Citizens) -> list[str]:
     return faults + compare(found - unshown, wanted)
 
 
-def measure(region: Region, folder: Path, cuts: int, controls: int, draw: Callable[[int, int], int]) -> list[Outcome]:
+def measure(region: Region, folder: Path, cuts: int, controls: int, minutes: float, draw: Draw) -> list[Outcome]:
     """Cut the power of the node as it is, and of one that does not wait for its disk."""
     name = "power cuts, synchronous=FULL"
     try:
-        full = cut_often(region, folder, cuts, "steunpunt", draw)
-        weak = cut_often(region, folder, controls, "tests.crash.weak_node", draw)
+        full = cut_often(region, folder, cuts, "steunpunt", minutes, draw)
+        weak = cut_often(region, folder, controls, "tests.crash.weak_node", minutes, draw)
     except NoDisk as reason:
         return [Outcome(name, skipped=str(reason))]
     faults = full.faults + ([f"{full.lost} tickets lost"] if full.lost else [])

@@ -1,6 +1,9 @@
 """strace as an instrument: which thread calls what how often, and a process ended or a call failed at its N-th."""
 
+import os
 import re
+import shutil
+import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,15 @@ def prefix(log: Path, *inject: str) -> list[str]:
     for what in inject:
         watch += ["-e", f"inject={what}"]
     return [*DIES_WITH_PARENT, *watch, *DIES_WITH_PARENT]
+
+
+def missing() -> str:
+    """Return why strace cannot be used here, or "" when it can."""
+    for tool, package in (("strace", "strace"), ("setpriv", "util-linux")):
+        if shutil.which(tool) is None:
+            return f"{tool} is not installed; type: sudo apt-get install {package}"
+    tried = subprocess.run(["strace", "-qq", "-o", os.devnull, "true"], capture_output=True, text=True, check=False)  # noqa: S607  where PATH has it
+    return f"strace may not watch processes here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 @dataclass(frozen=True, slots=True)

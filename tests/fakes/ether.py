@@ -1,7 +1,7 @@
 """Engines of a few sites joined by air and brokers, in virtual time: who hears whom is the test's to say.
 
-Nothing is lost by chance; a test cuts what it wants cut. Each radio's number is its site's id; a packet on the air
-reaches all radios in reach, a unicast only its addressee. The brokers keep nothing for who is offline.
+Nothing is lost unless a test says what; a test cuts what it wants cut. Each radio's number is its site's id; a packet
+on the air reaches all radios in reach, a unicast only its addressee. The brokers keep nothing for who is offline.
 """
 
 import heapq
@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from steunpunt.model import COORDINATOR_ID_MAX, ConfirmFrame, Effect, Event, FrameHeard, LinkName, SendFrame
+from steunpunt.model import (
+    COORDINATOR_ID_MAX,
+    ConfirmFrame,
+    Effect,
+    Event,
+    FrameHeard,
+    Lane,
+    LinkName,
+    ReplyTo,
+    SendFrame,
+)
+from steunpunt.node.requests import Pending
 from steunpunt.protocol.packets import Kind, kind_of
 from tests.fakes.sites import (
     BRIDGE_DOWN,
@@ -48,10 +59,12 @@ class Ether:
         self.deaf: set[tuple[int, int]] = set()
         """(who, whom): pairs of which the first does not hear the second's radio."""
         self.sent: list[tuple[float, int, SendFrame]] = []
-        """(second, site, frame), beacons left out."""
+        """(second, site, frame), beacons over the broker left out."""
         self.confirmed: list[int] = []
         self.drop: Callable[[int, SendFrame], bool] = lambda _site, _frame: False
         """What of the broker's packets gets lost after the PUBACK."""
+        self.lost: Callable[[int, SendFrame], bool] = lambda _whom, _frame: False
+        """What does not reach whom on the air."""
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._start_ms = clock.boot_ms
@@ -92,12 +105,17 @@ class Ether:
         self.stations[number].inbox += events
 
     def packets(self, number: int | None, link: LinkName, *kinds: Kind) -> list[SendFrame]:
-        """Return what one site, or all, sent over a link."""
+        """Return what one site, or all, sent over a link, their own heartbeats left out."""
         return [
             frame
             for _, site, frame in self.sent
             if number in {None, site} and frame.link is link and (not kinds or kind_of(frame.payload) in kinds)
+            if frame.lane is not Lane.HOUSEKEEPING
         ]
+
+    def heartbeats(self, link: LinkName) -> list[SendFrame]:
+        """Return the heartbeats that sites sent over a link."""
+        return [frame for _, _, frame in self.sent if frame.link is link and frame.lane is Lane.HOUSEKEEPING]
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Let time pass; True when ``until`` came true."""
@@ -137,9 +155,11 @@ class Ether:
     def _perform(self, number: int, effect: Effect) -> None:
         if isinstance(effect, ConfirmFrame):
             self.confirmed.append(effect.confirm)
+        if isinstance(effect, ReplyTo) and isinstance(effect.reply, Pending):
+            effect.reply.answer(effect.body)
         if not isinstance(effect, SendFrame):
             return
-        if kind_of(effect.payload) is not Kind.BEACON:
+        if effect.link is LinkName.MESH or kind_of(effect.payload) is not Kind.BEACON:
             self.sent.append(((self.clock.boot_ms - self._start_ms) / 1000, number, effect))
         (self._on_air if effect.link is LinkName.MESH else self._to_broker)(number, effect)
 
@@ -151,6 +171,8 @@ class Ether:
         heard = FrameHeard(LinkName.MESH, frame.payload, sender=number, packet_id=next(self._order))
         for other in self.stations:
             if other != number and (other, number) not in self.deaf and frame.destination in {None, other}:
+                if self.lost(other, frame):
+                    continue
                 self._after(AIR_MS, partial(self._hear_air, other, heard))
 
     def _hear_air(self, other: int, heard: FrameHeard) -> None:

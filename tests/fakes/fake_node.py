@@ -53,6 +53,23 @@ def ticket_body(number: str = "47-1", state: str = "KEPT", **fields: object) -> 
     } | fields
 
 
+def news_row(**fields: object) -> Body:
+    """What a node says of one piece of news."""
+    return {
+        "type": "ALERT",
+        "mark": "NONE",
+        "function": "DUTY_OFFICER",
+        "headline": "Gaslek",
+        "phrases": "",
+        "text": "",
+        "newer": False,
+        "age_s": 600,
+        "age_at_least": False,
+        "left_s": None,
+        "standing": "confirmed",
+    } | fields
+
+
 class FakeNode:
     """Serves the control socket at ``path`` until closed."""
 
@@ -61,6 +78,7 @@ class FakeNode:
         self.status = status_body()
         self.tickets: dict[str, Body] = {}
         self.answers: dict[str, list[Body]] = {}
+        self.news: list[Body] = []
         self.kept: dict[str, Body] = {}
         self.supplements: dict[str, Body] = {}
         self.cancelled: list[str] = []
@@ -124,6 +142,9 @@ class FakeNode:
         figures = {"answers_count": len(answers), "supplements": added, "supplements_waiting": added}
         reply = figures | self.tickets[number] | {name: figures[name] for name in figures if figures[name]}
         return reply | ({"answers": answers} if secret else {})
+
+    def _op_news(self) -> Body:
+        return {"news": self.news}
 
     def _op_status(self) -> Body:
         return self.status

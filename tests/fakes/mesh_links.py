@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from steunpunt.config import Radio
@@ -82,13 +83,18 @@ def frame(attempt: int, payload: bytes = b"sealed") -> SendFrame:
     return SendFrame(LinkName.MESH, attempt, payload)
 
 
-def two_radios(speed: float = 50) -> VirtualRadios:
-    """Make a kiosk's and a desk's radio with our channel, and a bare one without."""
+def two_radios(speed: float = 50, *, quiet: bool = False) -> VirtualRadios:
+    """Make a kiosk's and a desk's radio with our channel, and a bare one without.
+
+    ``quiet``: none broadcasts by itself, which could collide on the air with the one packet that a test waits for.
+    """
     specs = [
         RadioSpec("kiosk", node_num=0xA1, channels=CHANNELS),
         RadioSpec("desk", node_num=0xD1, channels=CHANNELS),
         RadioSpec("bare", node_num=0xB1),
     ]
+    if quiet:
+        specs = [replace(spec, nodeinfo_interval_s=0, telemetry_interval_s=0) for spec in specs]
     return VirtualRadios(specs, speed=speed, seed=1)
 
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from steunpunt import config, keymaking
 from steunpunt.links.broker import BrokerLink
@@ -67,8 +70,8 @@ def kiosk_config(folder: Path) -> config.Config:
 class BoxedNode:
     """A node that a test turns by hand."""
 
-    def __init__(self, folder: Path) -> None:
-        self.node = Node(kiosk_config(folder))
+    def __init__(self, folder: Path, **sections: Any) -> None:
+        self.node = Node(msgspec.structs.replace(kiosk_config(folder), **sections))
         self.node._open()
         self.mesh, self.broker = MeshBox(), BrokerBox()
         self.node._links = SiteLinks({MAIN_RADIO: self.mesh}, self.broker, self.node._inbox.put)

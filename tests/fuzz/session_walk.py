@@ -7,7 +7,8 @@ import itertools
 from collections import Counter
 
 from steunpunt.links.mesh_queue import WAITING_MAX
-from steunpunt.links.mesh_session import HELD_PACKETS_MAX, OWN_IDS_MAX, Kind, Session, Wanted
+from steunpunt.links.mesh_session import HELD_PACKETS_MAX, OWN_IDS_MAX, Session
+from steunpunt.links.mesh_terms import Kind, Wanted
 from steunpunt.model import Lane, LinkName, SendEnded, SendFrame
 from steunpunt.wire import FRAME_BYTES_MAX, channel_pb2, encode_frame, mesh_pb2, portnums_pb2
 

@@ -162,9 +162,9 @@ def test_the_log_tells_what_became_of_a_message_and_nothing_of_its_words(
 ) -> None:
     number = site.ask_for_help()
     wait_until(lambda: other.heard(Port.PRIVATE_APP), what="the help request on the air")
-    wait_until(lambda: "action=sent message=1 link=mesh outcome=taken" in site.log)
+    wait_until(lambda: "action=sent messages=1 link=mesh outcome=taken" in site.log)
     assert f"action=accept ticket={number} repeated=False" in site.log
-    assert "action=send message=1 link=mesh try=1" in site.log
+    assert "action=send messages=1 link=mesh tries=1 fragments=- " in site.log
     assert HELP_TEXT not in site.log
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from steunpunt.config import Radio
 from steunpunt.links.mesh import MeshLink
-from steunpunt.model import FrameHeard, LinkChanged, PacketHeard, RadioPrepared, SendEnded, SendOutcome
+from steunpunt.model import FrameHeard, LinkChanged, PacketHeard, RadioPrepared, RadioUsed, SendEnded, SendOutcome
 from steunpunt.sim import VirtualRadios
 from steunpunt.wire import FrameReader, channel_pb2, encode_frame, mesh_pb2, portnums_pb2
 from tests.fakes.mesh_links import BACK_S, Post, frame, linked, tcp, two_radios
@@ -49,6 +49,13 @@ def test_a_frame_goes_across_and_other_packets_reach_the_bridge(radios: VirtualR
         # The desk's radio broadcasts its NodeInfo by itself; PRIVATE_APP packets never come this way.
         wait_until(lambda: any(isinstance(event, PacketHeard) for event in here.events), what="another packet")
         assert not any(isinstance(e, PacketHeard) and b"a sealed packet" in e.packet for e in there.events)
+
+
+def test_the_radio_tells_how_much_it_was_on_the_air(radios: VirtualRadios, wait_until: Wait) -> None:
+    with linked(tcp(radios.port("kiosk"))) as (_, here):
+        wait_until(lambda: any(isinstance(event, RadioUsed) for event in here.events), what="its telemetry")
+        used = next(event for event in here.events if isinstance(event, RadioUsed))
+        assert 0 <= used.share < 0.1
 
 
 def test_unplugged_and_plugged_in_again(radios: VirtualRadios, wait_until: Wait) -> None:

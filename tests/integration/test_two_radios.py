@@ -137,8 +137,8 @@ def region(tmp_path: Path, wait_until: Wait) -> Iterator[TwoRadios]:
         for place in (made.center, *made.kiosks.values()):
             stack.callback(place.stop)
             place.start()
-        wait_until(lambda: made.radios_up() == {"main": True, "hill": True}, 30, "both radios serve")
-        wait_until(lambda: all(kiosk.up() for kiosk in made.kiosks.values()), 30, "the kiosks' radios serve")
+        wait_until(lambda: made.radios_up() == {"main": True, "hill": True}, 60, "both radios serve")
+        wait_until(lambda: all(kiosk.up() for kiosk in made.kiosks.values()), 60, "the kiosks' radios serve")
         yield made
 
 

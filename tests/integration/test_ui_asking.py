@@ -82,9 +82,9 @@ def test_the_same_form_twice_is_one_request(web: FlaskClient, node: FakeNode) ->
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"text": "x" * 131}, "Uw bericht is 1 teken te lang."),
-        ({"text": "x" * 10_000}, "Uw bericht is 9870 tekens te lang."),
-        ({"text": "\U0001f692" * 33}, "Uw bericht is 1 teken te lang."),
+        ({"text": "x" * 2_001}, "Uw bericht is 1 teken te lang."),
+        ({"text": "x" * 15_000}, "Uw bericht is 13000 tekens te lang."),
+        ({"text": "\U0001f692" * 2_001}, "Uw bericht is 1 teken te lang."),
         ({"people": "veel"}, "vul een getal in van 0 tot en met 99"),
         ({"people": "9" * 5000}, "vul een getal in van 0 tot en met 99"),
         ({"people": "100"}, "vul een getal in van 0 tot en met 99"),
@@ -160,7 +160,7 @@ def test_a_full_disk_is_told_and_recovers_with_the_same_tap(web: FlaskClient, no
 
 
 def test_the_nodes_own_limit_is_told_in_characters(web: FlaskClient, node: FakeNode) -> None:
-    node.refuse = {"error": "text_too_long", "message": "", "bytes": 120, "bytes_max": 100}
+    node.refuse = {"error": "text_too_long", "message": "", "characters_over": 20}
     page = ask(web, "no", text="x" * 120)
     assert "Uw bericht is 20 tekens te lang." in words(page)
     assert "x" * 120 in page.text

@@ -31,11 +31,10 @@ from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.fake_node import FakeNode
 from tests.fakes.memory_desk import CASE, MemoryDesk
+from tests.fakes.sites import UNSHORTENED
 from tests.fakes.ui_sites import coordinator_config
 
 HOME = "http://localhost"
-UNSHORTENED = "".join(chr(0x4E00 + 97 * i) for i in range(90))
-"""No method makes this fit one packet."""
 NAME, PASSWORD = "Jansen", "brandweer-47"
 
 
@@ -266,6 +265,7 @@ def test_when_a_colleague_was_first_one_is_told(person: FlaskClient, desk: Memor
         ("antwoord", {"function": "FIRE_CREW", "text": " "}, "Kies een zin, of schrijf eerst het antwoord."),
         ("antwoord", {"function": "KONING", "text": "hallo"}, "Kies wie antwoordt."),
         ("antwoord", {"function": "MEDICAL", "text": UNSHORTENED}, "tekens te lang."),
+        ("antwoord", {"function": "MEDICAL", "text": "m" * 2_003}, "Het antwoord is 3 tekens te lang."),
         ("doorgeven", {"to": "", "how": "c2000"}, "Schrijf aan wie u dit doorgaf."),
         ("doorgeven", {"to": "Meldkamer", "how": "duif"}, "Kies hoe u dit doorgaf."),
         ("doorgeven", {"to": "M" * 81, "how": "phone"}, "Dat is te lang."),
@@ -428,3 +428,19 @@ def test_the_ledger_itself_from_taking_up_to_closing(over_ledger: FlaskClient, t
     for said in ("Opgepakt · Jansen", "Wij komen eraan.", "Meldkamer · C2000 · 0042 · niet teruggelezen"):
         assert page.count(said) == 1
     assert "Afgesloten: Er is geen hulp meer nodig" in page
+
+
+def test_a_case_that_the_disk_damaged_is_shown_as_such(over_ledger: FlaskClient, tmp_path: Path) -> None:
+    begin_ledger(tmp_path / "ledger.db")
+    ledger = Ledger(tmp_path / "ledger.db").open()
+    with ledger.transaction() as connection:
+        connection.exec_driver_sql("UPDATE cases SET content = x'00'")
+    ledger.close()
+    log_in(over_ledger)
+    assert "Beschadigd." in over_ledger.get("/desk/").text
+    page = over_ledger.get("/desk/melding/1")
+    assert "De schijf heeft deze melding beschadigd" in page.text
+    refused = over_ledger.post(
+        "/desk/melding/1/oppakken", data={"token": token_of(page, "oppakken")}, headers={"Origin": HOME}
+    )
+    assert "Deze melding is beschadigd op de schijf." in refused.text

@@ -194,7 +194,7 @@ def test_a_form_with_only_a_referer_of_here_is_taken(web: FlaskClient) -> None:
 )
 def test_errors_have_plain_pages(web: FlaskClient, method: str, path: str, status: int, told: str) -> None:
     reply = web.open(
-        path, method=method, data={"text": "x" * 70_000} if method == "POST" else None, headers={"Origin": HOME}
+        path, method=method, data={"text": "x" * 200_000} if method == "POST" else None, headers={"Origin": HOME}
     )
     assert reply.status_code == status
     assert told in words(reply)

@@ -87,7 +87,7 @@ def test_reading_over_shows_what_will_be_read_and_what_it_costs(person: FlaskCli
     assert page.status_code == 200
     assert "Volgend bericht: over 40 min." in page.text
     assert "[Ja]\n[Nee]\n[Weet ik niet]" in page.text
-    assert "21 bytes: 559 ms in de lucht" in page.text
+    assert "21 bytes in 1 pakket: 0,6 s in de lucht" in page.text
     assert "Nog niet verstuurd." in page.text
     assert desk.acts == []
 

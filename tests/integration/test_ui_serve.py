@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.fake_node import FakeNode
+from tests.fakes.fake_node import FakeNode, ticket_body
 from tests.fakes.ui_sites import EXAMPLES
 
 pytestmark = pytest.mark.processes
@@ -27,7 +27,8 @@ try:
 except SteunpuntError as error:
     sys.exit(str(error))
 """
-FORBIDDEN_AT_A_KIOSK = ["sqlalchemy", "alembic", "cryptography", "paho", "meshtastic", "gpiozero", "steunpunt_ui.desk"]
+FORBIDDEN_AT_A_KIOSK = ["sqlalchemy", "alembic", "cryptography", "paho", "meshtastic", "gpiozero", "PIL", "zxingcpp"]
+FORBIDDEN_AT_A_KIOSK += ["steunpunt_ui.desk"]
 LOADED = """
 import json, sys
 from pathlib import Path
@@ -37,7 +38,8 @@ from steunpunt_ui import serve
 from steunpunt_ui.app import create_app
 path = Path(sys.argv[1])
 web = create_app(kiosk_config(path), Client(path)).test_client()
-statuses = [web.get(page).status_code for page in ("/nl/", "/nl/hulp/brand", "/nl/volgen", "/desk/")]
+pages = "/nl/", "/nl/hulp/brand", "/nl/volgen", "/nl/t/47-1/7KQ4-M2XD", "/desk/"
+statuses = [web.get(page).status_code for page in pages]
 print(json.dumps([statuses, sorted(sys.modules)]))
 """
 
@@ -108,6 +110,7 @@ def test_a_taken_port_is_one_line_that_names_the_mend(tmp_path: Path) -> None:
 
 def test_a_kiosk_loads_neither_ledger_nor_keys_nor_devices(tmp_path: Path) -> None:
     node = FakeNode(tmp_path / "node.sock")
+    node.tickets["47-1"] = ticket_body("47-1", code="SP1:0123456789")
     try:
         command = [sys.executable, "-c", LOADED, str(node.path)]
         root = str(EXAMPLES.parent)
@@ -115,5 +118,5 @@ def test_a_kiosk_loads_neither_ledger_nor_keys_nor_devices(tmp_path: Path) -> No
     finally:
         node.close()
     statuses, modules = json.loads(ended.stdout)
-    assert statuses == [200, 200, 200, 404]
+    assert statuses == [200, 200, 200, 200, 404]
     assert [name for name in FORBIDDEN_AT_A_KIOSK if name in modules] == []

@@ -30,7 +30,9 @@ Port = portnums_pb2.PortNum
 
 
 def spec(name: str, num: int, port: int = 0) -> RadioSpec:
-    return RadioSpec(name, port, num, CHANNELS, long_name=f"Radio {name}", nodeinfo_interval_s=0)
+    """Give a radio that says nothing by itself: a first broadcast could collide with the one packet of a test."""
+    title = f"Radio {name}"
+    return RadioSpec(name, port, num, CHANNELS, title, nodeinfo_interval_s=0, telemetry_interval_s=0)
 
 
 @pytest.fixture

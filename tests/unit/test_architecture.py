@@ -26,6 +26,8 @@ DOORS = {
     "paho": DAEMON / "links" / "broker.py",
     "gpiozero": DAEMON / "panel.py",
     "smbus2": DAEMON / "power" / "i2c.py",
+    "PIL": SCREENS / "desk" / "photo.py",
+    "zxingcpp": SCREENS / "desk" / "photo.py",
 }
 # What the screens may know of the daemon. The citizen's have no ledger and no keys; nobody's have a radio.
 SCREENS_MAY_IMPORT = {"control", "ledger", "keyfiles", "model", "facts", "config", "protocol"}

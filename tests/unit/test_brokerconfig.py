@@ -25,6 +25,7 @@ from steunpunt.config import (
     HomeAssistant,
     Keys,
     Ledger,
+    OtherCoordinator,
     Radio,
     Region,
     RegionListener,
@@ -110,6 +111,25 @@ def test_each_role_has_its_own_rights_on_the_packets() -> None:
         "topic read steunpunt/v1/down/all",
     ]
     assert packet_rights(coordinator()) == ["topic read steunpunt/v1/up/+", "topic write steunpunt/v1/down/#"]
+
+
+def test_coordinators_brokers_share_what_goes_between_the_sites() -> None:
+    others = (OtherCoordinator(id=2, name="Kazerne West"),)
+    listening = msgspec.structs.replace(coordinator(), other_coordinator=others)
+    files = generate(listening, PLACES, ACCOUNTS)
+    assert "topic readwrite steunpunt/v1/down/#" in lines(files["acl"])
+    region = files["acl-region"]
+    assert lines(region)[:3] == [
+        "user 2",
+        "topic readwrite steunpunt/v1/up/+",
+        "topic readwrite steunpunt/v1/down/+",
+    ]
+    assert "user" not in generate(coordinator(), PLACES, ACCOUNTS)["acl-region"].partition("pattern")[0].split()
+    conf = lines(generate(config(Role.COORDINATOR, 2), PLACES, ACCOUNTS)["mosquitto.conf"])
+    assert [line for line in conf if line.startswith("topic ")] == [
+        "topic steunpunt/v1/up/+ both 1",
+        "topic steunpunt/v1/down/+ both 1",
+    ]
 
 
 def test_the_reader_may_write_nothing_and_sees_no_packets() -> None:

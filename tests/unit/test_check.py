@@ -140,3 +140,30 @@ def test_the_regions_file_is_never_to_be_made_again(sites: Sites, role: str) -> 
     assert line.endswith(
         f"region.keys: this is a region's key file; use the {role.replace('kiosk', 'site')}'s own, such as {own}"
     )
+
+
+# --- information pages --------------------------------------------------------------------------------------------
+
+
+def test_a_page_with_a_mistake_is_told_with_file_and_line(sites: Sites) -> None:
+    content = sites.site / "content"
+    shutil.copytree(EXAMPLES / "content", content)
+    sites.change(sites.site, "# [kiosk]\n# content", "[kiosk]\ncontent")
+    assert sites.check(sites.site) == []
+    page = content / "nl" / "water.md"
+    page.write_text(page.read_text("utf-8").replace("icon: water", "icon: taart"), "utf-8")
+    line = sites.only(sites.site, "kiosk.content")
+    assert f"{page}:4: there is no icon taart; write one of " in line
+
+
+def test_the_pages_are_counted_and_so_are_those_that_are_approved(sites: Sites) -> None:
+    result = CliRunner().invoke(main, ["check", str(sites.site / "site.toml")])
+    assert "information pages in nl: 12, approved 0" in result.stdout
+    assert "nobody has approved a page, so none is shown but in an exercise; see docs/content.md" in result.stdout
+    desk = CliRunner().invoke(main, ["check", str(sites.desk / "site.toml")])
+    assert "information pages" not in desk.stdout
+
+
+def test_a_folder_of_pages_that_is_not_there(sites: Sites) -> None:
+    sites.change(sites.site, "# [kiosk]\n# content", "[kiosk]\ncontent")
+    assert "content: cannot be read (No such file or directory)" in sites.only(sites.site, "kiosk.content")

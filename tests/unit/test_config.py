@@ -13,154 +13,9 @@ import pytest
 from steunpunt import config
 from steunpunt.configwords import EXAMPLES as WORDS
 from steunpunt.model import ConfigError, Role, SteunpuntError
-from tests.fakes.power_toml import POWER_TOML
+from tests.fakes.full_config import FULL
 
 EXAMPLES = Path(__file__).parents[2] / "config"
-
-FULL = """\
-[site]
-role = "coordinator"
-id = 1
-name = "Buurthuis"
-place = "Kerkplein 1"
-
-[region]
-name = "Zuid-Limburg"
-coordinator = 1
-coordinator_name = "Kazerne Noord"
-fallback_address = "Weg 1"
-
-[keys]
-file = "site.keys"
-
-[radio]
-kind = "tcp"
-host = "127.0.0.1"
-port = 4403
-path = "radio"
-node = "!a1b2c3d4"
-channel = "serial"
-hop_limit = 3
-region = "EU_868"
-preset = "LONG_FAST"
-role = "CLIENT"
-long_name = "Buurthuis"
-short_name = "SP47"
-channel_key_file = "channel.key"
-
-[radio.position]
-latitude = 50.8514
-longitude = 5.691
-altitude_m = 49
-
-[broker]
-enabled = true
-host = "127.0.0.1"
-port = 1883
-username = "steunpunt"
-password_file = "broker.password"
-mesh_root = "msh/EU_868"
-
-[broker.downlink]
-airtime_s_per_hour_max = 36
-
-[broker.homeassistant]
-discovery_prefix = "homeassistant"
-
-[broker.bridge]
-host = "broker.example.org"
-port = 8883
-ca_file = "ca.pem"
-certificate_file = "site.pem"
-key_file = "site-key.pem"
-
-[broker.region_listener]
-host = "0.0.0.0"
-port = 8883
-ca_file = "ca.pem"
-certificate_file = "region.pem"
-key_file = "region-key.pem"
-
-[ledger]
-path = "ledger.db"
-key_file = "ledger.key"
-
-[control]
-socket = "node.sock"
-
-[web]
-host = "127.0.0.1"
-port = 8080
-desk_passwords_file = "desk.passwords"
-
-[panel]
-pins = "gpio"
-buzzer_pin = 22
-
-[[panel.button]]
-name = "help"
-button_pin = 17
-lamp_pin = 27
-cancel_s = 30
-
-[[panel.button]]
-name = "entrance"
-button_pin = 5
-lamp_pin = 6
-cancel_s = 30
-
-[[point]]
-id = 47
-name = "Buurthuis"
-place = "Kerkplein 1"
-
-[[point]]
-id = 48
-name = "Sporthal"
-place = "Kerkplein 2"
-
-[[extra_radio]]
-name = "tower"
-kind = "tcp"
-host = "192.0.2.7"
-port = 4403
-path = "radio"
-node = "!a1b2c3d5"
-channel = "serial"
-hop_limit = 3
-region = "EU_868"
-preset = "LONG_FAST"
-role = "CLIENT"
-long_name = "Toren"
-short_name = "TRN"
-channel_key_file = "channel.key"
-
-[extra_radio.position]
-latitude = 50.8514
-longitude = 5.691
-altitude_m = 49
-
-[[extra_radio]]
-name = "hill"
-kind = "tcp"
-host = "192.0.2.8"
-port = 4403
-path = "radio"
-node = "!a1b2c3d5"
-channel = "serial"
-hop_limit = 3
-region = "EU_868"
-preset = "LONG_FAST"
-role = "CLIENT"
-long_name = "Toren"
-short_name = "TRN"
-channel_key_file = "channel.key"
-
-[extra_radio.position]
-latitude = 50.8514
-longitude = 5.691
-altitude_m = 49
-""".replace("\n[[point]]", f"{POWER_TOML}\n[[point]]", 1)
 
 
 def keys_of(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
@@ -255,7 +110,7 @@ def test_a_value_out_of_range(key: str, tmp_path: Path) -> None:
 
 
 def test_only_these_keys_take_any_value() -> None:
-    assert KEYS.keys() - RANGED.keys() == {"broker.enabled", "broker.username"}
+    assert KEYS.keys() - RANGED.keys() == {"broker.enabled", "broker.username", "kiosk.demo"}
 
 
 @pytest.mark.parametrize("key", REQUIRED)
@@ -402,6 +257,13 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
         (kiosk(("broker.region_listener.port", "1883")), "broker.region_listener.port", "and broker.port are both"),
         (kiosk(("broker.host", '"localhost"'), ("web.port", "1883")), "web.port", "give one of them another port"),
         (kiosk(("point.id", "15")), "point.id", "id 15 is a coordinator's; write the kiosk's site.id, 16 or higher"),
+        (changed(FULL, ("point[1].coordinator", "4")), "point[1].coordinator", "4 with its name in a section"),
+        (
+            changed(FULL, ("other_coordinator[1].id", "1")),
+            "other_coordinator[1].id",
+            "is this region.coordinator itself",
+        ),
+        (changed(FULL, ("other_coordinator[1].id", "2")), "other_coordinator[1].id", "id 2 is listed twice"),
         (changed(FULL, ("site.role", '"kiosk"'), ("site.id", "47")), FIRST_NAME, "a kiosk has one radio"),
         (changed(FULL, ("radio.kind", '"none"')), "radio.kind", "write that one under [radio]"),
         (changed(FULL, ("extra_radio[1].kind", '"none"')), "extra_radio[1].kind", "write what radio it is"),
@@ -477,23 +339,3 @@ def test_absolute_paths_and_paths_not_given_stay(tmp_path: Path) -> None:
         )
     )
     assert (loaded.ledger.path, loaded.radio.path, loaded.broker.password_file) == ("/var/lib/x.db", "", None)
-
-
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
-def test_the_examples_are_right(path: Path) -> None:
-    loaded = config.load(path)
-    assert loaded.site.role == path.stem
-
-
-@pytest.mark.parametrize("name", ["kiosk.toml", "coordinator.toml"])
-def test_what_an_example_has_commented_out_is_right_too(name: str, tmp_path: Path) -> None:
-    text = (EXAMPLES / name).read_text("utf-8")
-    choices = re.compile(r"(?m)^# (\[.*\]|[a-z_]+ = (?:\".*\"|[\d.]+|true|false))$")
-    assert choices.search(text)
-    assert config.load(written(tmp_path, choices.sub(r"\1", text))).radio.node == "!a1b2c3d4"
-
-
-def test_the_examples_show_every_key() -> None:
-    shown = "".join(path.read_text("utf-8") for path in EXAMPLES.glob("*.toml"))
-    missing = [key for key in KEYS if not re.search(rf"(?m)^(?:# )?{key.rpartition('.')[2]} = ", shown)]
-    assert missing == []

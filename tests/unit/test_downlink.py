@@ -203,10 +203,13 @@ def test_without_a_radio_nothing_is_sent() -> None:
 # --- pauses and air ----------------------------------------------------------------------------------------------
 
 
-def admitted(downlink: Downlink, payload: bytes, now_ms: int = 0, *, ours_waits: bool = False) -> float:
+def admitted(
+    downlink: Downlink, payload: bytes, now_ms: int = 0, *, ours_waits: bool = False, room_ms: float = HOUR_MS
+) -> float:
     wanted = downlink.read(JSON_TOPIC, payload)
     assert wanted is not None
-    return downlink.charge(wanted, now_ms, ours_waits=ours_waits).air_ms
+    has_room = lambda air_ms: air_ms <= room_ms  # noqa: E731
+    return downlink.charge(wanted, now_ms, ours_waits=ours_waits, site_has_room=has_room).air_ms
 
 
 def test_pauses_are_kept_per_kind(downlink: Downlink) -> None:
@@ -226,6 +229,15 @@ def test_nothing_goes_before_the_sites_own_messages(downlink: Downlink) -> None:
     assert (caught.value.code, caught.value.retry_after_s) == ("help_first", OURS_WAIT_S)
     assert downlink.used_ms(0) == 0
     admitted(downlink, text())
+
+
+def test_nothing_goes_when_the_site_itself_was_on_the_air_much(downlink: Downlink) -> None:
+    needs_ms = time_on_air_ms("LONG_FAST", 16 + 4 + 5 + 2)
+    with pytest.raises(NotSent) as caught:
+        admitted(downlink, text(), room_ms=needs_ms - 1)
+    assert (caught.value.code, caught.value.retry_after_s) == ("site_airtime_spent", OURS_WAIT_S)
+    assert downlink.used_ms(0) == 0
+    assert admitted(downlink, text(), room_ms=needs_ms) == needs_ms, "nor does what was refused begin a pause"
 
 
 def test_the_air_of_a_text_is_that_of_its_whole_packet(downlink: Downlink) -> None:
@@ -258,7 +270,7 @@ def test_an_hours_air_is_a_rolling_one() -> None:
 def test_what_the_radio_refused_is_given_back(downlink: Downlink) -> None:
     wanted = downlink.read(JSON_TOPIC, text())
     assert isinstance(wanted, Wanted)
-    charge = downlink.charge(wanted, 0, ours_waits=False)
+    charge = downlink.charge(wanted, 0, ours_waits=False, site_has_room=lambda _: True)
     downlink.give_back(charge)
     downlink.give_back(charge)
     assert downlink.used_ms(0) == 0
@@ -294,7 +306,7 @@ def judge(payload: bytes, topic: str) -> None:
     try:
         wanted = downlink.read(topic, payload)
         if wanted is not None:
-            downlink.charge(wanted, 0, ours_waits=False)
+            downlink.charge(wanted, 0, ours_waits=False, site_has_room=lambda _: True)
     except NotSent:
         return
     if wanted is not None:

@@ -9,10 +9,11 @@ import pytest
 
 from steunpunt.facts import CALLBACK_BYTES_MAX, Facts, Flag, Mark, Place
 from steunpunt.ledger.tables import messages, tickets
-from steunpunt.model import TEXT_BYTES_MAX, Category, SupplementCode
+from steunpunt.model import TEXT_CHARS_MAX, Category, SupplementCode
 from steunpunt.protocol import forms
 from tests.fakes.sites import (
     MESH_UP,
+    UNSHORTENED,
     Clock,
     CoordinatorSite,
     KioskSite,
@@ -139,7 +140,7 @@ def test_a_supplement_to_no_ticket_of_this_site_is_refused(kiosk: KioskSite, num
 
 
 def test_the_longest_request_fits_and_arrives_unchanged(kiosk: KioskSite, center: CoordinatorSite) -> None:
-    text, callback = "€" * (TEXT_BYTES_MAX // 3) + "x", "é" * (CALLBACK_BYTES_MAX // 2)
+    text, callback = "€" * (TEXT_CHARS_MAX - 1) + "x", "é" * (CALLBACK_BYTES_MAX // 2)
     kiosk.turn(help_form(kiosk.token(), text, people=99, callback=callback, language="uk", life_threat=True))
     arrive(kiosk, center)
     case = center.only_case()
@@ -155,8 +156,9 @@ def test_words_are_composed_and_line_ends_are_one_kind(kiosk: KioskSite, center:
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
-        ({"text": "a" * (TEXT_BYTES_MAX + 1)}, "text_too_long"),
-        ({"text": "€" * (TEXT_BYTES_MAX // 3 + 1)}, "text_too_long"),
+        ({"text": "a" * (TEXT_CHARS_MAX + 1)}, "text_too_long"),
+        ({"text": "€" * (TEXT_CHARS_MAX + 1)}, "text_too_long"),
+        ({"text": UNSHORTENED}, "text_too_long"),
         ({"text": "een\0twee"}, "control_characters"),
         ({"text": "een\x1b[31mtwee"}, "control_characters"),
         ({"text": "half \ud83d teken"}, "control_characters"),
@@ -178,9 +180,16 @@ def test_what_cannot_be_sent_is_refused_and_the_same_form_can_be_sent_mended(
     assert answer_in(kiosk.turn(help_form(token)))["repeated"] is False
 
 
-def test_how_many_bytes_are_too_many_is_told(kiosk: KioskSite) -> None:
-    answer = answer_in(kiosk.turn(help_form(kiosk.token(), "é" * 2_000)))
-    assert (answer["bytes"], answer["bytes_max"]) == (4_000, TEXT_BYTES_MAX)
+def test_how_many_characters_are_too_many_is_told(kiosk: KioskSite) -> None:
+    answer = answer_in(kiosk.turn(help_form(kiosk.token(), "é" * 2_007)))
+    assert answer["characters_over"] == 7
+
+
+def test_what_does_not_compress_is_refused_and_fits_without_the_characters_that_are_told(kiosk: KioskSite) -> None:
+    over = answer_in(kiosk.turn(help_form(kiosk.token(), UNSHORTENED)))["characters_over"]
+    assert isinstance(over, int)
+    assert 0 < over < len(UNSHORTENED) // 2
+    assert answer_in(kiosk.turn(help_form(kiosk.token(), UNSHORTENED[:-over])))["ok"] is True
 
 
 def test_nothing_that_was_written_and_no_secret_is_in_any_file_of_the_kiosk(

@@ -2,12 +2,14 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from steunpunt.model import BellRung, LinkName, RadioUsed, SenderFunction, SendFrame, TicketState
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.pieces import SealedPiece
+from steunpunt.protocol.tokens import parse_tokens
 from steunpunt.relay.airbudget import HOUR_MS
 from steunpunt.relay.gateway import AIR_SHARE_MAX, BUCKET_PACKETS_MAX
 from tests.fakes.ether import Ether
@@ -53,11 +55,17 @@ def ether(
     return world
 
 
-def ask(world: Ether, site: KioskSite, text: str = "Wij hebben water nodig", **fields: object) -> str:
+def ask(world: Ether, site: KioskSite, text: str = "Wij hebben water nodig", **fields: Any) -> str:
     world.put(site.site, help_form(site.token(), text, **fields))
     world.run(0)
     rows = site.ledger.connection.exec_driver_sql("SELECT max(counter) FROM tickets").scalar()
     return f"{site.site}-{rows}"
+
+
+def receipts(world: Ether) -> int:
+    """Return how many tokens the coordinator sent over the broker, those for sites' own heartbeats there left out."""
+    sent = world.packets(COORDINATOR, BROKER, Kind.TOKENS)
+    return sum(len(parse_tokens(frame.payload).tokens) for frame in sent) - len(world.heartbeats(BROKER))
 
 
 def test_a_kiosk_without_internet_is_receipted_seen_and_answered_through_a_gateway(
@@ -83,7 +91,8 @@ def test_six_gateways_bring_six_copies_and_put_one_receipt_on_the_air(
     assert world.run(20, lambda: lone.ticket(number).state is TicketState.RECEIVED)
     world.run(1_800)
     assert len(world.packets(None, BROKER, *PIECES)) == len(SIX)
-    assert len(world.packets(COORDINATOR, BROKER)) == 1
+    assert receipts(world) == 1
+    assert world.heartbeats(MESH) == []
     assert len([frame for site in SIX for frame in world.packets(site, MESH)]) == 1
     assert len(world.packets(LONE, MESH)) == 1
 
@@ -148,7 +157,8 @@ def test_what_the_coordinator_hears_itself_is_not_receipted_through_gateways(
     assert world.run(60, lambda: lone.ticket(number).state is TicketState.RECEIVED)
     world.run(600)
     assert [frame.link for frame in world.packets(COORDINATOR, MESH)] == [MESH]
-    assert world.packets(COORDINATOR, BROKER) == []
+    assert len(world.heartbeats(BROKER)) > len(SIX)
+    assert receipts(world) == 0
 
 
 def test_a_kiosk_that_hears_only_a_gateway_is_receipted_all_the_same(
@@ -181,8 +191,12 @@ def test_beacons_and_what_is_for_all_never_go_on_the_air(
     tokens = bytes([1 << 6 | Kind.TOKENS << 2, 1, 1, 0, 0, 0]) + bytes(6)
     for site in SIX:
         world.put(site, heard(tokens, BROKER, None), heard(tokens, BROKER, 99), heard(tokens, MESH))
-    world.run(600)
+    world.run(200)
     assert [frame for site in SIX for frame in world.packets(site, MESH)] == []
+    assert world.run(800, lambda: bool(world.heartbeats(MESH)))
+    world.run(10)
+    (aired,) = [frame for site in SIX for frame in world.packets(site, MESH)]
+    assert kind_of(aired.payload) is Kind.TOKENS, "for a heartbeat that was carried"
 
 
 def test_one_sites_flood_does_not_keep_another_from_being_carried(
@@ -247,3 +261,16 @@ def test_a_turn_that_the_disk_refused_loses_nothing_that_was_carried(
     (carried,) = frames(gateway.turn(), BROKER)
     assert (carried.payload, carried.carrier) == (frame.payload, 51)
     assert frames(gateway.turn(ended(carried))) == []
+
+
+def test_a_receipt_for_its_own_heartbeat_that_comes_twice_is_not_put_on_the_air(
+    tmp_path: Path, lone: KioskSite, center: CoordinatorSite
+) -> None:
+    world = ether(tmp_path, lone, center, (51,))
+    gateway = world.stations[51].site.engine
+    assert world.run(120, lambda: gateway.counts["heartbeats_receipted"] == 1)
+    receipt = world.packets(COORDINATOR, BROKER, Kind.TOKENS)[-1]
+    world.put(51, heard(receipt.payload, BROKER, 51))
+    world.run(10)
+    assert (gateway.counts["tokens_matched"], gateway.counts["heartbeats_receipted"]) == (2, 1)
+    assert world.packets(51, MESH) == []

@@ -6,10 +6,18 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from steunpunt.model import Category
+from steunpunt.facts import Facts
+from steunpunt.model import Category, SupplementCode, TokenCode
 from steunpunt.protocol.authority import Revocation
 from steunpunt.protocol.keys import SiteKeys, epoch_id
-from steunpunt.protocol.messages import HelpRequest, pack
+from steunpunt.protocol.messages import (
+    Acknowledged,
+    Acknowledgement,
+    HelpRequest,
+    Reference,
+    Supplement,
+    pack,
+)
 from steunpunt.protocol.pieces import seal
 from tests.fakes.region_keys import OFFLINE, REGION_PRIVATE, SITE, coordinator_keys, site_keys
 from tests.fakes.sites import MESH_UP, Clock, CoordinatorSite, frames, heard, seeded
@@ -35,6 +43,16 @@ class Epoch:
         n, keys = self.chain.take()
         request = HelpRequest(counter, Category.SUPPLIES, life_threat=False, text="water")
         return seal(self.card.site, eid, n, keys, pack(request, eid)).packet(0, self.e_pub if hello else None)
+
+    def about_first(self, message: Supplement | Acknowledgement) -> bytes:
+        """Seal a message about the epoch's first one."""
+        eid = epoch_id(self.e_pub)
+        n, keys = self.chain.take()
+        return seal(self.card.site, eid, n, keys, pack(message, eid)).packet(0, None)
+
+    @property
+    def first(self) -> Reference:
+        return Reference(epoch_id(self.e_pub), 0)
 
 
 def cases(center: CoordinatorSite) -> int:
@@ -80,3 +98,50 @@ def test_a_revoked_cards_pieces_go_into_quarantine_and_earn_no_receipt_and_the_n
     other = Epoch(site_keys(48), 4)
     center.turn(heard(other.packet(1)))
     assert (cases(center), quarantined(center)) == (5, 2)
+
+
+def revoke(center: CoordinatorSite) -> None:
+    center.keys = replace(coordinator_keys(), notices=(Revocation(((SITE, 1),)).pack(OFFLINE.sign),))
+    center.restart()
+
+
+def test_a_revoked_card_does_not_say_that_what_was_told_was_heard(center: CoordinatorSite) -> None:
+    stolen = Epoch(site_keys(), 1)
+    center.turn(MESH_UP, heard(stolen.packet(1)))
+    center.desk.take_up(center.only_case().id, "Anna", token="t1")
+    revoke(center)
+    center.turn(MESH_UP, heard(stolen.about_first(Acknowledgement((Acknowledged(stolen.first, TokenCode.SEEN),)))))
+    assert [event.delivered for event in center.only_case().events if event.kind == "seen"] == [False]
+    assert center.engine.counts["quarantined_acknowledgements"] == 1
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_what_a_revoked_card_adds_is_shown_as_doubtful_and_changes_no_case(
+    center: CoordinatorSite, *, early: bool
+) -> None:
+    stolen = Epoch(site_keys(), 1)
+    request = stolen.packet(1)
+    said = [
+        Supplement(stolen.first, SupplementCode.PRESSED_AGAIN, presses=9),
+        Supplement(stolen.first, SupplementCode.DETAILS, "ga niet naar binnen", facts=Facts(people=99)),
+    ]
+    more = [heard(stolen.about_first(supplement)) for supplement in said]
+    if early:
+        hello = Epoch(site_keys(), 1)
+        assert hello.e_pub == stolen.e_pub
+        for _ in range(3):
+            hello.packet(1)
+        center.turn(heard(hello.packet(2)))  # makes the epoch known
+    else:
+        center.turn(heard(request))
+    revoke(center)
+    center.turn(*more)
+    if early:
+        center.turn(heard(request))
+    case = next(case for case in center.desk.cases() if case.number.endswith("-1"))
+    assert [(event.doubtful, event.text) for event in case.events if event.kind == "supplement"] == [
+        (True, ""),
+        (True, "ga niet naar binnen"),
+    ]
+    assert (case.presses, case.facts.people, case.unread_supplements) == (0, 0, 0)
+    assert case.quarantined is early

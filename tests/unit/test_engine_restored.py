@@ -13,7 +13,7 @@ from tests.fakes.region_keys import COORDINATOR
 from tests.fakes.sites import Clock, CoordinatorSite, KioskSite, help_form, seeded
 
 ONLINE, LOCAL = (47, 48, 49), (57, 58, 59)
-MESH = LinkName.MESH
+MESH, BROKER = LinkName.MESH, LinkName.BROKER
 
 
 class Region:
@@ -97,6 +97,7 @@ def test_an_offer_that_was_heard_is_not_made_again(region: Region) -> None:
     region.ask("vandaag")
     region.restore()
     region.world.run(600)
-    before = len(region.world.sent)
+    before = [len(region.world.packets(site, BROKER)) for site in ONLINE]
     region.world.run(1_800)
-    assert [site for _, site, _ in region.world.sent[before:] if site in ONLINE] == []
+    assert [len(region.world.packets(site, BROKER)) for site in ONLINE] == before
+    assert [region.world.packets(site, MESH) for site in ONLINE] == [[]] * len(ONLINE)

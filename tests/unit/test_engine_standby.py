@@ -218,3 +218,24 @@ def test_any_coordinators_beacon_keeps_the_broker_road_open(two: Two) -> None:
     number = two.ask()
     assert two.reaches(number, TicketState.ON_ITS_WAY, 5)
     assert two.reaches(number, TicketState.RECEIVED, SILENT_S + 130)
+
+
+def test_heartbeats_are_receipted_by_the_addressed_one_alone_and_leave_no_rows(two: Two) -> None:
+    two.world.set(KIOSK, internet=True)
+    for coordinator in (COORDINATOR, SECOND):
+        two.world.set(coordinator, internet=True)
+    two.world.run(SILENT_S + 300)
+    assert len(two.world.heartbeats(BROKER)) > 10
+    assert two.kiosk.engine.counts["heartbeats_receipted"] == len(two.world.packets(COORDINATOR, BROKER))
+    assert two.world.packets(SECOND, BROKER) == []
+    assert two.first.rows(standby) == two.other.rows(standby) == []
+
+
+@pytest.mark.parametrize(("column", "value"), [("verify", b"damaged"), ("stand", 99), ("lane", 99)])
+def test_a_damaged_row_stops_nothing_and_its_next_copy_mends_it(two: Two, column: str, value: object) -> None:
+    two.world.off(COORDINATOR)
+    number = two.ask()
+    two.world.run(5)
+    with two.other.ledger.transaction() as connection:
+        connection.exec_driver_sql(f"UPDATE standby SET {column} = ?", (value,))  # noqa: S608  names of our own
+    assert two.reaches(number, TicketState.RECEIVED, SILENT_S + 300)

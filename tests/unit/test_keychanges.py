@@ -170,6 +170,18 @@ def test_another_regions_word_is_refused(desk: Path, tmp_path: Path) -> None:
             keychanges.take_in(desk, path)
 
 
+def test_a_kiosk_takes_notices_and_no_private_key(region: Path, tmp_path: Path) -> None:
+    kiosk = tmp_path / "47" / "site.keys"
+    notice, change = keychanges.rotate(region, REGION, tmp_path / "change")
+    assert keychanges.take_in(kiosk, notice) == ["new key of the region, number 1"]
+    assert keychanges.take_in(kiosk, notice) == []
+    assert read_site(kiosk).notices == read_notices(notice, read_site(kiosk).root_public)
+    with pytest.raises(KeyFileError, match=r"take the \.notice file"):
+        keychanges.take_in(kiosk, change)
+    with pytest.raises(KeyFileError, match="use the coordinator's own"):
+        keychanges.take_in(region, notice)
+
+
 @pytest.mark.parametrize("name", ["region.keys", "c1/coordinator.keys", "47/site.keys", "c1/ledger.key"])
 def test_another_kind_of_file_is_refused_by_name(region: Path, desk: Path, name: str) -> None:
     with pytest.raises(KeyFileError, match=r"this is a .* key file; use one made by it"):
@@ -209,6 +221,6 @@ def test_nothing_is_left_when_the_regions_file_cannot_be_written(region: Path, t
 )
 def test_defects_name_their_mend(desk: Path, key: str, value: object, said: str, region: Path) -> None:
     assert region.exists()
-    keyfiles.write(desk, {**keyfiles.read_coordinator_table(desk), key: value}, replace=True)
+    keyfiles.write(desk, {**keyfiles.read_table(desk), key: value}, replace=True)
     with pytest.raises(KeyFileError, match=said):
         read_coordinator(desk)

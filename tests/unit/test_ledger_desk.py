@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from steunpunt.ledger import desk as desk_module
+from steunpunt.ledger import caserows
 from steunpunt.ledger.desk import CaseGone, Desk, NotAllowed, PassedOn
 from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.tables import cases, events, replies
@@ -25,6 +25,7 @@ from tests.fakes.sites import (
     LEDGER_KEY,
     MESH_DOWN,
     MESH_UP,
+    UNSHORTENED,
     Clock,
     CoordinatorSite,
     KioskSite,
@@ -34,12 +35,11 @@ from tests.fakes.sites import (
     help_form,
     more_form,
     new_ledger,
+    noise,
     seeded,
 )
 
 CREW = SenderFunction.FIRE_CREW
-UNSHORTENED = "".join(chr(0x4E00 + 97 * i) for i in range(90))
-"""No method makes this fit one packet."""
 TOLD = PassedOn("Meldkamer", "C2000", "2024-117", read_back=True, control_room=True)
 
 
@@ -194,10 +194,16 @@ def test_an_answer_that_cannot_be_sent_is_refused_and_leaves_nothing(
 def test_a_case_takes_no_more_answers_than_a_kiosk_keeps(kiosk: KioskSite, center: CoordinatorSite) -> None:
     case_id = a_case(kiosk, center)
     center.desk.take_up(case_id, "Anna", token="t")
-    for i in range(ANSWERS_MAX):
+    center.desk.answer(case_id, "Anna", CREW, noise(200), token="long")
+    long = len(center.rows(replies)) - 1
+    assert long > 1
+    for i in range(ANSWERS_MAX - long - 1):
         center.desk.answer(case_id, "Anna", CREW, f"{i}", token=f"{i}")
-    with pytest.raises(NotAllowed, match=f"{ANSWERS_MAX} answers"):
-        center.desk.answer(case_id, "Anna", CREW, "nog een", token="u")
+    with pytest.raises(NotAllowed, match="keeps no more"):
+        center.desk.answer(case_id, "Anna", CREW, noise(200), token="u")
+    center.desk.answer(case_id, "Anna", CREW, "de laatste", token="v")
+    with pytest.raises(NotAllowed, match="keeps no more"):
+        center.desk.answer(case_id, "Anna", CREW, "nog een", token="w")
 
 
 def test_passing_on_is_told_to_the_citizen_only_of_the_control_room(kiosk: KioskSite, center: CoordinatorSite) -> None:
@@ -262,14 +268,14 @@ def test_no_open_case_falls_off_a_full_list_and_closed_ones_with_news_stay(
     row = connection.execute(sa.select(cases).where(cases.c.id == asked_again)).one()._asdict()
     seen = connection.execute(sa.select(events).where(events.c.kind == "closed")).one()._asdict()
     with center.ledger.transaction() as transaction:
-        for i in range(desk_module.CASES_MAX):
+        for i in range(caserows.CASES_MAX):
             at = {"eid": i.to_bytes(3, "big"), "site": 48}
             transaction.execute(sa.insert(cases).values(**(row | at | {"id": 1_000 + i})))
             transaction.execute(sa.insert(events).values(**(seen | at | {"id": 10_000 + i, "token": f"x{i}"})))
     kiosk.turn(more_form(kiosk.token(), "47-2", SupplementCode.WORSE))
     carry(kiosk, center)
     listed = desk.cases()
-    assert len(listed) == desk_module.CASES_MAX
+    assert len(listed) == caserows.CASES_MAX
     assert {case.id for case in listed[:2]} == {still_open, asked_again}
 
 

@@ -109,3 +109,20 @@ def test_the_first_damaged_log_is_kept_and_not_the_next(killed: Path) -> None:
     (killed / "ledger.db-wal").write_bytes(log)
     prepare(killed / "ledger.db")
     assert damaged_log_of(killed / "ledger.db").read_bytes() == b"the first"
+
+
+def test_what_only_sqlites_own_check_finds_is_told_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = new_ledger(tmp_path / "ledger.db")
+    prepare(path)
+    assert caplog.records == []
+    ledger = Ledger(path).open()
+    with ledger.transaction() as connection:
+        ledger.set_meta(connection, "name that stands in the table and in its index", b"value")
+    ledger.close()
+    data = path.read_bytes()
+    at = data.rindex(b"name that stands")
+    path.write_bytes(data[:at] + b"mane" + data[at + 4 :])
+    prepare(path)
+    assert "action=ledger_damaged" in caplog.text

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from steunpunt.config import Radio
-from steunpunt.links.mesh_session import Kind
+from steunpunt.links.mesh_terms import Kind
 from steunpunt.model import RadioPrepared
 from steunpunt.radiosettings import wanted_settings
 from steunpunt.wire import config_pb2, mesh_pb2

@@ -17,11 +17,9 @@ from steunpunt.links.mesh_session import (
     STALL_S,
     STATUS_ABSENT_S,
     WAKE,
-    Failure,
-    Kind,
     Session,
-    Wanted,
 )
+from steunpunt.links.mesh_terms import Failure, Kind, Wanted
 from steunpunt.model import (
     Event,
     FrameHeard,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from steunpunt.links.mesh_session import Session, Wanted
+from steunpunt.links.mesh_session import Session
+from steunpunt.links.mesh_terms import Wanted
 from steunpunt.wire import START, encode_frame
 from tests.fuzz.session_walk import CATALOGUE, CONFIG_ID, Walk
 

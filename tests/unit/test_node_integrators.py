@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from steunpunt.config import Broker, Downlink, ExtraRadio, HomeAssistant, Radio
 from steunpunt.model import (
     MAIN_RADIO,
     DownlinkHeard,
+    GuestSending,
     Lane,
+    LedgerError,
     LinkChanged,
     LinkName,
     PacketHeard,
@@ -66,11 +69,16 @@ def heard(number: int) -> PacketHeard:
     return PacketHeard(packet.SerializeToString(), RADIO.node_num)
 
 
+TEXT = json.dumps({"from": RADIO.node_num, "type": "sendtext", "payload": "hallo"}).encode()
+
+
 def ask(
-    integrators: Integrators, now_ms: int = 0, *, payload: bytes = b"", ours_waits: bool = False
+    integrators: Integrators, now_ms: int = 0, *, payload: bytes = TEXT, ours_waits: bool = False
 ) -> SendFrame | None:
-    text = json.dumps({"from": RADIO.node_num, "type": "sendtext", "payload": "hallo"}).encode()
-    return integrators.downlink(DownlinkHeard(SEND, payload or text), now_ms, ours_waits=lambda: ours_waits)
+    asked, room = DownlinkHeard(SEND, payload), lambda _radio, _air_ms: True
+    sending = integrators.downlink(asked, now_ms, ours_waits=lambda: ours_waits, site_has_room=room)
+    assert sending is None or sending.air_ms > 0
+    return None if sending is None else sending.frame
 
 
 def test_what_is_heard_without_a_broker_is_held_in_order_and_bounded(integrators: Integrators, told: Told) -> None:
@@ -99,7 +107,7 @@ def test_a_request_becomes_a_frame_in_the_lowest_lane(integrators: Integrators, 
     assert frame is not None
     assert (frame.link, frame.lane, frame.payload, frame.attempt_id) == (LinkName.MESH, Lane.HOUSEKEEPING, b"", -1)
     assert mesh_pb2.MeshPacket.FromString(frame.packet).decoded.payload == b"hallo"
-    assert integrators.ended(SendEnded(LinkName.MESH, -1, SendOutcome.TAKEN), 0)
+    integrators.ended(SendEnded(LinkName.MESH, -1, SendOutcome.TAKEN), 0)
     assert integrators.air_ms(0) > 0
     assert told.errors() == []
 
@@ -107,7 +115,7 @@ def test_a_request_becomes_a_frame_in_the_lowest_lane(integrators: Integrators, 
 @pytest.mark.parametrize("outcome", [SendOutcome.REFUSED, SendOutcome.UNKNOWN])
 def test_what_the_radio_did_not_take_is_told(integrators: Integrators, told: Told, outcome: SendOutcome) -> None:
     ask(integrators)
-    assert integrators.ended(SendEnded(LinkName.MESH, -1, outcome, "res 9"), 0)
+    integrators.ended(SendEnded(LinkName.MESH, -1, outcome, "res 9"), 0)
     (error,) = told.errors()
     assert (error["error"], error["topic"]) == (f"radio_{outcome}", SEND)
     assert "res 9" in error["message"]
@@ -115,9 +123,12 @@ def test_what_the_radio_did_not_take_is_told(integrators: Integrators, told: Tol
     assert (integrators.air_ms(0) == 0) == (outcome is SendOutcome.REFUSED)
 
 
-def test_the_ends_of_the_engines_own_attempts_are_not_taken(integrators: Integrators) -> None:
-    assert not integrators.ended(SendEnded(LinkName.MESH, 1, SendOutcome.TAKEN), 0)
-    assert integrators.ended(SendEnded(LinkName.MESH, -99, SendOutcome.TAKEN), 0), "nor do strays reach the engine"
+def test_the_ends_of_other_attempts_are_nothing_to_it(integrators: Integrators, told: Told) -> None:
+    ask(integrators)
+    for attempt in (1, -99):
+        integrators.ended(SendEnded(LinkName.MESH, attempt, SendOutcome.REFUSED), 0)
+    assert told.errors() == []
+    assert integrators.air_ms(0) > 0
 
 
 def test_nothing_goes_while_the_sites_own_messages_wait(integrators: Integrators, told: Told) -> None:
@@ -154,7 +165,7 @@ def test_each_radio_sends_what_is_asked_of_it_from_an_hour_of_its_own(tmp_path: 
     air_ms = made.air_ms(0, "hill")
     assert air_ms > 0
     assert made.air_ms(0) == 2 * air_ms
-    assert made.ended(SendEnded(LinkName.MESH, frame.attempt_id, SendOutcome.REFUSED, "", radio="hill"), 0)
+    made.ended(SendEnded(LinkName.MESH, frame.attempt_id, SendOutcome.REFUSED, "", radio="hill"), 0)
     assert (made.air_ms(0, "hill"), made.air_ms(0, MAIN_RADIO)) == (0, air_ms)
     assert ask(made, payload=of_other.replace(b"85", b"86")) is None
     assert told_codes(made, told)[-1] == "wrong_from"
@@ -203,16 +214,49 @@ def test_packets_for_integrators_cost_no_transaction_and_hold_up_none(boxed: Box
     node._turn([])
     engine_due = node._engine.next_due_ms()
     assert engine_due is None
-    assert node._bridge(heard(1))
-    assert node._bridge(DownlinkHeard(SEND, b"{}"))
+    assert node._bridge(heard(1)) is None
+    assert node._bridge(DownlinkHeard(SEND, b"{}")) is None
     assert not node._due()
     node._turned_ms -= round(DESK_POLL_S * 1000)
     assert node._due(), "a steady stream of packets must not keep the loop from its rounds"
 
 
 def test_a_link_that_changed_is_for_both(boxed: BoxedNode) -> None:
-    assert not boxed.node._bridge(LinkChanged(LinkName.BROKER, up=True, reason=""))
+    changed = LinkChanged(LinkName.BROKER, up=True, reason="")
+    assert boxed.node._bridge(changed) is changed
     now_ms = boxed.node._ledger.clock.now_ms()
     due_ms = boxed.node._integrators.reporter.due_ms
     assert due_ms is not None
     assert due_ms <= now_ms + GAP_MS
+
+
+def test_an_integrators_packet_goes_after_the_commit_of_its_airtime(tmp_path: Path) -> None:
+    with asking(tmp_path) as boxed:
+        guest = boxed.node._bridge(DownlinkHeard(SEND, TEXT))
+        assert isinstance(guest, GuestSending)
+        assert boxed.mesh.sent == []
+        boxed.node._turn([guest])
+        assert [frame.attempt_id for frame in boxed.mesh.sent] == [-1]
+        assert boxed.execute("SELECT round(sum(air_ms)) FROM airtime") == round(guest.air_ms)
+
+
+def test_what_the_disk_refuses_is_not_sent_later(tmp_path: Path) -> None:
+    with asking(tmp_path) as boxed:
+        guest = boxed.node._bridge(DownlinkHeard(SEND, TEXT))
+        assert isinstance(guest, GuestSending)
+        boxed.node._not_kept([guest], LedgerError("disk full"))
+        assert boxed.node._counters()["downlink_refused_radio_refused"] == 1
+        assert boxed.node._status({})["downlink_air_ms"] == 0
+        boxed.node._turn([])
+        assert boxed.mesh.sent == []
+
+
+@contextmanager
+def asking(folder: Path) -> Iterator[BoxedNode]:
+    """Give a node with a radio that lets integrators send."""
+    made = BoxedNode(folder, broker=ON)
+    try:
+        assert made.node._bridge(RADIO) is RADIO
+        yield made
+    finally:
+        made.close()

@@ -7,12 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steunpunt.facts import Mark
-from steunpunt.model import FrameError, PointState, SenderFunction
+from steunpunt.model import TEXT_CHARS_MAX, FrameError, PointState, SenderFunction
 from steunpunt.protocol.age import unpack_age
 from steunpunt.protocol.announcements import (
     EXPIRES_MIN_MAX,
     SITES_MAX,
-    TEXT_CHARS_MAX,
     Announcement,
     CapCategory,
     Certainty,

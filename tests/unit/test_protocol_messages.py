@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from steunpunt.facts import FLOOR_MAX, FLOOR_MIN, NOTHING, Facts, Flag, Mark, Place, Whereabouts
 from steunpunt.model import (
     PACKET_BYTES_MAX,
-    TEXT_BYTES_MAX,
+    TEXT_CHARS_MAX,
     Category,
     Fault,
     FrameError,
@@ -236,7 +236,7 @@ def test_the_longest_request_of_the_first_form_fits_every_radio() -> None:
         COUNTER_MAX,
         Category.BUTTON,
         life_threat=True,
-        text="☐" * (TEXT_BYTES_MAX // 3),
+        text="☐" * TEXT_CHARS_MAX,
         language="uk",
         facts=Facts(people=99, callback="☐" * 10),
     )

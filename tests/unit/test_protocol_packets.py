@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steunpunt.model import ANSWER_BYTES_MAX, PACKET_BYTES_MAX, FrameError, SealError, TokenCode
+from steunpunt.model import PACKET_BYTES_MAX, FrameError, SealError, TokenCode
 from steunpunt.protocol import beacons, tokens
-from steunpunt.protocol.answers import answer_is_for, answer_salt, open_answer, seal_answer
+from steunpunt.protocol.answers import ANSWER_PART_BYTES_MAX, answer_is_for, answer_salt, open_answer, seal_answer
 from steunpunt.protocol.authority import KeyNotice, Revocation, parse_key_notice, parse_revocation
 from steunpunt.protocol.beacons import parse_beacon
 from steunpunt.protocol.keys import Chain, MessageKeys, epoch_id, keys_at, verified
@@ -241,7 +241,7 @@ def test_an_answer_is_checked_without_being_read_and_read_with_the_key_only() ->
         with pytest.raises(SealError, match="another ticket"):
             open_answer(packet, wrong)
     assert len(packet) == len(PLAIN) + 16
-    assert len(seal_answer(KEYS, SALT, bytes(ANSWER_BYTES_MAX + 2))) <= PACKET_BYTES_MAX
+    assert len(seal_answer(KEYS, SALT, bytes(ANSWER_PART_BYTES_MAX))) <= PACKET_BYTES_MAX
 
 
 def test_every_bit_of_an_answer_counts() -> None:

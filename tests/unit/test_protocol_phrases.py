@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steunpunt.model import FrameError, SenderFunction
+from steunpunt.model import TEXT_CHARS_MAX, FrameError, SenderFunction
 from steunpunt.protocol.answerbody import (
-    ANSWER_CHARS_MAX,
     Answer,
     pack_answer,
     pack_phrases,
@@ -202,7 +201,7 @@ def test_arabic_counts_three_to_ten_in_its_own_form() -> None:
 
 @given(
     st.sampled_from(sorted(ANYBODY)),
-    st.text(max_size=ANSWER_CHARS_MAX),
+    st.text(max_size=TEXT_CHARS_MAX),
     st.lists(phrases, max_size=PHRASES_MAX).map(tuple),
 )
 def test_answers_come_out_as_they_went_in(function: SenderFunction, text: str, said: tuple[Phrase, ...]) -> None:
@@ -269,7 +268,7 @@ def test_what_a_later_version_says_is_told_honestly_with_the_rest() -> None:
     ("function", "text", "said"),
     [
         (WHO.MEDICAL, "", ()),
-        (WHO.MEDICAL, "x" * (ANSWER_CHARS_MAX + 1), ()),
+        (WHO.MEDICAL, "x" * (TEXT_CHARS_MAX + 1), ()),
         (WHO.MEDICAL, "", (Phrase(18),) * (PHRASES_MAX + 1)),
         (WHO.MEDICAL, "", (Phrase(120),)),
         (WHO.MEDICAL, "", (Phrase(200),)),

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from steunpunt.model import FrameError
+from steunpunt.model import TEXT_CHARS_MAX, FrameError
 from steunpunt.protocol import text
 from steunpunt.protocol.arithmetic import Decoder, Encoder
+from steunpunt.protocol.pieces import MESSAGE_BYTES_MAX
 from steunpunt.protocol.text import METHOD_NAMES, compress, decompress
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
@@ -20,6 +22,7 @@ TEXTS = st.text(CHARACTERS, max_size=120)
 PLAIN = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz ABCDE.,!?'éëï0123456789\n"), max_size=120)
 VECTORS = Path(__file__).parents[1] / "vectors" / "text.json"
 HELP = "Mijn buurvrouw is gevallen en kan niet meer opstaan, Dorpsstraat 12"
+EMOJI = "".join(map(chr, random.Random(1).choices(range(0x1F300, 0x1F650), k=2_000)))
 DAMAGED = settings(max_examples=300)
 
 
@@ -64,7 +67,7 @@ def test_a_help_text_takes_less_than_four_tenths_of_its_bytes() -> None:
 
 @pytest.mark.parametrize(
     ("words", "name"),
-    [("Ж", "raw"), (HELP, "ngram-1"), ("0123456789abcdef" * 60, "deflate-1")],
+    [("Ж", "raw"), (HELP, "ngram-1"), ("0123456789abcdef" * 60, "deflate-1"), (EMOJI, "code-points-1")],
 )
 def test_the_shortest_method_is_taken(words: str, name: str) -> None:
     assert METHOD_NAMES[compress(words)[0]] == name
@@ -95,7 +98,7 @@ def test_flipped_and_missing_bits_are_another_text_or_a_frame_error(
         assert len(decompress(method, bytes(good))) <= text.CHARS_MAX
 
 
-@pytest.mark.parametrize("method", [3, 7, 8, -1])
+@pytest.mark.parametrize("method", [4, 7, 8, -1])
 def test_a_method_of_a_later_version_is_said_to_be_unknown(method: int) -> None:
     with pytest.raises(FrameError, match=f"text method {method} is not known"):
         decompress(method, b"abc")
@@ -118,14 +121,24 @@ def test_a_bomb_bursts_at_the_limit() -> None:
         decompress(1, squeezed, chars_max=10)
 
 
-def test_the_slowest_bytes_are_read_in_bounded_time() -> None:
+@pytest.mark.parametrize("method", [2, 3])
+def test_the_slowest_bytes_are_read_in_bounded_time(method: int) -> None:
     worst = 0.0
     for data in (bytes(2_688), b"\xff" * 2_688, b"\x55" * 2_688, bytes(range(256)) * 10):
         began = time.perf_counter()
         with contextlib.suppress(FrameError):
-            decompress(2, data)
+            decompress(method, data)
         worst = max(worst, time.perf_counter() - began)
     assert worst < 10
+
+
+@pytest.mark.parametrize("first", [0x0E01, 0x0905, 0x3041, 0x1F300], ids=["Thai", "Hindi", "Japanese", "emoji"])
+def test_the_longest_text_of_any_script_fits_sixteen_fragments(first: int) -> None:
+    characters = range(first, first + (850 if first > 0xFFFF else 80))
+    words = "".join(map(chr, random.Random(first).choices(characters, k=TEXT_CHARS_MAX)))
+    method, data = compress(words)
+    assert len(data) < MESSAGE_BYTES_MAX - 20
+    assert decompress(method, data) == words
 
 
 def test_too_long_a_text_and_half_a_character_are_refused_before_they_are_sent() -> None:

@@ -1,5 +1,7 @@
 """How channels are called in topics and envelopes. Pure."""
 
+from functools import lru_cache
+
 from steunpunt.model import RadioPrepared
 
 PKI = "PKI"
@@ -13,5 +15,10 @@ def channel_title(radio: RadioPrepared, index: int) -> str:
     name = radio.channel_names[index] if index < len(radio.channel_names) else ""
     if name:
         return name
-    camel = "".join(word.capitalize() for word in radio.preset.split("_"))
-    return _PRESET_TITLES.get(radio.preset, camel) or "Custom"
+    return _preset_title(radio.preset)
+
+
+@lru_cache(16)
+def _preset_title(preset: str) -> str:
+    camel = "".join(word.capitalize() for word in preset.split("_"))
+    return _PRESET_TITLES.get(preset, camel) or "Custom"

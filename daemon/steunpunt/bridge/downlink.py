@@ -5,6 +5,7 @@ Time on air is counted for this radio's own transmissions, over a rolling hour, 
 """
 
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from steunpunt.bridge.requests import Gateway, NotSent, Wanted, read_envelope, read_json
@@ -19,7 +20,7 @@ PAUSES_S = {"text": 2, "traceroute": 30}
 PAUSE_OTHERS_S = 10
 """Position, waypoint, telemetry and detection: the firmware drops what comes sooner and reports success."""
 OURS_WAIT_S = 60
-"""When to ask again while something of ours waits for the mesh."""
+"""When to ask again while something of ours waits for the mesh, or the site's own airtime has no room."""
 CHARGES_MAX = 2_000
 
 
@@ -67,10 +68,13 @@ class Downlink:
             self.counts["echoes"] += 1
         return wanted
 
-    def charge(self, wanted: Wanted, now_ms: int, *, ours_waits: bool) -> Charge:
+    def charge(
+        self, wanted: Wanted, now_ms: int, *, ours_waits: bool, site_has_room: Callable[[float], bool]
+    ) -> Charge:
         """Take a packet's time on air from the hour's budget; raises NotSent when it may not go now.
 
-        ``ours_waits`` says that something of the site's own waits for the mesh or is on its way there.
+        ``ours_waits`` says that something of the site's own waits for the mesh or is on its way there;
+        ``site_has_room``, whether the site's whole airtime has room for so many milliseconds in its lowest lane.
         """
         if ours_waits:
             message = f"the site's own messages need the mesh; ask again in {OURS_WAIT_S} s"
@@ -86,6 +90,9 @@ class Downlink:
             self._charges.popleft()
         if self.used_ms(now_ms) + charge.air_ms > self._air_ms_max or len(self._charges) >= CHARGES_MAX:
             raise self._spent(charge.air_ms, now_ms)
+        if not site_has_room(charge.air_ms):
+            message = f"this site has been on the air much in the last hour; ask again in {OURS_WAIT_S} s"
+            raise NotSent("site_airtime_spent", message, OURS_WAIT_S)
         self._last_ms[wanted.kind] = now_ms
         self._charges.append(charge)
         return charge

@@ -176,7 +176,7 @@ class Translator:
         if word in _WORDS:  # its parser knew these in any case
             return {"payload": _WORDS[word]}
         try:
-            parsed = json.loads(text, parse_constant=_no_constant, parse_float=_float, parse_int=_float)
+            parsed = _DECODER.decode(text)
             _dump({"payload": parsed})
         except (ValueError, RecursionError):
             return {"payload": {"text": text}}
@@ -289,7 +289,7 @@ def _present(message: Message, names: dict[str, str]) -> Json:
 
 def _dump(body: Json) -> bytes:
     """Write JSON byte for byte as the firmware did: keys in order, no spaces, UTF-8 as it is, each slash escaped."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = _ENCODER.encode(body)
     return text.replace("/", "\\/").replace("\x7f", "\\u007f").encode("utf-8", "replace")
 
 
@@ -304,6 +304,10 @@ def _no_constant(name: str) -> object:
 
 def _float(digits: str) -> float | int | None:
     return _finite(float(digits))
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_float, parse_int=_float)
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _finite(number: float) -> float | int | None:

@@ -22,6 +22,7 @@ from steunpunt.terminal import log_to_stderr, one_line_errors
 if TYPE_CHECKING:
     from steunpunt.protocol.keys import SiteKeys
     from steunpunt.sim import RadioSpec, VirtualRadios
+    from steunpunt_ui.content.shelf import Shelf
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path))
 PRESS_SEEN_S_MAX = 2.0
@@ -97,13 +98,34 @@ def check(config: Path) -> None:
         if problems:
             sys.exit(1)
     click.echo(f"{config}: good. {loaded.site.role} {loaded.site.id}, {loaded.site.name}, {loaded.site.place}")
+    for line in _content_lines(loaded):
+        click.echo(f"  {line}")
 
 
 def _file_problems(config: Config) -> list[str]:
     """Return what is wrong with the files a config names, each with its key and the mend."""
     from steunpunt import tlsfiles
 
-    return [*_key_problems(config), *_password_problems(config), *tlsfiles.problems(config)]
+    pages = (f"key `kiosk.content`: {problem}" for problem in _shelf(config).problems)
+    return [*_key_problems(config), *_password_problems(config), *tlsfiles.problems(config), *pages]
+
+
+def _shelf(config: Config) -> "Shelf":
+    from steunpunt_ui.content.place import folder_of, words_of
+    from steunpunt_ui.content.shelf import EMPTY, read
+
+    return read(folder_of(config), words_of(config)) if config.site.role is Role.KIOSK else EMPTY
+
+
+def _content_lines(config: Config) -> Iterator[str]:
+    """Tell how many information pages there are, and how many a citizen sees."""
+    counts: dict[str, list[bool]] = {}
+    for page in _shelf(config).pages.values():
+        counts.setdefault(page.language, []).append(page.front.approved)
+    for language, approved in counts.items():
+        yield f"information pages in {language}: {len(approved)}, approved {sum(approved)}"
+    if counts and not any(any(approved) for approved in counts.values()) and not config.kiosk.demo:
+        yield "nobody has approved a page, so none is shown but in an exercise; see docs/content.md"
 
 
 def _password_problems(config: Config) -> Iterator[str]:
@@ -309,8 +331,9 @@ def radio_apply(config: Path, *, name: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def airtime(file: Path, *, as_json: bool) -> None:
-    """Tell what each line of FILE costs on the air, as the text of a help request: bytes, and ms by preset.
+    """Tell what each line of FILE costs on the air: bytes and ms.
 
+    Each line counts as the text of a help request, and the time on air is told for each radio preset.
     The request is medical, a life threat to three people, to be called back at 0612345678, at this point.
     """
     with one_line_errors():

@@ -57,7 +57,7 @@ def simulate(  # noqa: PLR0913  the command's options
     as_json: bool,
     trace: Path | None,
 ) -> None:
-    """Simulate a region in virtual time, to see whether anything is lost.
+    """Simulate a region, to see whether anything is lost.
 
     The real engines, ledgers, codec and keys run on a simulated air and simulated brokers, while power, cables, radios,
     internet and disks fail, and somebody hostile is on every road. At each step it is checked that no request is lost,

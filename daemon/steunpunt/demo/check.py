@@ -132,7 +132,8 @@ class Check:
         request.note("fail-over", f"received {took_s:.1f} s after the cut (at most {FAIL_OVER_S_MAX:.0f} s)")
         if took_s > FAIL_OVER_S_MAX:
             raise CheckFailed(f"{request.number}: fail-over took {took_s:.0f} s; at most {FAIL_OVER_S_MAX:.0f} s")
-        self._deal_with(request, roads={"radio"})
+        # Kiosk A's cable is cut: it left by radio. Kiosk B heard it and has internet: it may have carried it on.
+        self._deal_with(request, roads={"internet", "radio"})
 
     def _through_power_cut(self, request: Request) -> None:
         self._world("Trek de radio los")

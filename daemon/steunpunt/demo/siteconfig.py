@@ -23,6 +23,7 @@ class Ports:
 def kiosk_toml(name: str, number: int, ports: Ports, cancel_s: int) -> str:
     """Return a kiosk's config file."""
     return _toml(name, "kiosk", number, ports) + (
+        "\n[kiosk]\ndemo = true\n"
         '\n[panel]\npins = "mock"\nbuzzer_pin = 22\n\n'
         f'[[panel.button]]\nname = "help"\nbutton_pin = 17\nlamp_pin = 27\ncancel_s = {cancel_s}\n'
     )

@@ -5,11 +5,11 @@ The plain text exists only here, in memory. The ticket is shown after the commit
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from steunpunt.engine.checking import NotAccepted, checked_facts, checked_request, tidy_text
+from steunpunt.engine.checking import NotAccepted, checked_facts, checked_request, text_too_long, tidy_text
 from steunpunt.engine.common import Entropy
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger import outgoing
@@ -27,6 +27,7 @@ from steunpunt.model import (
 from steunpunt.protocol import forms, messages, tickets
 from steunpunt.protocol.keys import Chain, MessageKeys, SiteKeys, epoch_id, hkdf
 from steunpunt.protocol.pieces import MESSAGE_BYTES_MAX, seal_message
+from steunpunt.protocol.text import characters_beyond
 from steunpunt.relay.outbox import lane_for
 
 BEGUN_MAX = 512
@@ -105,6 +106,12 @@ class Sealer:
         """Return whether an epoch began since this start: what speaks of its messages cannot be an old recording."""
         return eid in self._begun
 
+    def seal_to(self, region_public: bytes) -> None:
+        """Seal by another public key of the region from the next message on."""
+        if region_public != self._keys.region_public:
+            self._keys = replace(self._keys, region_public=region_public)
+            self._epoch, self._kept = None, False
+
     def committed(self) -> None:
         """Note that the transaction in which the epoch was begun is on the disk."""
         self._kept = self._epoch is not None
@@ -122,8 +129,9 @@ class Sealer:
         epoch = self.current(connection)
         plain = messages.pack(message, epoch.eid)
         if len(plain) > MESSAGE_BYTES_MAX:
-            limits = {"bytes": len(plain), "bytes_max": MESSAGE_BYTES_MAX}
-            raise NotAccepted("text_too_long", "this does not fit sixteen fragments; shorten the text", **limits)
+            text = message.text if isinstance(message, messages.HelpRequest | messages.Supplement) else ""
+            over = characters_beyond(len(text), len(plain), MESSAGE_BYTES_MAX)
+            raise text_too_long(over, "this does not fit sixteen fragments; shorten the text")
         n, keys = epoch.chain.take()
         parts = seal_message(self._keys.site, epoch.eid, n, keys, plain)
         return Sealed(epoch.eid, epoch.e_pub, n, keys, b"".join(part.body for part in parts))

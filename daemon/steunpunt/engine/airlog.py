@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from steunpunt.ledger import airtime
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import Lane
+from steunpunt.model import GuestSending, Lane, SendFrame
 from steunpunt.protocol.airtime import PRESETS, private_app_lora_bytes, time_on_air_ms
 from steunpunt.relay.airbudget import HOUR_MS, AirBudget
 
@@ -54,7 +54,18 @@ class AirLog:
 
     def spend(self, connection: sa.Connection, attempt_id: int, payload_bytes: int, now_ms: int) -> None:
         """Write an attempt's airtime before it is made."""
-        air_ms = self.air_ms(payload_bytes)
+        self._spend(connection, attempt_id, self.air_ms(payload_bytes), now_ms)
+
+    def guest_fits(self, connection: sa.Connection, air_ms: float, now_ms: int) -> bool:
+        """Return whether an integrator's packet may go on the air now: they have the lowest lane."""
+        return self._open(connection, now_ms).fits(Lane.HOUSEKEEPING, air_ms, now_ms)
+
+    def guest(self, connection: sa.Connection, event: GuestSending, now_ms: int) -> SendFrame:
+        """Write the airtime of an integrator's packet; returns its frame."""
+        self._spend(connection, event.frame.attempt_id, event.air_ms, now_ms)
+        return event.frame
+
+    def _spend(self, connection: sa.Connection, attempt_id: int, air_ms: float, now_ms: int) -> None:
         self._open(connection, now_ms).spend(now_ms, air_ms)
         entry = airtime.add(connection, self._radio, now_ms, air_ms)
         self._entries[attempt_id] = (entry, now_ms, air_ms)

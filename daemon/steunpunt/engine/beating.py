@@ -7,7 +7,7 @@ that thirty points do not ask at once.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -20,31 +20,23 @@ from steunpunt.engine.sending import Sender
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import Effect, Fault, Lane, LinkName, PowerSeen, SendFrame
-from steunpunt.protocol.heartbeat import Heartbeat
+from steunpunt.protocol.heartbeat import BROKER_S, Heartbeat, mesh_interval_s
 from steunpunt.protocol.pieces import SealedPiece
 from steunpunt.protocol.tokens import HeardTokens
 from steunpunt.relay.newsfloor import Named
 
-BROKER_MS = 60_000
-MESH_MIN_MIN = 60
-MESH_MIN_PER_SITE = 4
+BROKER_MS = BROKER_S * 1000
 EARLY_MS = (300_000, 900_000)
 """By radio, when news is missing, and after a start."""
 JITTER = 0.25
 SLOW = 2
 """A site that saves power speaks half as often."""
 OPEN_MAX = 8
-"""Heartbeats whose tokens are still looked for."""
+"""Heartbeats whose tokens are looked for, also those that come again."""
 HELLO_AGAIN_BEATS = 3
 """So many without a token: perhaps this epoch is not known there any more."""
 SITES_DEFAULT = 30
-_MINUTE_MS = 60_000
 _log = logging.getLogger(__name__)
-
-
-def mesh_interval_ms(sites: int) -> int:
-    """Return the least time between two heartbeats of a kiosk by radio, in a region of so many sites."""
-    return max(MESH_MIN_MIN, MESH_MIN_PER_SITE * sites) * _MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +55,23 @@ class Parts:
 @dataclass(frozen=True, slots=True)
 class _Open:
     eid: bytes
-    n: int
     verify: bytes
+    receipted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a packet of tokens says of heartbeats of ours: how many it names, and whether one for the first time."""
+
+    matched: int
+    news: bool
 
 
 class Beater:
     """See the module. All of it inside the caller's transaction; everything it remembers is in memory only."""
 
     def __init__(self, site: int, sites: int, parts: Parts, entropy: Entropy) -> None:
-        self._site, self._interval_ms, self._entropy = site, mesh_interval_ms(sites), entropy
+        self._site, self._interval_ms, self._entropy = site, mesh_interval_s(sites) * 1000, entropy
         self._ledger, self._sealer, self._sender = parts.ledger, parts.sealer, parts.sender
         self._links, self._region, self._news, self._counts = parts.links, parts.region, parts.news, parts.counts
         self._open: list[_Open] = []
@@ -91,16 +91,16 @@ class Beater:
 
     # --- what is said of heartbeats -----------------------------------------------------------------------------
 
-    def hear(self, connection: sa.Connection, heard: HeardTokens) -> bool:
-        """Take a packet of tokens; True when one is for a heartbeat of ours, which only this start can have sent."""
-        for beat in self._open:
-            if heard.claims(beat.verify):
-                outgoing.note_epoch_receipted(connection, beat.eid)
-                self._unanswered = 0
-                self._open = [other for other in self._open if other.eid != beat.eid or other.n > beat.n]
-                self._counts["heartbeats_receipted"] += 1
-                return True
-        return False
+    def hear(self, connection: sa.Connection, heard: HeardTokens) -> Heard:
+        """Take a packet of tokens; heartbeats that one can be for are those of this start only."""
+        claimed = [i for i, beat in enumerate(self._open) if heard.claims(beat.verify)]
+        news = [i for i in claimed if not self._open[i].receipted]
+        for i in news:
+            outgoing.note_epoch_receipted(connection, self._open[i].eid)
+            self._open[i] = replace(self._open[i], receipted=True)
+            self._unanswered = 0
+            self._counts["heartbeats_receipted"] += 1
+        return Heard(len(claimed), bool(news))
 
     def rolled_back(self) -> None:
         """Look again: what was planned leaned on what was not kept."""
@@ -182,7 +182,7 @@ class Beater:
         sealed = self._sealer.seal(connection, self._heartbeat(connection, now_ms))
         piece = SealedPiece(self._site, sealed.eid, sealed.n, sealed.body)
         hello = sealed.e_pub if self._says_hello(connection, sealed.eid) else None
-        return piece.packet(0, hello), _Open(sealed.eid, sealed.n, sealed.keys.verify)
+        return piece.packet(0, hello), _Open(sealed.eid, sealed.keys.verify)
 
     def _says_hello(self, connection: sa.Connection, eid: bytes) -> bool:
         return self._unanswered >= HELLO_AGAIN_BEATS or not outgoing.epoch_receipted(connection, eid)

@@ -19,7 +19,7 @@ from steunpunt.facts import (
     tidy_phone,
     tidy_postcode,
 )
-from steunpunt.model import TEXT_BYTES_MAX, Category, HelpSubmitted, SteunpuntError
+from steunpunt.model import TEXT_CHARS_MAX, Category, HelpSubmitted, SteunpuntError
 from steunpunt.protocol import messages
 
 _LATITUDE_MAX, _LONGITUDE_MAX = 90, 180
@@ -32,6 +32,11 @@ class NotAccepted(SteunpuntError, ValueError):
         super().__init__(message)
         self.code = code
         self.details = details
+
+
+def text_too_long(characters_over: int, message: str) -> NotAccepted:
+    """Return the refusal of a text; ``characters_over`` is how many must go, or about as many."""
+    return NotAccepted("text_too_long", message, characters_over=characters_over)
 
 
 def checked_request(form: HelpSubmitted) -> tuple[str, Facts]:
@@ -81,11 +86,18 @@ def _in_range(name: str, value: float, low: int, high: int) -> None:
         raise NotAccepted("bad_request", f"{name} is {value}; write {low} to {high}")
 
 
-def tidy_text(text: str, what: str = "text", bytes_max: int = TEXT_BYTES_MAX) -> str:
-    """Return the text in NFC with line ends as newlines; NotAccepted for control characters or too many bytes."""
+def tidy_text(text: str, what: str = "text", bytes_max: int | None = None) -> str:
+    """Return the text in NFC with line ends as newlines; NotAccepted for control characters or too long a text.
+
+    Without ``bytes_max`` it is free text, of at most TEXT_CHARS_MAX characters.
+    """
     tidy = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in tidy):
         raise NotAccepted("control_characters", f"the {what} holds control characters; remove them")
+    if bytes_max is None:
+        if len(tidy) > TEXT_CHARS_MAX:
+            raise text_too_long(len(tidy) - TEXT_CHARS_MAX, f"{len(tidy)} characters; at most {TEXT_CHARS_MAX}")
+        return tidy
     size = len(tidy.encode())
     if size > bytes_max:
         raise NotAccepted(f"{what}_too_long", f"{size} bytes; at most {bytes_max}", bytes_max=bytes_max, bytes=size)

@@ -2,9 +2,11 @@
 
 import sqlalchemy as sa
 
+from steunpunt.engine import papers
 from steunpunt.engine.announcing import Announcer, NewsFlight
 from steunpunt.engine.common import Counts, Entropy, Links, Neighbours
 from steunpunt.engine.intake import Intake
+from steunpunt.engine.notices import NoticeBook, NoticeFlight, Teller
 from steunpunt.engine.receipts import ReceiptFlight, Receipts
 from steunpunt.engine.replying import Replier, ReplyFlight
 from steunpunt.engine.standby import Standby
@@ -19,10 +21,12 @@ from steunpunt.model import (
     Event,
     FrameError,
     FrameHeard,
+    GuestSending,
     HelpSubmitted,
     Lane,
     LinkChanged,
     LinkName,
+    PaperScanned,
     RadioPrepared,
     RadioUsed,
     ReplyTo,
@@ -32,6 +36,7 @@ from steunpunt.model import (
     SupplementSubmitted,
 )
 from steunpunt.protocol import beacons, packets
+from steunpunt.protocol.authority import KeyNotice
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.protocol.packets import Kind
 from steunpunt.protocol.tokens import NOBODY_YET, Head, pack_tokens
@@ -66,7 +71,9 @@ class CoordinatorEngine:
         self.counts: Counts = Counts()
         self.links = Links()
         self._out = Transmitter(ledger, self.links, self.counts)
-        self._intake = Intake(keys, ledger_key, entropy, self.counts)
+        self._notices = NoticeBook(ledger, keys.root_public, keys.notices, self.counts, self._can_act)
+        self._teller = Teller(self._notices, self._out)
+        self._intake = Intake(keys, ledger_key, entropy, self.counts, self._notices.revoked)
         neighbours = neighbours or Neighbours(keys.coordinator)
         self._receipts = Receipts(self._out, overheard=bool(neighbours.others))
         self._standby = Standby(neighbours, ledger_key, entropy, self.counts)
@@ -91,6 +98,7 @@ class CoordinatorEngine:
         effects += self._replier.send(connection, head, now_ms)
         effects += self._ask(connection, now_ms)
         effects += self._announcer.send(connection, now_ms)
+        effects += self._teller.send(connection, now_ms)
         return effects + self._beacon(connection, head, now_ms)
 
     def _take(self, connection: sa.Connection, event: Event, now_ms: int) -> list[Effect]:
@@ -98,6 +106,11 @@ class CoordinatorEngine:
             case FrameHeard():
                 self._hear(connection, event, now_ms)
                 return [] if event.confirm is None else [ConfirmFrame(event.confirm)]
+            case PaperScanned():
+                body = papers.take(connection, self._intake, event, now_ms)
+                return [] if event.reply is None else [ReplyTo(event.reply, body)]
+            case GuestSending():
+                return [self._out.air(event.frame.radio).guest(connection, event, now_ms)]
             case SendEnded():
                 self._ended(connection, event, now_ms)
             case LinkChanged() | BridgeChanged():
@@ -124,19 +137,25 @@ class CoordinatorEngine:
         self._replier.rolled_back()
         self._standby.rolled_back()
         self._announcer.rolled_back()
+        self._notices.rolled_back()
+        self._teller.rolled_back()
         self._heard.clear()
         self._beacon_reserved = 0
 
     def next_due_ms(self) -> int | None:
         """Return when to call :meth:`turn` again without an event."""
         dues = [self._receipts.due_ms, self._replier.due_ms, self._intake.fragments.due_ms]
-        dues += [self._standby.due_ms, self._announcer.due_ms]
+        dues += [self._standby.due_ms, self._announcer.due_ms, self._teller.due_ms]
         dues += [self._beacon_due_ms] if self.links.broker.up else []
         return min((due for due in dues if due is not None), default=None)
 
     def wants_mesh(self, _connection: sa.Connection, _now_ms: int) -> bool:
         """Return whether a receipt or news waits for the mesh, or something is on its way there."""
         return self._receipts.waiting or self._announcer.waiting or bool(self._out.flying(LinkName.MESH))
+
+    def guest_fits(self, connection: sa.Connection, radio: str, air_ms: float, now_ms: int) -> bool:
+        """Return whether the site's airtime has room for an integrator's packet by this radio now."""
+        return self._out.air(radio).guest_fits(connection, air_ms, now_ms)
 
     def air_used_ms(self, radio: str, now_ms: int) -> float:
         """Return how many milliseconds of a radio's rolling hour count as used, for screens."""
@@ -156,19 +175,27 @@ class CoordinatorEngine:
                         self._receipts.owe(taken, frame, now_ms)
                 self._heartbeats(connection)
                 self._remember(frame)
+            elif kind in (Kind.REVOCATION, Kind.KEYS):
+                self._notices.hear(connection, frame.payload)
             else:
-                self.counts["heard_coordinators"] += 1
                 if kind is Kind.TOKENS:
                     self._standby.overhear(connection, frame.payload, now_ms)
+                self.counts["heard_coordinators"] += 1
         except FrameError:
             self.counts["dropped_malformed"] += 1
         except SealError:
             self.counts["dropped_unauthentic"] += 1
 
     def _heartbeats(self, connection: sa.Connection) -> None:
+        """A heartbeat tells what its site has of the news of the coordinator that it addresses."""
         for site in self._intake.alive:
-            self._announcer.alive(connection, site)
+            if self._standby.addressed_here(site):
+                self._announcer.alive(connection, site)
         self._intake.alive.clear()
+
+    def _can_act(self, notice: KeyNotice) -> bool:
+        """Return whether we can go by a new key: sites that seal by it past us would not be heard here."""
+        return self._keys.holds(notice.holder, notice.public)
 
     def _remember(self, frame: FrameHeard) -> None:
         """Note a transmission that authenticated; a kiosk's next try has another packet id."""
@@ -181,6 +208,9 @@ class CoordinatorEngine:
         flight = self._out.ended(connection, event)
         if isinstance(flight, NewsFlight):
             self._announcer.ended(connection, flight, event, now_ms)
+            return
+        if isinstance(flight, NoticeFlight):
+            self._teller.ended(connection, flight, event, now_ms)
             return
         if event.outcome is SendOutcome.TAKEN:
             return

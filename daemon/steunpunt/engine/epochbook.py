@@ -1,6 +1,6 @@
 """The epochs a coordinator knows: the key of each, which card made it, and whether that card still counts."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from steunpunt.ledger import incoming
 from steunpunt.model import SealError
-from steunpunt.protocol.authority import revoked_by
 from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys, epoch_id, keys_at
 from steunpunt.protocol.pieces import HeardPiece, SealedPiece
 from steunpunt.relay import epochs
@@ -31,9 +30,9 @@ class Epoch:
 class EpochBook:
     """See the module. All of it inside the caller's transaction."""
 
-    def __init__(self, keys: CoordinatorKeys) -> None:
-        self._keys = keys
-        self._revoked = revoked_by(keys.notices)
+    def __init__(self, keys: CoordinatorKeys, revoked: Callable[[sa.Connection], Mapping[int, int]]) -> None:
+        """``revoked``: gives for each site the highest revoked generation."""
+        self._keys, self._revoked = keys, revoked
         self._cached: dict[tuple[int, bytes], Epoch] = {}
 
     def rolled_back(self) -> None:
@@ -49,7 +48,7 @@ class EpochBook:
             raise SealError("hello names another epoch than its piece")
         site = heard.piece.site
         of_site = incoming.generations_of(connection, site)
-        may_be = epochs.generations_to_try(of_site, self._keys.generations, self._revoked.get(site, 0))
+        may_be = epochs.generations_to_try(of_site, self._keys.generations, self._of(connection, site))
         return self._opening(heard.piece, may_be, heard.e_pub)
 
     def known(self, connection: sa.Connection, piece: SealedPiece) -> Epoch | None:
@@ -75,7 +74,10 @@ class EpochBook:
     def quarantined(self, connection: sa.Connection, site: int, epoch: Epoch) -> bool:
         """Return whether the card behind an epoch does not count any more: it was revoked, or replaced long ago."""
         of_site = incoming.generations_of(connection, site)
-        return epochs.quarantined(epoch.generation, of_site, self._keys.generations, self._revoked.get(site, 0))
+        return epochs.quarantined(epoch.generation, of_site, self._keys.generations, self._of(connection, site))
+
+    def _of(self, connection: sa.Connection, site: int) -> int:
+        return self._revoked(connection).get(site, 0)
 
     def _opening(self, piece: SealedPiece, generations: Iterable[int], e_pub: bytes) -> Epoch:
         with suppress(ValueError):  # a public key that yields no secret

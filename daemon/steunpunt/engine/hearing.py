@@ -4,12 +4,12 @@ Nothing counts before it authenticates; what does not is counted and dropped.
 """
 
 import logging
-from collections.abc import Callable
 
 import sqlalchemy as sa
 
 from steunpunt.engine.acknowledging import Acknowledger
 from steunpunt.engine.beating import Beater, Parts
+from steunpunt.engine.rekeying import Rekeyer
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.outgoing import OpenMessage
 from steunpunt.model import FrameError, FrameHeard, LinkName, SealError, TicketState, TokenCode
@@ -26,13 +26,11 @@ _log = logging.getLogger(__name__)
 class Hearer:
     """See the module. All of it inside the caller's transaction."""
 
-    def __init__(
-        self, site: int, parts: Parts, acknowledger: Acknowledger, beater: Beater, unit: Callable[[], float]
-    ) -> None:
-        """``unit``: a random number in 0 … 1."""
+    def __init__(self, site: int, parts: Parts, acknowledger: Acknowledger, beater: Beater, rekeyer: Rekeyer) -> None:
         self._site, self._region, self._sender = site, parts.region, parts.sender
         self._news, self._beater, self._sealer = parts.news, beater, parts.sealer
-        self._acknowledger, self._links, self._counts, self._unit = acknowledger, parts.links, parts.counts, unit
+        self._rekeyer = rekeyer
+        self._acknowledger, self._links, self._counts = acknowledger, parts.links, parts.counts
 
     def hear(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         """Take a packet from a link; returns whether others may be concerned by it, besides or instead of this site."""
@@ -43,6 +41,8 @@ class Hearer:
             Kind.WANT: self._want,
             Kind.WANT_HELLO: self._want_hello,
             Kind.NEWS: self._news_frame,
+            Kind.REVOCATION: self._notice,
+            Kind.KEYS: self._notice,
         }
         try:
             kind = packets.kind_of(frame.payload)
@@ -73,10 +73,14 @@ class Hearer:
         self._news.hear(connection, frame, now_ms)
         return True
 
+    def _notice(self, connection: sa.Connection, frame: FrameHeard, _now_ms: int) -> bool:
+        self._rekeyer.hear(connection, frame)
+        return True
+
     def _known_head(self, connection: sa.Connection, head: Head, now_ms: int) -> None:
         """Of an authentic packet: after a restore of the coordinator's ledger offer it again what may be lost."""
         if self._region.raised_incarnation(connection, head):
-            due_ms = {link: now_ms + round(self._unit() * most) for link, most in OFFER_MS_MAX.items()}
+            due_ms = {link: now_ms + self._sender.jitter_ms(most) for link, most in OFFER_MS_MAX.items()}
             again = outgoing.offer_again(connection, head.coordinator, head.incarnation, now_ms, due_ms)
             self._counts["offered_again"] += again
             _log.warning(
@@ -97,12 +101,13 @@ class Hearer:
     def _tokens(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         heard = tokens.parse_tokens(frame.payload)
         beat = self._beater.hear(connection, heard)
-        matched, news, proof = int(beat), beat, beat
+        matched, news, proof = beat.matched, beat.news, beat.news
         for message in outgoing.open_messages(connection, now_ms):
             for code in heard.claims(message.verify):
                 matched += 1
-                proof |= self._sealer.of_this_start(message.eid)
-                news |= self._apply(connection, message, code, heard.head, frame.link, now_ms)
+                said = self._apply(connection, message, code, heard.head, frame.link, now_ms)
+                news |= said
+                proof |= said and self._sealer.of_this_start(message.eid)
         if matched:
             self._spoken(connection, heard.head, frame, now_ms)
             self._news.told(heard.head)

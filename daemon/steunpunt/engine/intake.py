@@ -1,6 +1,7 @@
 """Taking pieces in: authenticate, remove duplicates, make cases and events of them, in the caller's transaction."""
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -33,6 +34,7 @@ class Taken:
     at: Piece
     verify: bytes
     code: TokenCode
+    heartbeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,19 @@ class _Arrival:
 class Intake:
     """Opens pieces with the region's keys."""
 
-    def __init__(self, keys: CoordinatorKeys, ledger_key: bytes, entropy: Entropy, counts: Counts) -> None:
+    def __init__(
+        self,
+        keys: CoordinatorKeys,
+        ledger_key: bytes,
+        entropy: Entropy,
+        counts: Counts,
+        revoked: Callable[[sa.Connection], Mapping[int, int]],
+    ) -> None:
+        """``revoked``: gives for each site the highest generation of its card that does not count any more."""
         self._ledger_key = ledger_key
         self._entropy = entropy
         self._counts = counts
-        self._epochs = EpochBook(keys)
+        self._epochs = EpochBook(keys, revoked)
         self._hellos = HelloAsker()
         self.fragments = Fragments(entropy, counts)
         self.hellos_wanted: list[tuple[bytes, FrameHeard]] = []
@@ -92,11 +102,12 @@ class Intake:
         plain = piece.open(keys)
         newly_known = self._epochs.keep(connection, heard, epoch)
         doubtful = self._epochs.quarantined(connection, at.site, epoch)
-        if not doubtful:
+        if not doubtful and frame.link is not LinkName.PAPER:  # who came on foot may have no road back
             self._note_road(connection, at.site, frame, now_ms)
         taken = self._part(connection, piece, keys, plain, _Arrival(frame.link, heard.age, now_ms, doubtful))
-        if newly_known:
-            taken += self._open_held(connection, at, epoch, _Arrival(frame.link, 0x80, now_ms, doubtful))
+        if newly_known:  # what was held did not come on paper itself
+            link = LinkName.MESH if frame.link is LinkName.PAPER else frame.link
+            taken += self._open_held(connection, at, epoch, _Arrival(link, 0x80, now_ms, doubtful))
         return [] if doubtful else taken
 
     @staticmethod
@@ -179,11 +190,7 @@ class Intake:
         """Make a case or an event of an authentic message; a copy of an earlier one only earns its token again."""
         message = messages.unpack(plain, at.eid)
         if isinstance(message, messages.Acknowledgement):
-            for item in message.items:
-                incoming.note_delivered(
-                    connection, Piece(at.site, item.to.eid, item.to.n), item.code, item.salt, arrival.now_ms
-                )
-            self._counts["acknowledgements"] += 1
+            self._acknowledged(connection, at.site, message, arrival)
             return []
         if isinstance(message, Heartbeat):
             return self._alive(connection, at, keys, message, arrival)
@@ -192,7 +199,8 @@ class Intake:
         _log.info("action=intake site=%d n=%d link=%s kind=%s copy=%s", at.site, at.n, arrival.link, kind, copy)
         if copy:
             self._counts["copies"] += 1
-            incoming.note_copy(connection, at, arrival.link)
+            if not arrival.doubtful:
+                incoming.note_copy(connection, at, arrival.link, arrival.now_ms)
         else:
             incoming.add_piece(connection, at, arrival.now_ms)
             if isinstance(message, messages.HelpRequest):
@@ -200,8 +208,20 @@ class Intake:
             elif isinstance(message, messages.Offer):
                 self._new_offer(connection, at, keys, message, arrival)
             else:
-                self._new_supplement(connection, at, message, arrival.now_ms)
+                self._new_supplement(connection, at, message, arrival)
         return [Taken(at, keys.verify, incoming.state_code(connection, at))]
+
+    def _acknowledged(
+        self, connection: sa.Connection, site: int, message: messages.Acknowledgement, arrival: _Arrival
+    ) -> None:
+        """Note what a kiosk holds; the word of a card that does not count any more is no proof of it."""
+        if arrival.doubtful:
+            self._counts["quarantined_acknowledgements"] += 1
+            return
+        for item in message.items:
+            to = Piece(site, item.to.eid, item.to.n)
+            incoming.note_delivered(connection, to, item.code, item.salt, arrival.now_ms)
+        self._counts["acknowledgements"] += 1
 
     def _alive(
         self, connection: sa.Connection, at: Piece, keys: MessageKeys, beat: Heartbeat, arrival: _Arrival
@@ -213,7 +233,7 @@ class Intake:
             newest = not arrival.doubtful and heartbeats.keep(connection, at.site, (at.eid, at.n), beat, arrival.now_ms)
             if newest:
                 self.alive.append(at.site)
-        return [Taken(at, keys.verify, TokenCode.RECEIVED)]
+        return [Taken(at, keys.verify, TokenCode.RECEIVED, heartbeat=True)]
 
     def _new_case(
         self,
@@ -275,15 +295,20 @@ class Intake:
         )
         incoming.add_case(connection, case)
         incoming.add_event(connection, at, "received", arrival.now_ms, None)
+        if arrival.link is LinkName.PAPER:
+            incoming.note_paper(connection, at, arrival.now_ms)
         incoming.note_presses(connection, at, incoming.early_presses(connection, self._ledger_key, at))
         self._counts["cases"] += 1
 
     def _new_supplement(
-        self, connection: sa.Connection, at: Piece, supplement: messages.Supplement, now_ms: int
+        self, connection: sa.Connection, at: Piece, supplement: messages.Supplement, arrival: _Arrival
     ) -> None:
-        """Keep a supplement; one that overtook its request waits under the ledger's own key."""
+        """Keep a supplement; one that overtook its request waits under the ledger's own key.
+
+        A doubtful one stands in the case's history as such, and changes nothing.
+        """
         to = Piece(at.site, supplement.to.eid, supplement.to.n)
-        if supplement.code is SupplementCode.PRESSED_AGAIN:
+        if supplement.code is SupplementCode.PRESSED_AGAIN and not arrival.doubtful:
             incoming.note_presses(connection, to, supplement.presses)
         content = EventContent(
             text=supplement.text,
@@ -292,11 +317,12 @@ class Intake:
             facts=supplement.facts,
             reply=supplement.reply,
             newer=supplement.newer,
+            doubtful=arrival.doubtful,
         )
         key = incoming.case_key(connection, self._ledger_key, to)
         box = incoming.box_event(key or self._ledger_key, self._nonce(), content)
-        incoming.add_event(connection, to, "supplement" if key else "early", now_ms, box)
-        self._counts["supplements"] += 1
+        incoming.add_event(connection, to, "supplement" if key else "early", arrival.now_ms, box)
+        self._counts["quarantined_supplements" if arrival.doubtful else "supplements"] += 1
 
     def _nonce(self) -> bytes:
         return self._entropy.token(vault.NONCE_BYTES)

@@ -11,10 +11,13 @@ from steunpunt.engine.beating import SITES_DEFAULT, Beater, Parts
 from steunpunt.engine.calls import Calls
 from steunpunt.engine.checking import NotAccepted
 from steunpunt.engine.common import Counts, Entropy, Links
+from steunpunt.engine.fallback import FallBack
 from steunpunt.engine.gateway import Gateway
 from steunpunt.engine.hearing import Hearer
 from steunpunt.engine.news import NewsKeeper
+from steunpunt.engine.notices import NoticeBook
 from steunpunt.engine.region import RegionWatch
+from steunpunt.engine.rekeying import Rekeyer
 from steunpunt.engine.sending import Sender
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
@@ -25,6 +28,7 @@ from steunpunt.model import (
     Effect,
     Event,
     FrameHeard,
+    GuestSending,
     HelpSubmitted,
     LinkChanged,
     PowerSeen,
@@ -33,6 +37,7 @@ from steunpunt.model import (
     ReplyTo,
     SendEnded,
     SupplementSubmitted,
+    TextHeard,
 )
 from steunpunt.protocol.keys import SiteKeys
 
@@ -45,6 +50,10 @@ class KioskSettings:
 
     sites: int = SITES_DEFAULT
     """Sites in the region, which share the channel."""
+    point: str = ""
+    """The point's name, for the readable fall-back."""
+    fallback_min: int = 0
+    """Minutes without receipt until that; 0: never."""
 
 
 class KioskEngine:
@@ -77,18 +86,26 @@ class KioskEngine:
         self.news = NewsKeeper(ledger, self.region.publics, keys.site, coordinator, self.counts)
         parts = Parts(ledger, self._sealer, self._sender, self.links, self.region, self.news, self.counts)
         self._beater = Beater(keys.site, settings.sites, parts, entropy)
-        self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater, entropy.unit)
+        self._fallback = FallBack(
+            keys.site, settings.point, settings.fallback_min, self._sender, self.links, self.counts
+        )
+        notices = NoticeBook(ledger, keys.root_public, keys.notices, self.counts)
+        self._rekeyer = Rekeyer(keys, notices, self._sealer, self.region)
+        self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater, self._rekeyer)
 
     # --- the step -----------------------------------------------------------------------------------------------
 
     def turn(self, connection: sa.Connection, events: list[Event], now_ms: int) -> list[Effect]:
         """Take the events, then do what is due; everything written is the caller's one transaction."""
         effects: list[Effect] = []
+        self._rekeyer.begin(connection)
         for event in events:
             effects += self._take(connection, event, now_ms)
         effects += self.calls.due(connection, now_ms)
         effects += self._sender.send(connection, now_ms)
+        effects += self._fallback.send(connection, now_ms)
         effects += self._beater.send(connection, effects, now_ms)
+        effects += self._rekeyer.send(connection, self.links, self._sender, now_ms)
         return effects + self._gateway.send(connection, now_ms)
 
     def committed(self) -> None:
@@ -106,18 +123,24 @@ class KioskEngine:
         self._gateway.rolled_back()
         self.region.rolled_back()
         self._beater.rolled_back()
+        self._fallback.rolled_back()
+        self._rekeyer.rolled_back()
         self._acknowledger.rolled_back()
         self.calls.rolled_back()
 
     def next_due_ms(self) -> int | None:
         """Return when to call :meth:`turn` again without an event; None: not before the next event."""
         dues = [self._sender.next_ms, self.calls.next_due_ms(), self._acknowledger.due_ms]
-        dues += [self._gateway.due_ms, self._beater.due_ms]
+        dues += [self._gateway.due_ms, self._beater.due_ms, self._fallback.due_ms]
         return min((due for due in dues if due is not None), default=None)
 
     def wants_mesh(self, connection: sa.Connection, now_ms: int) -> bool:
         """Return whether something of ours, or carried for others, waits for the mesh or is on its way there."""
         return self._gateway.wants_mesh or self._sender.wants_mesh(connection, now_ms)
+
+    def guest_fits(self, connection: sa.Connection, _radio: str, air_ms: float, now_ms: int) -> bool:
+        """Return whether the site's airtime has room for an integrator's packet now."""
+        return self._sender.air.guest_fits(connection, air_ms, now_ms)
 
     def air_used_ms(self, now_ms: int) -> float:
         """Return how many milliseconds of the rolling hour count as used, for screens."""
@@ -131,16 +154,16 @@ class KioskEngine:
                 others = self._hearer.hear(connection, event, now_ms)
                 self._gateway.hear(event, now_ms, others=others)
                 return [] if event.confirm is None else [ConfirmFrame(event.confirm)]
+            case GuestSending():
+                return [self._sender.air.guest(connection, event, now_ms)]
             case SendEnded():
                 flight = self._sender.ended(connection, event, now_ms)
                 self._gateway.ended(connection, event, flight, now_ms)
-            case RadioPrepared():
-                self._sender.air.prepared(event.preset)
-                self._gateway.prepared(event)
-            case RadioUsed():
-                self._sender.air.read(connection, event.share, now_ms)
-            case LinkChanged() | BridgeChanged():
-                self.links.note(event, now_ms)
+                self._fallback.ended(connection, event, flight, now_ms)
+            case TextHeard():
+                self._fallback.hear(connection, event, now_ms)
+            case RadioPrepared() | RadioUsed() | LinkChanged() | BridgeChanged():
+                self._note_link(connection, event, now_ms)
             case PowerSeen():
                 self._beater.power_seen(event)
             case ButtonPressed(name):
@@ -151,6 +174,18 @@ class KioskEngine:
                 pass
         return []
 
+    def _note_link(
+        self, connection: sa.Connection, event: RadioPrepared | RadioUsed | LinkChanged | BridgeChanged, now_ms: int
+    ) -> None:
+        match event:
+            case RadioPrepared():
+                self._sender.air.prepared(event.preset)
+                self._gateway.prepared(event)
+            case RadioUsed():
+                self._sender.air.read(connection, event.share, now_ms)
+            case _:
+                self.links.note(event, now_ms)
+
     # --- accepting ----------------------------------------------------------------------------------------------
 
     def _accept(
@@ -159,6 +194,7 @@ class KioskEngine:
         try:
             if isinstance(form, HelpSubmitted):
                 body = self._acceptor.help(connection, form, now_ms)
+                self._fallback.note(body["number"], form)
                 self.counts["accepted"] += not body["repeated"]
                 _log.info("action=accept ticket=%s repeated=%s", body["number"], body["repeated"])
             else:

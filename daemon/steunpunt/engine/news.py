@@ -41,6 +41,9 @@ class Shown(StrEnum):
     EXPIRED = "expired"
 
 
+MAY_HOLD = frozenset({Shown.CONFIRMED, Shown.UNCONFIRMED, Shown.STALE})
+
+
 @dataclass(frozen=True, slots=True)
 class NewsView:
     """A piece of news for the screen. Ages in milliseconds; ``left_ms`` None: until it is cancelled."""
@@ -156,6 +159,10 @@ class NewsKeeper:
                 held = [(k.row, unpack_announcement(k.payload)) for k in everything if k.row.signer == one.row.signer]
                 views.append(self._view(one, said, held, now_ms))
         return sorted(views, key=lambda view: (list(Shown).index(view.shown), view.age_ms))
+
+    def count(self, connection: sa.Connection, now_ms: int) -> int:
+        """Return how many pieces of news may still hold, as far as is known here."""
+        return sum(view.shown in MAY_HOLD for view in self.views(connection, now_ms))
 
     def _view(
         self, one: KeptNews, said: Announcement, held: list[tuple[NewsRow, Announcement]], now_ms: int

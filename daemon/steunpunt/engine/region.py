@@ -57,8 +57,12 @@ class RegionWatch:
 
     @property
     def publics(self) -> dict[int, bytes]:
-        """Return the news keys of the coordinators that the offline root vouches for."""
-        return dict(self._public)
+        """Return the news keys of the coordinators that the offline root vouches for, as they are at any time."""
+        return self._public
+
+    def hear_key(self, coordinator: int, public: bytes) -> None:
+        """Take a coordinator's news key that the offline root told of instead of the one on the card."""
+        self._public[coordinator] = public
 
     def incarnation(self, connection: sa.Connection) -> int:
         """Return the highest incarnation heard of the coordinator that this site addresses; 0: none yet."""

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from steunpunt.engine.common import Entropy
 from steunpunt.engine.transmitting import Transmitter
 from steunpunt.ledger import incoming
-from steunpunt.ledger.incoming import Reply
-from steunpunt.model import Effect, Lane, LinkName, SendEnded, TokenCode
+from steunpunt.ledger.incoming import Damaged, Reply
+from steunpunt.model import SENDING_LINKS, Effect, Lane, LinkName, SendEnded, TokenCode
 from steunpunt.protocol import tokens
 from steunpunt.protocol.tokens import Head
 from steunpunt.relay import replies
@@ -40,7 +40,7 @@ class Replier:
     def send(self, connection: sa.Connection, head: Head, now_ms: int) -> list[Effect]:
         """Return what goes now: tokens for one radio share a packet, answers go alone."""
         up = self._out.up()
-        flying = {r for link in LinkName for f in self._out.flying(link) for r in _reply_ids(f)}
+        flying = {r for link in SENDING_LINKS for f in self._out.flying(link) for r in _reply_ids(f)}
         self.due_ms = None
         effects: list[Effect] = []
         together: dict[str, list[Reply]] = {}
@@ -51,6 +51,8 @@ class Replier:
                 continue
             if reply.next_ms > now_ms:
                 self._look_again(reply.next_ms)
+            elif not self._readable(connection, reply, road.link, now_ms):
+                continue
             elif road.link is LinkName.BROKER:
                 payload = self._payload(connection, head, [reply])
                 flight = self._note_tries(connection, [reply], roads.wait_like(road), now_ms)
@@ -81,15 +83,16 @@ class Replier:
         return batch[0].packet or tokens.pack_tokens(head, [self._claim(connection, reply) for reply in batch])
 
     def _note_tries(self, connection: sa.Connection, batch: list[Reply], link: LinkName, now_ms: int) -> ReplyFlight:
-        told = []
-        for reply in batch:
-            tries = reply.tries + 1
-            next_ms = now_ms + replies.wait_ms(link, tries, self._entropy.unit())
-            incoming.note_reply_try(connection, reply.id, tries, next_ms)
-            self._look_again(next_ms)
-            told.append((reply.id, tries))
+        told = [self._note_try(connection, reply, link, now_ms) for reply in batch]
         _log.info("action=send_reply replies=%s site=%d link=%s", told, batch[0].at.site, link)
         return ReplyFlight(tuple(told))
+
+    def _note_try(self, connection: sa.Connection, reply: Reply, link: LinkName, now_ms: int) -> tuple[int, int]:
+        tries = reply.tries + 1
+        next_ms = now_ms + replies.wait_ms(link, tries, self._entropy.unit())
+        incoming.note_reply_try(connection, reply.id, tries, next_ms)
+        self._look_again(next_ms)
+        return reply.id, tries
 
     def _look_again(self, at_ms: int) -> None:
         self.due_ms = at_ms if self.due_ms is None else min(at_ms, self.due_ms)
@@ -99,6 +102,19 @@ class Replier:
         if content is None or reply.code is None:
             raise LookupError(f"reply {reply.id} speaks of a case that is not there")
         return content.verify, reply.code
+
+    def _readable(self, connection: sa.Connection, reply: Reply, link: LinkName, now_ms: int) -> bool:
+        """Return whether a token can be said; a case that the disk damaged must not keep others from hearing theirs."""
+        if reply.packet is not None:
+            return True
+        try:
+            self._claim(connection, reply)
+        except (Damaged, LookupError) as error:
+            self._out.counts["replies_unreadable"] += 1
+            _log.error("action=cannot_reply reply=%d site=%d reason=%r", reply.id, reply.at.site, str(error))
+            self._note_try(connection, reply, link, now_ms)
+            return False
+        return True
 
     def not_taken(self, connection: sa.Connection, flight: ReplyFlight, event: SendEnded, now_ms: int) -> None:
         """The next hop did not take a packet: try soon, at first."""

@@ -11,7 +11,7 @@ from steunpunt.engine.common import Counts, Entropy, Flights, Links
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.outgoing import Outgoing
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import Effect, Lane, LinkName, SendEnded, SendFrame, SendOutcome, TicketState
+from steunpunt.model import SENDING_LINKS, Effect, Lane, LinkName, SendEnded, SendFrame, SendOutcome, TicketState
 from steunpunt.protocol.age import pack_age
 from steunpunt.protocol.packets import fragment_byte
 from steunpunt.protocol.pieces import SealedPiece, batch
@@ -42,6 +42,12 @@ class Flight:
     """What an attempt carries."""
 
     parts: tuple[Part, ...]
+
+    def told(self) -> tuple[str, str, str]:
+        """Return for the log its messages, which try of each, and which fragment; ``-``: a whole message."""
+        fragments = ["-" if part.fragment is None else str(part.fragment) for part in self.parts]
+        ids, tries = [str(part.message_id) for part in self.parts], [str(part.tries) for part in self.parts]
+        return ",".join(ids), ",".join(tries), ",".join(fragments)
 
 
 class Sender:
@@ -80,6 +86,10 @@ class Sender:
         self.air.rolled_back()
         self.next_ms = 0
 
+    def jitter_ms(self, most_ms: int) -> int:
+        """Return a wait of this site's own, 0 to ``most_ms``."""
+        return round(self._entropy.unit() * most_ms)
+
     def wants_mesh(self, connection: sa.Connection, now_ms: int) -> bool:
         """Return whether a message waits for the mesh or is on its way there: nobody else's goes before it."""
         roads = self._links.roads(now_ms)
@@ -91,12 +101,14 @@ class Sender:
 
     def ended(self, connection: sa.Connection, event: SendEnded, now_ms: int) -> object | None:
         """Take the end of an attempt at its next hop; returns what it carried."""
+        self.air.ended(connection, event.attempt_id, refused=event.outcome is SendOutcome.REFUSED)
+        if event.attempt_id < 0:  # an integrator's
+            return None
         flight = self.flights.end(event.attempt_id)
         self._counts[f"sent_{event.link}_{event.outcome}"] += 1
-        self.air.ended(connection, event.attempt_id, refused=event.outcome is SendOutcome.REFUSED)
         if not isinstance(flight, Flight):
             return flight
-        ids, detail = [part.message_id for part in flight.parts], event.detail
+        (ids, _, _), detail = flight.told(), event.detail
         _log.info("action=sent messages=%s link=%s outcome=%s reason=%r", ids, event.link, event.outcome, detail)
         for part in flight.parts:
             if event.outcome is not SendOutcome.TAKEN:
@@ -166,7 +178,7 @@ class Sender:
             self.next_ms = None
             return effects
         waiting = outgoing.waiting(connection)
-        flying = {link: self._flying(link) for link in LinkName}
+        flying = {link: self._flying(link) for link in SENDING_LINKS}
         room = {
             LinkName.MESH: MESH_FLYING_MAX - self.flights.count(LinkName.MESH),
             LinkName.BROKER: BROKER_FLYING_MAX - self.flights.count(LinkName.BROKER),
@@ -249,8 +261,10 @@ class Sender:
         return effects
 
     def _begin(self, link: LinkName, flight: Flight, payload: bytes) -> int:
-        told = [(part.message_id, part.tries, part.fragment) for part in flight.parts]
-        _log.info("action=send messages=%s link=%s bytes=%d", told, link, len(payload))
+        ids, tries, fragments = flight.told()
+        _log.info(
+            "action=send messages=%s link=%s tries=%s fragments=%s bytes=%d", ids, link, tries, fragments, len(payload)
+        )
         return self.flights.begin(link, flight)
 
     def _piece(self, message: Outgoing, fragment: int | None) -> SealedPiece:

@@ -38,6 +38,10 @@ class Standby:
         """Look again: what was planned leaned on what was not kept."""
         self.due_ms = 0
 
+    def addressed_here(self, site: int) -> bool:
+        """Return whether a site addresses this coordinator."""
+        return self._who.of(site) == self._who.own
+
     # --- what comes in ------------------------------------------------------------------------------------------
 
     def receipts(self, connection: sa.Connection, taken: Taken, now_ms: int) -> bool:
@@ -45,6 +49,8 @@ class Standby:
         if not self._who.others:
             return True
         addressed = self._who.of(taken.at.site)
+        if taken.heartbeat:  # the next one comes soon: nothing is lost that somebody would have to take over
+            return addressed == self._who.own
         row = rows.row(connection, self._ledger_key, taken.at)
         if row is None:
             stand, due_ms = Stand.OWN, None

@@ -5,14 +5,14 @@ import sqlalchemy as sa
 from steunpunt.engine.airlog import AirLog
 from steunpunt.engine.common import Counts, Flights, Links
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import Lane, LinkName, RadioPrepared, RadioUsed, SendEnded, SendFrame, SendOutcome
+from steunpunt.model import SENDING_LINKS, Lane, LinkName, RadioPrepared, RadioUsed, SendEnded, SendFrame, SendOutcome
 
 
 class Transmitter:
     """See the module. All of it inside the caller's transaction."""
 
     def __init__(self, ledger: Ledger, links: Links, counts: Counts) -> None:
-        self._ledger, self.links, self._counts = ledger, links, counts
+        self._ledger, self.links, self.counts = ledger, links, counts
         self._flights = Flights()
         self._air: dict[str, AirLog] = {}
 
@@ -31,7 +31,7 @@ class Transmitter:
 
     def up(self) -> frozenset[LinkName]:
         """Return the links that serve."""
-        return frozenset(link for link in LinkName if self.links.view(link).up)
+        return frozenset(link for link in SENDING_LINKS if self.links.view(link).up)
 
     def fits(self, connection: sa.Connection, radio: str, lane: Lane, payload_bytes: int, now_ms: int) -> bool:
         """Return whether the airtime allows a packet by this radio now."""
@@ -67,8 +67,10 @@ class Transmitter:
 
     def ended(self, connection: sa.Connection, event: SendEnded) -> object | None:
         """Take the end of an attempt; returns what it carried."""
-        self._counts[f"sent_{event.link}_{event.outcome}"] += 1
         self.air(event.radio).ended(connection, event.attempt_id, refused=event.outcome is SendOutcome.REFUSED)
+        if event.attempt_id < 0:  # an integrator's
+            return None
+        self.counts[f"sent_{event.link}_{event.outcome}"] += 1
         return self._flights.end(event.attempt_id)
 
     def flying(self, link: LinkName) -> set[object]:

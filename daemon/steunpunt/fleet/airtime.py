@@ -7,13 +7,11 @@ from pathlib import Path
 
 import click
 
-from steunpunt.model import SteunpuntError
+from steunpunt.model import TEXT_CHARS_MAX, SteunpuntError
 from steunpunt.protocol.airtime import PRESETS
 from steunpunt.protocol.cost import TextCost, cost_of_text
 from steunpunt.protocol.text import METHOD_NAMES
 
-TEXT_CHARS_MAX = 2_000
-"""Longest text of a request."""
 _LINE_BYTES_MAX = 4 * TEXT_CHARS_MAX + 2
 _METHOD_WIDTH = 10
 _BYTES_WIDTH = 14

@@ -76,6 +76,11 @@ def add(connection: sa.Connection, draft: Draft, issued_ms: int) -> int:
     return int(connection.execute(sa.insert(announcements).returning(_T.id), row).scalar_one())
 
 
+def said_with(connection: sa.Connection, token: str) -> bool:
+    """Return whether this form was used before."""
+    return connection.execute(sa.select(_T.id).where(_T.token == token)).first() is not None
+
+
 def drafts(connection: sa.Connection) -> list[Issued]:
     """Return what is not signed yet, the oldest first."""
     return [_issued(r) for r in connection.execute(_DRAFTS)]

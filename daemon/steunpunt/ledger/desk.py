@@ -7,7 +7,7 @@ afterwards; polling is the truth.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -19,8 +19,9 @@ from steunpunt import keyfiles
 from steunpunt.config import Config
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger import incoming, standby
+from steunpunt.ledger.caserows import LISTED, CaseRow, EventRow, as_they_lie, events_of, read_case
 from steunpunt.ledger.clock import boot_name, boot_time_ms
-from steunpunt.ledger.incoming import Content, EventContent, Piece
+from steunpunt.ledger.incoming import EventContent, Piece, member
 from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.store import Ledger, engine_for
 from steunpunt.ledger.tables import cases, events, replies
@@ -28,6 +29,7 @@ from steunpunt.model import (
     CLOSE_CODES,
     Category,
     Lane,
+    LinkName,
     SenderFunction,
     Skill,
     SteunpuntError,
@@ -45,11 +47,8 @@ from steunpunt.protocol.phrases import Phrase, may_say
 from steunpunt.relay.standby import Stand
 
 LAST_ACT = "last_act_ms"
-CASES_MAX = 1_000
 NAME_CHARS_MAX = 80
 FIELD_CHARS_MAX = 200
-ANSWER_PLAIN_BYTES_MAX = answers.ANSWER_PART_BYTES_MAX
-"""Most bytes of an answer inside its seal: what one packet holds."""
 _BY_PERSON = ("seen", "answer", "passed_on", "closed")
 
 
@@ -86,6 +85,13 @@ class CaseEvent:
     """With kind ``elsewhere``: what that coordinator told the kiosk."""
     stand: Stand | None = None
     """With kind ``taken_over``: why."""
+    doubtful: bool = False
+    """A supplement of a card that was revoked or replaced: shown, and nothing follows from it."""
+
+    @property
+    def told_facts(self) -> Facts:
+        """Return the facts that count for the case."""
+        return NOTHING if self.doubtful else self.facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,8 @@ class Case:
     coordinator: int | None = None
     """The other coordinator that its site addresses."""
     stand: Stand = Stand.OWN
+    damaged: bool = False
+    """The disk changed it: not all of it can be read, and what is told may be wrong."""
 
     @property
     def elsewhere(self) -> bool:
@@ -179,13 +187,15 @@ class Desk:
         """
         with self._opened() as ledger:
             stands = standby.stands(ledger.connection)
-            found = [self._case(ledger, row, stands) for row in ledger.connection.execute(_LISTED).all()]
+            rows = [read_case(self._ledger_key, row) for row in ledger.connection.execute(LISTED)]
+            found = [self._case(ledger, row, stands) for row in rows]
         return sorted(found, key=_rank)
 
     def case(self, case_id: int) -> Case:
         """Return one case; CaseGone when there is none."""
         with self._opened() as ledger:
-            return self._case(ledger, _row(ledger.connection, case_id), standby.stands(ledger.connection))
+            row = _row(ledger.connection, self._ledger_key, case_id)
+            return self._case(ledger, row, standby.stands(ledger.connection))
 
     def active_min(self) -> int | None:
         """Return minutes since a person last acted here, as the kiosks are told; None: nobody yet."""
@@ -193,60 +203,53 @@ class Desk:
             acted = ledger.get_meta(ledger.connection, LAST_ACT)
             return None if acted is None else (ledger.clock.now_ms() - int.from_bytes(acted, "big")) // 60_000
 
-    def _case(self, ledger: Ledger, row: sa.Row[tuple[object, ...]], stands: dict[Piece, tuple[int, Stand]]) -> Case:
-        coordinator, stand = stands.get(Piece(row.site, row.eid, row.n), (None, Stand.OWN))
-        now_ms = ledger.clock.now_ms()
-        key = incoming.unwrap_case_key(self._ledger_key, row.content_key)
-        content = incoming.unbox_content(key, row.content)
-        history = self._history(ledger.connection, row, key, now_ms)
+    def _case(self, ledger: Ledger, row: CaseRow, stands: dict[Piece, tuple[int, Stand]]) -> Case:
+        content, columns = row.content, row.columns
+        coordinator, stand = stands.get(row.at, (None, Stand.OWN))
+        now_ms, received_ms = ledger.clock.now_ms(), columns["received_ms"]
+        history = self._history(ledger.connection, row, now_ms)
         seen = next((event for event in history if event.kind == "seen"), None)
         last_act = max((i for i, event in enumerate(history) if event.kind in _BY_PERSON), default=-1)
         return Case(
-            id=row.id,
-            number=ticket_number(row.site, row.counter),
-            site=row.site,
-            lane=Lane(row.lane),
+            id=columns["id"],
+            number=ticket_number(row.at.site, columns["counter"]),
+            site=row.at.site,
+            lane=row.lane,
             category=Category(content.category),
             life_threat=content.life_threat,
             text=content.text,
             language=content.language,
-            state=TicketState(row.state),
-            age_s=(row.age_ms_at_receipt + now_ms - row.received_ms) // 1000,
-            age_at_least=row.age_at_least or row.received_ms < ledger.clock.certain_ms,
-            received_age_s=(now_ms - row.received_ms) // 1000,
+            state=row.state,
+            age_s=(columns["age_ms_at_receipt"] + now_ms - received_ms) // 1000,
+            age_at_least=bool(columns["age_at_least"]) or received_ms < ledger.clock.certain_ms,
+            received_age_s=(now_ms - received_ms) // 1000,
             seen_by=seen.by if seen else "",
             seen_age_s=seen.age_s if seen else None,
-            passed_on=row.passed_on,
+            passed_on=bool(columns["passed_on"]),
             answered=any(event.kind == "answer" for event in history),
-            close_code=TokenCode(row.close_code) if row.close_code else None,
-            unread_supplements=sum(event.kind == "supplement" for event in history[last_act + 1 :]),
-            presses=row.presses,
-            links=tuple(name for name, came in (("mesh", row.by_mesh), ("broker", row.by_broker)) if came),
+            close_code=row.close_code,
+            unread_supplements=sum(
+                event.kind == "supplement" and not event.doubtful for event in history[last_act + 1 :]
+            ),
+            presses=columns["presses"],
+            links=_links(columns, history),
             events=history,
-            facts=reduce(lambda facts, event: facts.with_later(event.facts), history, content.facts),
+            facts=reduce(lambda facts, event: facts.with_later(event.told_facts), history, content.facts),
             newer=content.newer or any(event.newer for event in history),
             skill=Skill(content.skill),
             hours=content.hours,
             coordinator=coordinator,
             stand=stand,
-            quarantined=bool(row.quarantined),
+            quarantined=bool(columns["quarantined"]),
+            damaged=row.damaged,
         )
 
-    def _history(
-        self, connection: sa.Connection, row: sa.Row[tuple[object, ...]], key: bytes, now_ms: int
-    ) -> tuple[CaseEvent, ...]:
-        delivered = {
-            r.event_id: r.delivered_ms is not None
-            for r in connection.execute(sa.select(replies).where(replies.c.case_id == row.id))
-        }
-        where = (events.c.site == row.site, events.c.eid == row.eid, events.c.n == row.n)
-        found = []
-        for r in connection.execute(sa.select(events).where(*where).order_by(events.c.id)):
-            early = r.kind == "early"
-            box_key = self._ledger_key if early else key
-            content = incoming.unbox_event(box_key, r.content) if r.content else EventContent()
-            found.append(_event("supplement" if early else r.kind, r, content, now_ms, delivered=delivered.get(r.id)))
-        return tuple(found)
+    def _history(self, connection: sa.Connection, case: CaseRow, now_ms: int) -> tuple[CaseEvent, ...]:
+        delivered: dict[int, bool] = {}  # a long answer only when all its packets are
+        for r in connection.execute(sa.select(replies).where(replies.c.case_id == case.columns["id"])):
+            delivered[r.event_id] = delivered.get(r.event_id, True) and r.delivered_ms is not None
+        found = events_of(connection, self._ledger_key, case)
+        return tuple(_event(row, now_ms, delivered=delivered.get(row.id)) for row in found)
 
     # --- acting -------------------------------------------------------------------------------------------------
 
@@ -279,23 +282,25 @@ class Desk:
     ) -> None:
         """Answer the citizen; NotAllowed when this function may not promise what a phrase says.
 
-        ValueError for an answer that says nothing, or does not fit one packet.
+        ValueError for an answer that says nothing, or does not fit sixteen packets.
         """
         if not all(may_say(BOOK[phrase.code], function) for phrase in phrases if phrase.code in BOOK):
             raise NotAllowed("Whoever answers may not promise this. Choose who answers, or another sentence.")
         plain = pack_answer(function, text, phrases)
-        if len(plain) > ANSWER_PLAIN_BYTES_MAX:
-            raise ValueError(f"an answer of {len(plain)} bytes; at most {ANSWER_PLAIN_BYTES_MAX}: shorten the text")
+        if len(plain) > answers.ANSWER_PLAIN_BYTES_MAX:
+            most = answers.ANSWER_PLAIN_BYTES_MAX
+            raise ValueError(f"an answer of {len(plain)} bytes; at most {most}: shorten the text")
         with self._act(case_id, name, token) as act:
             if act.again("answer"):
                 return
             act.must_be_taken_up()
-            act.must_have_room()
             keys = MessageKeys(b"", act.content.verify, act.content.answer)
-            salt = self._random(4)
+            packets = answers.seal_answers(keys, self._random(answers.SALT_BYTES), plain)
+            act.must_have_room(len(packets))
             event_id = act.note("answer", EventContent(by=name, text=text, phrases=pack_phrases(phrases, "")))
             act.state(TicketState.ANSWERED)
-            act.tell(event_id, None, salt, answers.seal_answer(keys, salt, plain))
+            for packet in packets:
+                act.tell(event_id, None, answers.answer_part(packet).salt, packet)
 
     def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:
         """Note that the request was passed on. Only the control room is told to the citizen, in those words."""
@@ -354,6 +359,12 @@ class Desk:
         return self._random(vault.NONCE_BYTES)
 
 
+def _links(columns: Mapping[str, object], history: tuple[CaseEvent, ...]) -> tuple[str, ...]:
+    by_paper = any(event.kind == incoming.PAPER_KIND for event in history)
+    roads = ((LinkName.MESH, columns["by_mesh"]), (LinkName.BROKER, columns["by_broker"]), (LinkName.PAPER, by_paper))
+    return tuple(str(link) for link, came in roads if came)
+
+
 class _Opened:
     """The ledger, open for the length of a ``with``: web threads come and go, so none keeps a connection."""
 
@@ -373,10 +384,10 @@ class _Act:
     def __init__(self, desk: Desk, ledger: Ledger, connection: sa.Connection, case_id: int, token: str) -> None:
         self._desk, self._ledger, self._connection = desk, ledger, connection
         self._case_id, self._token = case_id, token
-        self.row = _row(connection, case_id)
-        self._key = incoming.unwrap_case_key(desk.ledger_key, self.row.content_key)
-        self.content: Content = incoming.unbox_content(self._key, self.row.content)
-        self.at = Piece(self.row.site, self.row.eid, self.row.n)
+        self.row = _row(connection, desk.ledger_key, case_id)
+        if self.row.key is None or not self.row.content.verify:
+            raise NotAllowed("This case is damaged on the disk. Reach the point another way.")
+        self._key, self.content, self.at = self.row.key, self.row.content, self.row.at
 
     def again(self, kind: str) -> bool:
         """Return whether this form did this act before; NotAllowed when it did another one."""
@@ -392,11 +403,11 @@ class _Act:
         if self.row.state < TicketState.SEEN:
             raise NotAllowed("Take the case up first.")
 
-    def must_have_room(self) -> None:
-        """Raise NotAllowed when the kiosk would keep no further answer of this case."""
+    def must_have_room(self, packets: int) -> None:
+        """Raise NotAllowed when the kiosk would not keep so many more packets of answers to this case."""
         answers = sa.select(sa.func.count()).where(replies.c.case_id == self._case_id, replies.c.code.is_(None))
-        if self._connection.execute(answers).scalar_one() >= ANSWERS_MAX:
-            raise NotAllowed(f"There are {ANSWERS_MAX} answers, and the kiosk keeps no more. Pass this on or close it.")
+        if self._connection.execute(answers).scalar_one() + packets > ANSWERS_MAX:
+            raise NotAllowed("The kiosk keeps no more answers to this. Shorten it, pass this on or close it.")
 
     def note(self, kind: str, content: EventContent) -> int:
         """Write the event and that a person acted; returns the event's id."""
@@ -421,11 +432,11 @@ class _Act:
         incoming.add_reply(self._connection, self._case_id, event_id, code, salt, packet)
 
 
-def _row(connection: sa.Connection, case_id: int) -> sa.Row[tuple[object, ...]]:
-    row = connection.execute(sa.select(cases).where(cases.c.id == case_id)).first()
-    if row is None:
+def _row(connection: sa.Connection, ledger_key: bytes, case_id: int) -> CaseRow:
+    found = connection.execute(as_they_lie(cases).where(cases.c.id == case_id)).first()
+    if found is None:
         raise CaseGone(f"case {case_id} is not in this ledger")
-    return row
+    return read_case(ledger_key, found)
 
 
 def _note_act(ledger: Ledger, connection: sa.Connection) -> None:
@@ -437,21 +448,15 @@ def _checked_name(name: str) -> None:
         raise NotAllowed("Fill in your name, at most 80 characters.")
 
 
-def _event(
-    kind: str,
-    row: sa.Row[tuple[object, ...]],
-    content: EventContent,
-    now_ms: int,
-    *,
-    delivered: bool | None,
-) -> CaseEvent:
+def _event(row: EventRow, now_ms: int, *, delivered: bool | None) -> CaseEvent:
+    content = row.content
     return CaseEvent(
-        kind=kind,
+        kind=row.kind,
         by=content.by,
         age_s=(now_ms - row.at_ms) // 1000,
         text=content.text,
         delivered=delivered,
-        code=SupplementCode(content.code) if kind == "supplement" and content.code else None,
+        code=member(SupplementCode, content.code) if row.kind == "supplement" else None,
         to=content.to,
         how=content.how,
         reference=content.reference,
@@ -461,22 +466,10 @@ def _event(
         newer=content.newer,
         phrases=unpack_phrases(content.phrases)[0] if content.phrases else (),
         coordinator=content.coordinator,
-        said=TokenCode(content.code) if kind == "elsewhere" else None,
-        stand=Stand(content.code) if kind == "taken_over" else None,
+        said=member(TokenCode, content.code) if row.kind == "elsewhere" else None,
+        stand=member(Stand, content.code) if row.kind == "taken_over" else None,
+        doubtful=content.doubtful,
     )
-
-
-_LAST_EVENT = (
-    sa.select(sa.func.max(events.c.id))
-    .where(events.c.site == cases.c.site, events.c.eid == cases.c.eid, events.c.n == cases.c.n)
-    .scalar_subquery()
-)
-_CLOSED = cases.c.state == int(TicketState.CLOSED)
-_LISTED = (
-    sa.select(cases)
-    .order_by(_CLOSED, sa.case((_CLOSED, -_LAST_EVENT), else_=cases.c.lane), cases.c.id)
-    .limit(CASES_MAX)
-)
 
 
 def _rank(case: Case) -> tuple[bool, bool, int, int, int]:

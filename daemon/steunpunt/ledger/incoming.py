@@ -1,13 +1,16 @@
 """A coordinator's rows: epochs and pieces heard, cases, events, replies on their way back."""
 
+import contextlib
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger.tables import cases, events, gateways, heard_epochs, heard_pieces, replies, sites
-from steunpunt.model import FrameHeard, LinkName, TicketState, TokenCode
+from steunpunt.model import SENDING_LINKS, FrameHeard, LinkName, SealError, SteunpuntError, TicketState, TokenCode
 from steunpunt.protocol import vault
 from steunpunt.protocol.messages import QuestionReply
 from steunpunt.relay.replies import SiteRoads
@@ -19,6 +22,10 @@ GATEWAYS_MAX = 8
 _KEY_LABEL = b"case key"
 _CONTENT_LABEL = b"case content"
 _EVENT_LABEL = b"event"
+
+
+class Damaged(SteunpuntError, ValueError):
+    """What lies here cannot be read: the disk changed it, or it was written under another ledger's key."""
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +62,16 @@ class EventContent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Of an answer; see protocol.answerbody.pack_phrases."""
     coordinator: int = 0
     """The other coordinator that this is about."""
+    doubtful: bool = False
+    """A supplement of a card that does not count any more."""
+
+
+Member = TypeVar("Member", bound=IntEnum)
+
+
+def member(kind: type[Member], value: object) -> Member | None:
+    """Return the member with this number; None for none, and for a number that a damaged row holds."""
+    return kind(value) if isinstance(value, int) and value in kind._value2member_map_ else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +94,10 @@ class Reply:
     packet: bytes | None
     tries: int
     next_ms: int
+
+
+PAPER_KIND = "paper"
+"""Kind of the event that says that a case came on paper."""
 
 
 def epoch(connection: sa.Connection, site: int, eid: bytes) -> tuple[bytes, int] | None:
@@ -175,6 +196,23 @@ def roads_of(connection: sa.Connection, site: int) -> SiteRoads:
     return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier, row.mesh_radio, carried)
 
 
+def only_gateways(connection: sa.Connection, since_ms: int, count_max: int) -> list[int]:
+    """Return the gateways that last carried each site which, since then, was heard by no other road."""
+    silent = [sa.or_(heard_ms.is_(None), heard_ms < since_ms) for heard_ms in (sites.c.mesh_ms, sites.c.broker_ms)]
+    newest = sa.select(gateways.c.site, sa.func.max(gateways.c.heard_ms).label("heard_ms")).group_by(gateways.c.site)
+    latest = newest.subquery()
+    query = (
+        sa.select(gateways.c.carrier)
+        .join(latest, sa.and_(latest.c.site == gateways.c.site, latest.c.heard_ms == gateways.c.heard_ms))
+        .join(sites, sites.c.site == gateways.c.site)
+        .where(gateways.c.heard_ms >= since_ms, *silent)
+        .distinct()
+        .order_by(gateways.c.carrier)
+        .limit(count_max)
+    )
+    return list(connection.execute(query).scalars())
+
+
 @dataclass(frozen=True, slots=True)
 class NewCase:
     """A case to keep."""
@@ -215,10 +253,26 @@ def add_case(connection: sa.Connection, case: NewCase) -> None:
     )
 
 
-def note_copy(connection: sa.Connection, at: Piece, link: LinkName) -> None:
+def note_copy(connection: sa.Connection, at: Piece, link: LinkName, now_ms: int) -> None:
     """Note that a copy of a case's request came over another link too."""
+    if link is LinkName.PAPER:
+        note_paper(connection, at, now_ms)
+        return
     column = "by_mesh" if link is LinkName.MESH else "by_broker"
     connection.execute(sa.update(cases).where(_at(cases, at)).values(**{column: True}))
+
+
+def note_paper(connection: sa.Connection, at: Piece, now_ms: int) -> None:
+    """Note in a case's log, once, that it came on paper."""
+    noted = sa.select(events.c.id).where(_at(events, at), events.c.kind == PAPER_KIND)
+    if connection.execute(noted).first() is None and case_of(connection, at) is not None:
+        add_event(connection, at, PAPER_KIND, now_ms, None)
+
+
+def case_of(connection: sa.Connection, at: Piece) -> tuple[int, int] | None:
+    """Return (id, counter) of the case of this request."""
+    row = connection.execute(sa.select(cases.c.id, cases.c.counter).where(_at(cases, at))).first()
+    return (row.id, row.counter) if row else None
 
 
 def state_code(connection: sa.Connection, at: Piece) -> TokenCode:
@@ -226,7 +280,7 @@ def state_code(connection: sa.Connection, at: Piece) -> TokenCode:
     row = connection.execute(sa.select(cases.c.state, cases.c.close_code).where(_at(cases, at))).first()
     if row is None or row.state < TicketState.SEEN:
         return TokenCode.RECEIVED
-    return TokenCode(row.close_code) if row.close_code else TokenCode.SEEN
+    return member(TokenCode, row.close_code) or TokenCode.SEEN
 
 
 def note_presses(connection: sa.Connection, at: Piece, presses: int) -> None:
@@ -236,9 +290,14 @@ def note_presses(connection: sa.Connection, at: Piece, presses: int) -> None:
 
 
 def early_presses(connection: sa.Connection, ledger_key: bytes, at: Piece) -> int:
-    """Return the most presses that supplements told of before their request came."""
+    """Return the most presses that supplements told of before their request came; damaged ones tell of none."""
     boxes = connection.execute(sa.select(events.c.content).where(_at(events, at), events.c.kind == "early")).scalars()
-    return max((unbox_event(ledger_key, box).presses for box in boxes), default=0)
+    most = 0
+    for box in boxes:
+        with contextlib.suppress(Damaged):
+            event = unbox_event(ledger_key, box)
+            most = max(most, 0 if event.doubtful else event.presses)
+    return most
 
 
 def add_event(
@@ -281,7 +340,7 @@ def pending_replies(connection: sa.Connection, up: frozenset[LinkName]) -> list[
             r.id,
             r.case_id,
             Piece(r.site, r.eid, r.n),
-            TokenCode(r.code) if r.code else None,
+            member(TokenCode, r.code),
             r.packet,
             r.tries,
             r.next_ms,
@@ -297,7 +356,7 @@ def _pending_with_roads(up: frozenset[LinkName]) -> sa.Select[tuple[object, ...]
         ),
         LinkName.MESH: sites.c.mesh_ms.is_not(None),
     }
-    has_road = sa.or_(sa.false(), *(roads[link] for link in LinkName if link in up))
+    has_road = sa.or_(sa.false(), *(roads[link] for link in SENDING_LINKS if link in up))
     return (
         sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
         .join(cases, cases.c.id == replies.c.case_id)
@@ -310,7 +369,12 @@ def _pending_with_roads(up: frozenset[LinkName]) -> sa.Select[tuple[object, ...]
 
 _PENDING = {
     up: _pending_with_roads(up)
-    for up in (frozenset[LinkName](), frozenset({LinkName.MESH}), frozenset({LinkName.BROKER}), frozenset(LinkName))
+    for up in (
+        frozenset[LinkName](),
+        frozenset({LinkName.MESH}),
+        frozenset({LinkName.BROKER}),
+        frozenset(SENDING_LINKS),
+    )
 }
 
 
@@ -335,9 +399,11 @@ def hurry(connection: sa.Connection, site: int, now_ms: int, tries_min: int) -> 
 
 
 def case_key(connection: sa.Connection, ledger_key: bytes, at: Piece) -> bytes | None:
-    """Return the key of a case, None when the case is not there yet."""
+    """Return the key of a case; None when the case is not there yet, or its key is damaged."""
     wrapped = connection.execute(sa.select(cases.c.content_key).where(_at(cases, at))).scalar()
-    return vault.open_box(ledger_key, wrapped, _KEY_LABEL) if wrapped else None
+    with contextlib.suppress(Damaged):
+        return unwrap_case_key(ledger_key, wrapped) if wrapped else None
+    return None
 
 
 def wrap_case_key(ledger_key: bytes, key: bytes, nonce: bytes) -> bytes:
@@ -346,8 +412,8 @@ def wrap_case_key(ledger_key: bytes, key: bytes, nonce: bytes) -> bytes:
 
 
 def unwrap_case_key(ledger_key: bytes, wrapped: bytes) -> bytes:
-    """Return a case key."""
-    return vault.open_box(ledger_key, wrapped, _KEY_LABEL)
+    """Return a case key; raises Damaged."""
+    return _opened(ledger_key, wrapped, _KEY_LABEL)
 
 
 def box_content(key: bytes, nonce: bytes, content: Content) -> bytes:
@@ -356,8 +422,8 @@ def box_content(key: bytes, nonce: bytes, content: Content) -> bytes:
 
 
 def unbox_content(key: bytes, box: bytes) -> Content:
-    """Return a case's content."""
-    return msgspec.json.decode(vault.open_box(key, box, _CONTENT_LABEL), type=Content)
+    """Return a case's content; raises Damaged."""
+    return msgspec.json.decode(_opened(key, box, _CONTENT_LABEL), type=Content)
 
 
 def box_event(key: bytes, nonce: bytes, content: EventContent) -> bytes:
@@ -366,11 +432,19 @@ def box_event(key: bytes, nonce: bytes, content: EventContent) -> bytes:
 
 
 def unbox_event(key: bytes, box: bytes) -> EventContent:
-    """Return an event's content."""
-    return msgspec.json.decode(vault.open_box(key, box, _EVENT_LABEL), type=EventContent)
+    """Return an event's content; raises Damaged."""
+    return msgspec.json.decode(_opened(key, box, _EVENT_LABEL), type=EventContent)
+
+
+def _opened(key: bytes, box: bytes, label: bytes) -> bytes:
+    try:
+        return vault.open_box(key, box, label)
+    except (SealError, TypeError) as error:  # a damaged row holds no bytes at all, sometimes
+        told = "a damaged row in the ledger: its content cannot be opened; ask again what it said"
+        raise Damaged(told) from error
 
 
 def content_at(connection: sa.Connection, ledger_key: bytes, at: Piece) -> Content | None:
-    """Return the content of the case of this request."""
+    """Return the content of the case of this request; raises Damaged."""
     row = connection.execute(sa.select(cases.c.content_key, cases.c.content).where(_at(cases, at))).first()
     return unbox_content(unwrap_case_key(ledger_key, row.content_key), row.content) if row else None

@@ -14,7 +14,7 @@ WAITING_MAX = 500
 OPEN_MAX = 2_000
 """Most messages that tokens are compared with, newest first: 12,000 HMACs, some 25 ms on a PC."""
 ANSWERS_MAX = 50
-"""Most answers kept per ticket; a coordinator sends a handful."""
+"""Most packets of answers kept per ticket: three of 2,000 characters that hardly compress, or fifty short ones."""
 KEEP_CLOSED_MS = 72 * 3600 * 1000
 
 
@@ -350,6 +350,24 @@ def request_of(connection: sa.Connection, counter: int) -> tuple[bytes, int, Lan
     return r.eid, r.n, Lane(r.lane)
 
 
+@dataclass(frozen=True, slots=True)
+class SealedRequest:
+    """A ticket's help request as it is kept: what any road carries."""
+
+    n: int
+    e_pub: bytes
+    piece: bytes
+    created_ms: int
+
+
+def sealed_request(connection: sa.Connection, counter: int) -> SealedRequest:
+    """Return a ticket's help request, sealed."""
+    query = sa.select(messages.c.n, epochs.c.e_pub, messages.c.piece, messages.c.created_ms)
+    query = query.join(epochs, epochs.c.eid == messages.c.eid)
+    r = connection.execute(query.where(messages.c.counter == counter, messages.c.is_request)).one()
+    return SealedRequest(r.n, r.e_pub, r.piece, r.created_ms)
+
+
 def went_by_mesh(connection: sa.Connection, counter: int) -> bool:
     """Return whether any message of a ticket was tried over the mesh."""
     query = sa.select(sa.func.max(messages.c.mesh_tries)).where(messages.c.counter == counter)
@@ -417,3 +435,42 @@ def supplements_of(connection: sa.Connection, counter: int) -> tuple[int, int]:
         query.where(messages.c.counter == counter, sa.not_(messages.c.is_request))
     ).one()
     return int(count), int(unreceipted or 0)
+
+
+FALLBACKS_MAX = 50
+"""Most life threats without receipt that are looked at for the readable fall-back, the oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """A life threat that the region has not receipted."""
+
+    counter: int
+    created_ms: int
+    fallback_ms: int | None
+
+
+def unheard_life_threats(connection: sa.Connection) -> list[Unheard]:
+    """Return the life threats whose request has no receipt, those never said in plain words first."""
+    return [Unheard(r.counter, r.created_ms, r.fallback_ms) for r in connection.execute(_UNHEARD)]
+
+
+_UNHEARD = (
+    sa.select(tickets.c.counter, tickets.c.created_ms, tickets.c.fallback_ms)
+    .join(messages, messages.c.counter == tickets.c.counter)
+    .where(tickets.c.life_threat, messages.c.is_request, messages.c.receipted_ms.is_(None))
+    .where(tickets.c.state < TicketState.RECEIVED)
+    .order_by(tickets.c.fallback_ms.is_not(None), tickets.c.fallback_ms, tickets.c.counter)
+    .limit(FALLBACKS_MAX)
+)
+
+
+def note_fallback(connection: sa.Connection, counter: int, at_ms: int | None) -> None:
+    """Note when the readable fall-back last went on the air; None: it has not."""
+    connection.execute(sa.update(tickets).where(tickets.c.counter == counter).values(fallback_ms=at_ms))
+
+
+def note_handheld(connection: sa.Connection, counter: int, now_ms: int) -> bool:
+    """Note that somebody replied to a ticket's fall-back; False where none was sent."""
+    where = (tickets.c.counter == counter, tickets.c.fallback_ms.is_not(None))
+    return bool(connection.execute(sa.update(tickets).where(*where).values(handheld_ms=now_ms)).rowcount)

@@ -1,12 +1,15 @@
 """A coordinator's rows of messages that another coordinator may deal with."""
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-from steunpunt.ledger.incoming import Piece
+from steunpunt.ledger.incoming import Damaged, Piece, member
 from steunpunt.ledger.tables import cases, standby
-from steunpunt.model import Lane, TokenCode
+from steunpunt.model import Lane, SealError, TokenCode
 from steunpunt.protocol import vault
 from steunpunt.relay.standby import ROWS_MAX, Stand
 
@@ -33,17 +36,29 @@ def _at(at: Piece) -> sa.ColumnElement[bool]:
 
 
 def _row(ledger_key: bytes, r: sa.Row[tuple[object, ...]]) -> Row:
-    code = None if r.code is None else TokenCode(r.code)
-    verify = vault.open_box(ledger_key, r.verify, _LABEL)
-    return Row(
-        Piece(r.site, r.eid, r.n), r.coordinator, Lane(r.lane), verify, Stand(r.stand), code, r.due_ms, r.told_ms
-    )
+    try:
+        return Row(
+            at=Piece(r.site, r.eid, r.n),
+            coordinator=r.coordinator,
+            lane=Lane(r.lane),
+            verify=vault.open_box(ledger_key, r.verify, _LABEL),
+            stand=Stand(r.stand),
+            code=None if r.code is None else TokenCode(r.code),
+            due_ms=r.due_ms,
+            told_ms=r.told_ms,
+        )
+    except (SealError, ValueError, TypeError) as error:
+        raise Damaged("a damaged row of a message for another coordinator; its next copy makes it anew") from error
 
 
 def row(connection: sa.Connection, ledger_key: bytes, at: Piece) -> Row | None:
-    """Return one message's row."""
+    """Return one message's row; a damaged one is dropped, and this copy of its message makes it anew."""
     found = connection.execute(sa.select(standby).where(_at(at))).first()
-    return None if found is None else _row(ledger_key, found)
+    try:
+        return None if found is None else _row(ledger_key, found)
+    except Damaged:
+        connection.execute(sa.delete(standby).where(_at(at)))
+        return None
 
 
 def add(connection: sa.Connection, ledger_key: bytes, new: Row, nonce: bytes, now_ms: int) -> None:
@@ -72,13 +87,27 @@ def change(connection: sa.Connection, now: Row) -> None:
 def newest(connection: sa.Connection, ledger_key: bytes) -> list[Row]:
     """Return the newest ROWS_MAX rows: those that a token may speak of."""
     query = sa.select(standby).order_by(standby.c.since_ms.desc()).limit(ROWS_MAX)
-    return [_row(ledger_key, r) for r in connection.execute(query)]
+    return [row for row, _ in _readable(ledger_key, connection.execute(query).all()) if row is not None]
 
 
 def due(connection: sa.Connection, ledger_key: bytes, now_ms: int, count_max: int) -> list[Row]:
-    """Return what is to be looked at now, the longest due first."""
+    """Return what is to be looked at now, the longest due first; what is damaged is due no more."""
     query = sa.select(standby).where(standby.c.due_ms <= now_ms).order_by(standby.c.due_ms).limit(count_max)
-    return [_row(ledger_key, r) for r in connection.execute(query)]
+    rows: list[Row] = []
+    for row, at in _readable(ledger_key, connection.execute(query).all()):
+        if row is None:
+            connection.execute(sa.update(standby).where(_at(at)).values(due_ms=None))
+        else:
+            rows.append(row)
+    return rows
+
+
+def _readable(ledger_key: bytes, found: Sequence[sa.Row[tuple[Any, ...]]]) -> Iterator[tuple[Row | None, Piece]]:
+    for r in found:
+        row = None
+        with contextlib.suppress(Damaged):
+            row = _row(ledger_key, r)
+        yield row, Piece(r.site, r.eid, r.n)
 
 
 def next_due_ms(connection: sa.Connection) -> int | None:
@@ -89,11 +118,11 @@ def next_due_ms(connection: sa.Connection) -> int | None:
 def lane_of(connection: sa.Connection, at: Piece) -> Lane:
     """Return the lane of a request's case; URGENT for anything else."""
     query = sa.select(cases.c.lane).where(cases.c.site == at.site, cases.c.eid == at.eid, cases.c.n == at.n)
-    found = connection.execute(query).scalar()
-    return Lane.URGENT if found is None else Lane(found)
+    lane = member(Lane, connection.execute(query).scalar())
+    return Lane.URGENT if lane is None else lane
 
 
 def stands(connection: sa.Connection) -> dict[Piece, tuple[int, Stand]]:
     """Return (coordinator, stand) of all messages that are or were addressed to another coordinator."""
-    query = sa.select(standby).where(standby.c.stand != int(Stand.OWN))
+    query = sa.select(standby).where(standby.c.stand.in_([int(stand) for stand in Stand if stand is not Stand.OWN]))
     return {Piece(r.site, r.eid, r.n): (r.coordinator, Stand(r.stand)) for r in connection.execute(query)}

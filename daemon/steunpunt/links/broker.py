@@ -100,6 +100,7 @@ class BrokerLink(LinkThread):
         role: Role,
         inbox: Inbox,
         *,
+        overhears: bool = False,
         restart_request: Path | None = None,
         clock: Clock = time.monotonic,
         rng: random.Random | None = None,
@@ -108,7 +109,7 @@ class BrokerLink(LinkThread):
         super().__init__(inbox, clock)
         self.config = config
         self.hang_watch = HangWatch(config.host, restart_request, clock)
-        self.topics = Topics(site_id, role)
+        self.topics = Topics(site_id, role, overhears)
         self.downlink = DownlinkTopics(config.mesh_root)
         self._gateways: set[str] = set()
         """Last topic levels of our own uplink: with downlink on, the broker sends it back to us."""

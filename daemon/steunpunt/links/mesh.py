@@ -16,7 +16,8 @@ from steunpunt import keyfiles
 from steunpunt.config import Radio
 from steunpunt.links.base import STABLE_S, Backoff, Clock, Inbox, LinkThread
 from steunpunt.links.mesh_queue import WAITING_MAX
-from steunpunt.links.mesh_session import Failure, Kind, Session, Wanted
+from steunpunt.links.mesh_session import Session
+from steunpunt.links.mesh_terms import Failure, Kind, Wanted
 from steunpunt.links.mesh_transport import Transport, device_at, explain, open_transport, where
 from steunpunt.model import MAIN_RADIO, KeyFileError, LinkName, RadioPrepared, SendFrame
 from steunpunt.radiosettings import wanted_settings
@@ -114,6 +115,7 @@ class MeshLink(LinkThread):
             where=place,
             channel=config.channel,
             hop_limit=config.hop_limit,
+            emergency_channel=config.emergency_channel,
             node=None if config.node is None else node_num(config.node),
             mend_channel=mend,
             radio=self.radio,

@@ -11,15 +11,13 @@ A session never comes back from ``failed``: the next connection gets a new one.
 
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
 
 from google.protobuf.message import DecodeError
 
 from steunpunt.links import mesh_words
 from steunpunt.links.mesh_queue import ASK_S, TransmitQueue
+from steunpunt.links.mesh_terms import PRIORITY_RELIABLE, Failure, Kind, Learned, Wanted, in_plain_words, readable
 from steunpunt.model import (
-    MAIN_RADIO,
     PACKET_BYTES_MAX,
     Event,
     FrameHeard,
@@ -32,7 +30,7 @@ from steunpunt.model import (
     SendFrame,
     SendOutcome,
 )
-from steunpunt.radiosettings import RadioState, WantedSettings, differences, firmware_problem
+from steunpunt.radiosettings import RadioState, differences, firmware_problem
 from steunpunt.wire import (
     BROADCAST,
     FRAME_BYTES_MAX,
@@ -67,7 +65,7 @@ OWN_IDS_MAX = 64
 CHANNELS_MAX = 8
 NAMES_MAX = 512
 """Names taken from the radio's list of nodes."""
-PRIORITY_RELIABLE, PRIORITY_DEFAULT = 70, 64
+PRIORITY_DEFAULT = 64
 
 _PRIVATE_APP = portnums_pb2.PortNum.PRIVATE_APP
 _ROUTING_APP = portnums_pb2.PortNum.ROUTING_APP
@@ -75,62 +73,6 @@ _TELEMETRY_APP = portnums_pb2.PortNum.TELEMETRY_APP
 _DISABLED = 0
 _PAD = b"\xff"
 """No tag, and no varint ends with it."""
-
-
-class Kind(Enum):
-    """What the caller has to do after a failure."""
-
-    LOST = "lost"
-    """Connect again, soon."""
-    REBOOTED = "rebooted"
-    """Begin a new session on the same connection if that still lives."""
-    MISCONFIGURED = "misconfigured"
-    """A person has to mend something; look again now and then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a session ended: one line for a technician."""
-
-    kind: Kind
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the config says of the radio; ``where`` is its address or device path."""
-
-    where: str
-    channel: str
-    hop_limit: int
-    node: int | None = None
-    mend_channel: str = ""
-    """The command that gives the radio its channel."""
-    settings: WantedSettings | None = None
-    """What the radio is compared with; ``None`` compares nothing."""
-    radio: str = MAIN_RADIO
-    """The radio's name in the config."""
-    not_compared: tuple[str, ...] = ()
-    """Why a setting cannot be compared; stands among the drift."""
-
-
-@dataclass(slots=True)
-class _Learned:
-    """What the handshake told."""
-
-    node_num: int | None = None
-    firmware: str = ""
-    preset: str = ""
-    channels: dict[int, str] = field(default_factory=dict)
-    long_names: dict[int, str] = field(default_factory=dict)
-
-    def channel_names(self) -> tuple[str, ...]:
-        return tuple(self.channels.get(index, "") for index in range(max(self.channels, default=-1) + 1))
-
-    def index_of(self, name: str) -> int | None:
-        """Return the secondary channel with this name; the primary one only when there is no other."""
-        found = [index for index, channel in sorted(self.channels.items()) if channel == name]
-        return next((index for index in found if index), found[0] if found else None)
 
 
 class Session:
@@ -143,13 +85,14 @@ class Session:
         self._reader = FrameReader(accepts=self._parse)
         self._padding = False
         self._queue = TransmitQueue()
-        self._learned = _Learned()
+        self._learned = Learned()
         self._state = RadioState()
         self._held: deque[bytes] = deque(maxlen=HELD_PACKETS_MAX)
         self._own_ids: deque[int] = deque(maxlen=OWN_IDS_MAX)
         self._output = bytearray()
         self._events: list[Event] = []
         self._channel_index = 0
+        self._emergency: int | None = 0
         self.counts: Counter[str] = Counter()
         self.failure: Failure | None = None
         self.ready = False
@@ -203,7 +146,9 @@ class Session:
         """Queue one frame; its SendEnded comes as an event."""
         if not self.ready:
             self._refuse(effect, "link down")
-        elif not effect.packet and not 0 < len(effect.payload) <= PACKET_BYTES_MAX:
+        elif effect.text and self._emergency is None:
+            self._refuse(effect, f'the radio has no channel "{self._wanted.emergency_channel}"; mend emergency_channel')
+        elif not effect.packet and not effect.text and not 0 < len(effect.payload) <= PACKET_BYTES_MAX:
             self._refuse(effect, f"payload of {len(effect.payload)} bytes; 1 to {PACKET_BYTES_MAX} fit")
         else:
             for ended in self._queue.offer(effect):
@@ -324,6 +269,7 @@ class Session:
             self._fail(Kind.MISCONFIGURED, reason)
         else:
             self._channel_index, self.ready = index, True
+            self._emergency = learned.index_named(wanted.emergency_channel)
             self._answer_by, self._heartbeat_at = None, now + HEARTBEAT_S
             self._announce(learned.node_num)
 
@@ -355,8 +301,11 @@ class Session:
         if decoded and packet.decoded.portnum == _PRIVATE_APP:
             self._frame(packet)
             return
+        if decoded:
+            heard = readable(packet, self._emergency, self._learned.node_num, self._wanted.radio)
+            self._events += [heard] if heard is not None and self.ready else []
         if decoded and packet.decoded.portnum == _TELEMETRY_APP and getattr(packet, "from") == self._learned.node_num:
-            self._own_telemetry(packet.decoded.payload)
+            self._own_telemetry(packet)
         if decoded and packet.decoded.portnum == _ROUTING_APP:
             self._routing(packet.decoded)
         serialized = packet.SerializeToString()
@@ -378,10 +327,11 @@ class Session:
         heard = FrameHeard(LinkName.MESH, payload, sender=sender, packet_id=packet.id, snr_db=snr_db, radio=radio)
         self._events.append(heard)
 
-    def _own_telemetry(self, payload: bytes) -> None:
+    def _own_telemetry(self, packet: mesh_pb2.MeshPacket) -> None:
         """Hand on how much of the last hour this radio was on the air, relaying included."""
         try:
-            self._events += [RadioUsed(share, self._wanted.radio) for share in mesh_words.shares_of_air(payload)]
+            if (share := mesh_words.share_of_air(packet)) is not None:
+                self._events.append(RadioUsed(share, self._wanted.radio))
         except DecodeError:
             self.counts["frames_refused"] += 1
 
@@ -420,6 +370,8 @@ class Session:
             packet = mesh_pb2.MeshPacket.FromString(effect.packet)
             packet.id = packet_id
             return packet
+        if effect.text:
+            return in_plain_words(effect.text, packet_id, self._emergency or 0, self._wanted.hop_limit)
         # hop_limit is always set: unset with want_ack false means no relay at all.
         urgent = effect.lane is Lane.LIFE_THREAT
         return mesh_pb2.MeshPacket(

@@ -24,6 +24,8 @@ class Topics:
 
     site_id: int
     role: Role
+    overhears: bool = False
+    """Whether a coordinator also hears what other coordinators say to the sites, and itself."""
 
     @property
     def client_id(self) -> str:
@@ -49,7 +51,8 @@ class Topics:
         """Return topic filters with their QoS."""
         states = (BRIDGE_STATES, 0)
         if self.role is Role.COORDINATOR:
-            return [(f"{ROOT}/up/+", 1), states]
+            overheard = [(f"{ROOT}/down/+", 0)] if self.overhears else []
+            return [(f"{ROOT}/up/+", 1), *overheard, states]
         return [(f"{ROOT}/down/{self.site_id}", 1), (f"{ROOT}/down/all", 1), states]
 
     def outgoing(self, carrier: int | None) -> str:
@@ -60,6 +63,9 @@ class Topics:
 
     def is_ours(self, topic: str) -> bool:
         """Say whether a packet may come in on this topic."""
+        if self.overhears and topic.startswith(f"{ROOT}/down/"):
+            tail = topic.removeprefix(f"{ROOT}/down/")
+            return tail == "all" or (_CARRIER.fullmatch(tail) is not None and int(tail) <= SITE_ID_MAX)
         tail = topic.removeprefix(f"{ROOT}/{'up' if self.role is Role.COORDINATOR else 'down'}/")
         if tail == topic:
             return False

@@ -11,7 +11,9 @@ from steunpunt.model import (
     FrameHeard,
     HelpSubmitted,
     PacketHeard,
+    PaperScanned,
     SupplementSubmitted,
+    TextHeard,
 )
 
 EVENTS_MAX = 10_000
@@ -21,12 +23,14 @@ BATCH_MAX = 64
 """Events taken in one turn, and so in one commit."""
 
 
-_ASKED_HERE = (HelpSubmitted, SupplementSubmitted, ButtonPressed, CallCancelled, BellRung)
+_ASKED_HERE = (HelpSubmitted, SupplementSubmitted, PaperScanned, ButtonPressed, CallCancelled, BellRung)
 
 
 def droppable(event: Event | None) -> bool:
     """Return whether an event may be dropped in need: it costs nothing, or its sender sends it again."""
-    return isinstance(event, PacketHeard | DownlinkHeard) or (isinstance(event, FrameHeard) and event.confirm is None)
+    return isinstance(event, PacketHeard | DownlinkHeard | TextHeard) or (
+        isinstance(event, FrameHeard) and event.confirm is None
+    )
 
 
 class Inbox:

@@ -5,6 +5,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from steunpunt import __version__
 from steunpunt.bridge.downlink import Charge, Downlink
@@ -18,6 +19,7 @@ from steunpunt.links.topics import Topics
 from steunpunt.model import (
     MAIN_RADIO,
     DownlinkHeard,
+    GuestSending,
     Lane,
     LinkName,
     PacketHeard,
@@ -85,10 +87,18 @@ class Integrators:
 
     # --- broker to radio ----------------------------------------------------------------------------------------
 
-    def downlink(self, event: DownlinkHeard, now_ms: int, *, ours_waits: Callable[[], bool]) -> SendFrame | None:
-        """Return the frame for what an integrator asks, or publish why not.
+    def downlink(
+        self,
+        event: DownlinkHeard,
+        now_ms: int,
+        *,
+        ours_waits: Callable[[], bool],
+        site_has_room: Callable[[str, float], bool],
+    ) -> GuestSending | None:
+        """Return what to send for an integrator, for the engine to charge, or publish why not.
 
-        ``ours_waits`` says whether something of ours waits for the mesh or is on its way there.
+        ``ours_waits`` says whether something of ours waits for the mesh or is on its way there; ``site_has_room``,
+        whether a radio's airtime has room for so many milliseconds.
         """
         if not self._downlinks:
             return None
@@ -96,7 +106,8 @@ class Integrators:
             radio, wanted = self._read(event)
             if wanted is None:
                 return None
-            charge = self._downlinks[radio].charge(wanted, now_ms, ours_waits=ours_waits())
+            room = partial(site_has_room, radio)
+            charge = self._downlinks[radio].charge(wanted, now_ms, ours_waits=ours_waits(), site_has_room=room)
         except NotSent as refusal:
             self._refused(event.topic, refusal, now_ms)
             return None
@@ -114,28 +125,28 @@ class Integrators:
                 refusals.append(refusal)
         raise refusals[0]
 
-    def _frame(self, radio: str, topic: str, wanted: Wanted, charge: Charge) -> SendFrame:
+    def _frame(self, radio: str, topic: str, wanted: Wanted, charge: Charge) -> GuestSending:
         self._last_attempt -= 1  # the engine's own attempts count upwards
         self._flights[self._last_attempt] = _Flight(topic, wanted.kind, charge, radio)
         self._down_counts["sent"] += 1
         attempt, air_ms = self._last_attempt, round(charge.air_ms)
         _log.info("action=downlink_send attempt=%d kind=%s air_ms=%d", attempt, wanted.kind, air_ms)
         packet = wanted.packet.SerializeToString()
-        return SendFrame(LinkName.MESH, attempt, b"", Lane.HOUSEKEEPING, packet=packet, radio=radio)
+        frame = SendFrame(LinkName.MESH, attempt, b"", Lane.HOUSEKEEPING, packet=packet, radio=radio)
+        return GuestSending(frame, charge.air_ms)
 
-    def ended(self, event: SendEnded, now_ms: int) -> bool:
-        """Take the end of an attempt; False when it is not one of these."""
+    def ended(self, event: SendEnded, now_ms: int) -> None:
+        """Take the end of an attempt, if it is one of these."""
         flight = self._flights.pop(event.attempt_id, None)
         if flight is None:
-            return event.attempt_id < 0
+            return
         _log.info("action=downlink_ended attempt=%d outcome=%s", event.attempt_id, event.outcome)
         if event.outcome is SendOutcome.TAKEN:
-            return True
+            return
         if event.outcome is SendOutcome.REFUSED:
             self._downlinks[flight.radio].give_back(flight.charge)
         refusal = NotSent(f"radio_{event.outcome}", f"{flight.kind}: the radio did not take it ({event.detail})")
         self._refused(flight.topic, refusal, now_ms)
-        return True
 
     def _refused(self, topic: str, refusal: NotSent, now_ms: int) -> None:
         """Count, log at most once a minute, and tell the integrator; never what was in the message."""

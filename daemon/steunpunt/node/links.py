@@ -44,7 +44,8 @@ class SiteLinks:
         site, broker, runtime = config.site, None, os.environ.get("RUNTIME_DIRECTORY")
         if config.broker.enabled:
             request = None if runtime is None else Path(runtime.partition(":")[0]) / RESTART_REQUEST
-            broker = BrokerLink(config.broker, site.id, site.role, inbox, restart_request=request)
+            several = bool(config.other_coordinator)
+            broker = BrokerLink(config.broker, site.id, site.role, inbox, overhears=several, restart_request=request)
         return cls(radios, broker, inbox)
 
     def tell_absent(self) -> None:

@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from steunpunt import __version__, keyfiles
@@ -16,12 +17,13 @@ from steunpunt.control import Body, Server, notify_systemd
 from steunpunt.engine.accepting import TicketStock, form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy, LinkView, Neighbours
-from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.engine.kiosk import KioskEngine, KioskSettings
 from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.ledger.wal import damaged_log_of
 from steunpunt.model import (
+    SENDING_LINKS,
     BellRung,
     ButtonPressed,
     ConfirmFrame,
@@ -29,11 +31,13 @@ from steunpunt.model import (
     Effect,
     Event,
     FrameHeard,
+    GuestSending,
     HelpSubmitted,
     LedgerError,
     LinkChanged,
     LinkName,
     PacketHeard,
+    PaperScanned,
     RadioPrepared,
     ReplyTo,
     Role,
@@ -48,6 +52,7 @@ from steunpunt.model import (
 from steunpunt.node.inbox import Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
+from steunpunt.node.papers import PaperRequests
 from steunpunt.node.power import SitePower
 from steunpunt.node.requests import KioskRequests, Pending, no
 from steunpunt.node.stopping import on_stop_signals
@@ -144,13 +149,16 @@ class Node:
                 self._ledger, keys, ledger_key, self._incarnation.begin(), entropy, neighbours
             )
             self._requests: KioskRequests | None = None
+            self._handlers = PaperRequests(self._inbox.put).handlers()
             return
         self._check_identity("site", keys.site, keys_path)
         buttons = {button.name: button.cancel_s for button in config.panel.button} if config.panel else {}
         key = form_key(self._ledger, entropy)
-        engine = KioskEngine(self._ledger, keys, config.region.coordinator, buttons, key, entropy)
+        settings = KioskSettings(config.region.sites, config.site.name, config.relay.fallback_min)
+        engine = KioskEngine(self._ledger, keys, config.region.coordinator, buttons, key, entropy, settings)
         self._engine = engine
         self._requests = KioskRequests(config, keys, engine, self._reader, key, secrets.token_bytes, self._inbox.put)
+        self._handlers = self._requests.handlers()
 
     def _check_identity(self, key: str, found: int, path: Path) -> None:
         if found != self._config.site.id:
@@ -197,7 +205,7 @@ class Node:
     def _loop(self) -> None:
         while not self._stopping.is_set():
             events = self._inbox.take(self._timeout_s())
-            ours = [event for event in events if not self._bridge(event)]
+            ours = [mine for event in events if (mine := self._bridge(event)) is not None]
             if ours or not events or self._due():  # what is only for integrators needs no transaction
                 self._turn(ours)
             self._report()
@@ -275,9 +283,11 @@ class Node:
         self._can_keep = False
         self._counts["cannot_keep"] += 1
         for event in events:
-            if isinstance(event, HelpSubmitted | SupplementSubmitted):
+            if isinstance(event, HelpSubmitted | SupplementSubmitted | PaperScanned):
                 if event.reply is not None:
                     self._perform(ReplyTo(event.reply, no("cannot_keep", "this device cannot keep anything now")))
+            elif isinstance(event, GuestSending):
+                self._guest_not_sent(event)
             elif isinstance(event, BellRung) or (droppable(event) and len(self._unkept) >= UNKEPT_MAX):
                 self._counts["unkept_dropped"] += 1
             else:
@@ -294,10 +304,12 @@ class Node:
         _log.exception("action=event_failed event=%s", type(events[0]).__name__ if events else "timer")
         self._counts["events_failed"] += 1
         for event in events:
-            if isinstance(event, HelpSubmitted | SupplementSubmitted) and event.reply is not None:
+            if isinstance(event, HelpSubmitted | SupplementSubmitted | PaperScanned) and event.reply is not None:
                 self._perform(ReplyTo(event.reply, no("internal", "the node could not do this; see its log")))
             elif isinstance(event, FrameHeard) and event.confirm is not None:
                 self._perform(ConfirmFrame(event.confirm))
+            elif isinstance(event, GuestSending):
+                self._guest_not_sent(event)
         if not events:
             time.sleep(KEEP_AGAIN_S)  # a failing timer must not spin
 
@@ -335,28 +347,26 @@ class Node:
         else:
             self._panel.sound(effect.name, effect.seconds)
 
-    def _bridge(self, event: Event) -> bool:
-        """Do what an event means to integrators; return whether that is all that it means."""
+    def _bridge(self, event: Event) -> Event | None:
+        """Do what an event means to integrators; return what is left of it for the engine."""
         try:
             return self._for_integrators(event)
         except Exception:  # noqa: BLE001  anything may come off the air; one packet must not stop the node
             _log.exception("action=bridge_failed event=%s", type(event).__name__)
             self._counts["bridge_failed"] += 1
-            return isinstance(event, PacketHeard | DownlinkHeard)
+            return None if isinstance(event, PacketHeard | DownlinkHeard) else event
 
-    def _for_integrators(self, event: Event) -> bool:
+    def _for_integrators(self, event: Event) -> Event | None:
         now_ms = self._ledger.clock.now_ms()
         match event:
             case PacketHeard():
                 self._integrators.packet(event)
-                return True
+                return None
             case DownlinkHeard():
-                frame = self._integrators.downlink(event, now_ms, ours_waits=lambda: self._ours_waits(now_ms))
-                if frame is not None:
-                    self._perform_safely(frame)
-                return True
-            case SendEnded() if self._integrators.ended(event, now_ms):
-                return True
+                waits, room = partial(self._ours_waits, now_ms), partial(self._guest_fits, now_ms)
+                return self._integrators.downlink(event, now_ms, ours_waits=waits, site_has_room=room)
+            case SendEnded():
+                self._integrators.ended(event, now_ms)
             case RadioPrepared():
                 self._radios.take(event)
                 self._integrators.prepared(event)
@@ -369,10 +379,18 @@ class Node:
                 pass
         self._power.heard(event)
         self._integrators.reporter.happened(now_ms)
-        return False
+        return event
 
     def _ours_waits(self, now_ms: int) -> bool:
         return self._engine.wants_mesh(self._ledger.connection, now_ms)
+
+    def _guest_fits(self, now_ms: int, radio: str, air_ms: float) -> bool:
+        return self._engine.guest_fits(self._ledger.connection, radio, air_ms, now_ms)
+
+    def _guest_not_sent(self, event: GuestSending) -> None:
+        """Tell an integrator that its packet was given up before the radio had it."""
+        frame, why = event.frame, "this device cannot keep anything now"
+        self._bridge(SendEnded(frame.link, frame.attempt_id, SendOutcome.REFUSED, why, radio=frame.radio))
 
     def _report(self) -> None:
         """Publish the site's state for integrators; whatever goes wrong there must not stop the node."""
@@ -391,7 +409,7 @@ class Node:
         """Answer the control socket; runs on the connection's thread."""
         op = str(request.get("op", ""))
         own = {"status": self._status, "metrics": self._metrics, "bell": self._bell, "panel": self._panel_asked}
-        handlers = {**own, **(self._requests.handlers() if self._requests else {})}
+        handlers = {**own, **self._handlers}
         if op not in handlers:
             return no("unknown_op", f"{op[:40]!r} cannot be asked here; known: {', '.join(sorted(handlers))}")
         return handlers[op](request)
@@ -426,7 +444,7 @@ class Node:
             "site": site,
             "coordinator_name": config.region.coordinator_name,
             "fallback_address": config.region.fallback_address,
-            "links": {link: self._link_status(link, now_ms) for link in LinkName},
+            "links": {link: self._link_status(link, now_ms) for link in SENDING_LINKS},
             "region": {
                 "fresh": engine.links.roads(now_ms).region_answers,
                 "age_s": None if beacon_ms is None else (now_ms - beacon_ms) // 1000,

@@ -27,7 +27,9 @@ from steunpunt.model import (
     parse_ticket_number,
     ticket_number,
 )
-from steunpunt.protocol import answers, forms, messages, tickets
+from steunpunt.node.newsbody import NEWS_SHOWN_MAX, news_body
+from steunpunt.protocol import answers, forms, messages, paper, tickets
+from steunpunt.protocol.age import pack_age
 from steunpunt.protocol.answerbody import pack_phrases, unpack_answer
 from steunpunt.protocol.keys import SiteKeys
 
@@ -89,6 +91,7 @@ class KioskRequests:
             "submit": self._submit,
             "supplement": self._supplement,
             "ticket": self._ticket,
+            "news": self._news,
             "cancel_call": self._cancel_call,
         }
 
@@ -96,10 +99,14 @@ class KioskRequests:
         """Return the queue's figures for ``status``."""
         with self.lock:
             count, oldest_ms = outgoing.queue_figures(self.reader.connection)
+            state = self.engine.news.point_state(self.reader, self.reader.connection)
+            news_count = self.engine.news.count(self.reader.connection, now_ms)
             receipt_ms = outgoing.last_receipt_ms(self.reader.connection)
         return {
             "queue": count,
             "oldest_s": None if oldest_ms is None else (now_ms - oldest_ms) // 1000,
+            "point_state": state.name,
+            "news_count": news_count,
             "last_receipt_s": None if receipt_ms is None else (now_ms - receipt_ms) // 1000,
         }
 
@@ -195,11 +202,25 @@ class KioskRequests:
             "supplements_waiting": waiting,
         }
         if key is not None:
+            body["code"] = self._code(row, now_ms)
             body["answers"] = [_answer(group, key, now_ms - max(received_ms[p] for p in group)) for group in whole]
         return body
 
+    def _news(self, _request: Body) -> Body:
+        with self.lock:
+            views = self.engine.news.views(self.reader.connection, self.reader.clock.now_ms())
+        return {"ok": True, "news": [news_body(view) for view in views[:NEWS_SHOWN_MAX]]}
+
+    def _code(self, row: outgoing.Ticket, now_ms: int) -> str | None:
+        """Return the sealed request as text for paper, one code a line; None when it is closed."""
+        if row.state == TicketState.CLOSED:
+            return None
+        with self.lock:
+            sealed = outgoing.sealed_request(self.reader.connection, row.counter)
+        age = pack_age((now_ms - sealed.created_ms) / 1000, at_least=True)  # nobody knows how long it will be carried
+        return "\n".join(paper.codes(self.keys.site, sealed.n, age, sealed.e_pub, sealed.piece))
+
     def _state(self, row: outgoing.Ticket, now_ms: int) -> Body:
-        passed_on_s = None if row.passed_on_ms is None else (now_ms - row.passed_on_ms) // 1000
         return {
             "ok": True,
             "number": ticket_number(self.keys.site, row.counter),
@@ -211,7 +232,9 @@ class KioskRequests:
             "open_to_all": row.secret_salt is None,
             "active_min": self.engine.region.active_min(now_ms),
             "close_code": None if row.close_code is None else row.close_code.name,
-            "passed_on_age_s": passed_on_s,
+            "passed_on_age_s": _age_s(row.passed_on_ms, now_ms),
+            "fallback_age_s": _age_s(row.fallback_ms, now_ms),
+            "handheld_age_s": _age_s(row.handheld_ms, now_ms),
         }
 
     def _answer_key(self, row: outgoing.Ticket, secret: str) -> bytes | None:
@@ -227,6 +250,10 @@ class KioskRequests:
             return tickets.unlock(tickets.stretch(tidy, row.secret_salt).key, row.answer_locked)
         except SealError:
             return None
+
+
+def _age_s(at_ms: int | None, now_ms: int) -> int | None:
+    return None if at_ms is None else (now_ms - at_ms) // 1000
 
 
 def _answer(parts: list[bytes], key: bytes, age_ms: int) -> Body:

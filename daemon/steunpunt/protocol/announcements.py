@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from steunpunt.facts import Mark
-from steunpunt.model import SITE_ID_MAX, FrameError, PointState, SenderFunction
+from steunpunt.model import SITE_ID_MAX, TEXT_CHARS_MAX, FrameError, PointState, SenderFunction
 from steunpunt.protocol.age import pack_age, unpack_age
 from steunpunt.protocol.bits import BitReader, BitWriter
 from steunpunt.protocol.phrasecodes import BOOK
@@ -21,7 +21,6 @@ from steunpunt.protocol.tail import take_text, with_text
 
 SITES_MAX = 63
 EXPIRES_MIN_MAX = 1023 * 10
-TEXT_CHARS_MAX = 2000
 _EXPIRES_STEP_MIN = 10
 
 

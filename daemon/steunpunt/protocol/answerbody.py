@@ -6,13 +6,11 @@ The text is as in other messages: ``1`` for method 2, else ``0`` and the method 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from steunpunt.model import FrameError, SenderFunction
+from steunpunt.model import TEXT_CHARS_MAX, FrameError, SenderFunction
 from steunpunt.protocol.bits import BitReader, BitWriter
 from steunpunt.protocol.phrasecodes import BOOK
 from steunpunt.protocol.phrases import Phrase, put_phrases, take_phrases
 from steunpunt.protocol.tail import take_text, with_text
-
-ANSWER_CHARS_MAX = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +28,8 @@ def pack_answer(function: SenderFunction, text: str, phrases: Iterable[Phrase] =
     said = tuple(phrases)
     if not text and not said:
         raise ValueError("an answer says something: add a phrase or text")
-    if len(text) > ANSWER_CHARS_MAX:
-        raise ValueError(f"an answer has at most {ANSWER_CHARS_MAX} characters, this one {len(text)}")
+    if len(text) > TEXT_CHARS_MAX:
+        raise ValueError(f"an answer has at most {TEXT_CHARS_MAX} characters, this one {len(text)}")
     writer = BitWriter()
     writer.put(function, 4)
     put_phrases(writer, said, BOOK)

@@ -53,11 +53,6 @@ def airtime_ms(frames: Iterable[bytes], preset: str) -> float:
     return sum(time_on_air_ms(preset, private_app_lora_bytes(len(frame))) for frame in frames)
 
 
-def airtime_of_answer_ms(preset: str, function: SenderFunction, text: str, phrases: Iterable[Phrase] = ()) -> float:
-    """Return what an answer will take of the air, for the desk to show before it is sent; ValueError as above."""
-    return airtime_ms(frames_of_answer(function, text, phrases), preset)
-
-
 @dataclass(frozen=True, slots=True)
 class TextCost:
     """What one text makes of a help request."""

@@ -11,6 +11,10 @@ from steunpunt.model import Fault, PointState, PowerSource
 from steunpunt.protocol.age import pack_age, unpack_age
 from steunpunt.protocol.bits import BitReader, BitWriter
 
+BROKER_S = 60
+"""Between two heartbeats of a kiosk over the broker."""
+MESH_MIN_MIN = 60
+MESH_MIN_PER_SITE = 4
 HOURS_MAX = 126
 QUEUE_MAX = 255
 _UNKNOWN = 127
@@ -41,6 +45,11 @@ class Heartbeat:
     state: PointState = PointState.CLOSED
     faults: frozenset[Fault] = frozenset()
     newer: bool = False
+
+
+def mesh_interval_s(sites: int) -> int:
+    """Return the least time between two heartbeats of a kiosk by radio, in a region of so many sites."""
+    return max(MESH_MIN_MIN, MESH_MIN_PER_SITE * sites) * 60
 
 
 def put_heartbeat(writer: BitWriter, beat: Heartbeat) -> None:

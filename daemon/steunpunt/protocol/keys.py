@@ -130,6 +130,8 @@ class SiteKeys:
     region_public: bytes
     root_public: bytes
     coordinators: tuple[CoordinatorIdentity, ...]
+    notices: tuple[bytes, ...] = ()
+    """Packets of the offline root, REVOCATION and KEYS, that were brought on a stick."""
 
     def open_epoch(self, ephemeral: bytes) -> tuple[bytes, Chain]:
         """Start an epoch from 32 fresh random bytes; returns (e_pub, chain). Forget the bytes afterwards."""
@@ -158,6 +160,14 @@ class CoordinatorKeys:
     def region_public(self) -> bytes:
         """Return R_pub."""
         return X25519PrivateKey.from_private_bytes(self.region_private).public_key().public_bytes_raw()
+
+    def holds(self, holder: int, public: bytes) -> bool:
+        """Return whether the private key behind a public one is here, where it has to be: the region's or our own."""
+        if holder == self.coordinator:
+            return public == self.identity.news_public
+        privates = (self.region_private, *self.older_region_privates)
+        known = (X25519PrivateKey.from_private_bytes(raw).public_key().public_bytes_raw() for raw in privates)
+        return holder != 0 or public in known
 
     def epoch_key(self, site: int, generation: int, e_pub: bytes) -> bytes:
         """Return E of a kiosk's epoch; ValueError for a public key that yields no shared secret."""

@@ -84,6 +84,12 @@ def pack_news(news: News, sign: Callable[[bytes], bytes]) -> list[bytes]:
     return [body + sign(_LABEL + body), *further]
 
 
+def frame_sizes(payload_bytes: int) -> list[int]:
+    """Return how many bytes each frame of news has that says so much; errors as in :func:`pack_news`."""
+    empty = News(1, 1, 1, 0, bytes(payload_bytes))
+    return [len(frame) for frame in pack_news(empty, lambda _: bytes(SIGNATURE_BYTES))]
+
+
 def _hash(frame: bytes) -> bytes:
     return hashlib.sha256(frame).digest()[:HASH_BYTES]
 

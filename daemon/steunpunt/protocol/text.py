@@ -7,6 +7,7 @@ change under their number: another model or dictionary is another method, and an
 0  UTF-8 as it is
 1  raw deflate (RFC 1951) with the dictionary of version 1
 2  n-gram model of version 1, arithmetic-coded (:mod:`steunpunt.protocol.spelling`)
+3  code points of any script, their chances learned on the way (:mod:`steunpunt.protocol.codepoints`)
 == =================================================================================
 """
 
@@ -15,13 +16,14 @@ import zlib
 
 from steunpunt import textmodel
 from steunpunt.model import FrameError
-from steunpunt.protocol import ngram, spelling
+from steunpunt.protocol import codepoints, ngram, spelling
 
-RAW, DEFLATE, NGRAM = 0, 1, 2
+RAW, DEFLATE, NGRAM, CODE_POINTS = 0, 1, 2, 3
 METHODS = range(8)
-"""The numbers that three bits can hold; 3 to 7 are free."""
-METHOD_NAMES = {RAW: "raw", DEFLATE: "deflate-1", NGRAM: "ngram-1"}
+"""The numbers that three bits can hold; 4 to 7 are free."""
+METHOD_NAMES = {RAW: "raw", DEFLATE: "deflate-1", NGRAM: "ngram-1", CODE_POINTS: "code-points-1"}
 CHARS_MAX = 4_000
+CHARS_OVER_SPARE = 10
 _UTF8_BYTES_MAX = 4
 _RAW_WINDOW = -15  # negative: no header and no checksum; the seal has one
 
@@ -46,15 +48,31 @@ def compress(text: str) -> tuple[int, bytes]:
         raise ValueError(f"a text of {len(text)} characters; at most {CHARS_MAX} can be sent")
     if not text:
         return RAW, b""
-    ways = [(method, by_method(method, text)) for method in (RAW, NGRAM, DEFLATE)]
-    return min(ways, key=lambda way: len(way[1]))
+    best = min(((method, by_method(method, text)) for method in (RAW, NGRAM, DEFLATE)), key=_size)
+    if _size(best) * 2 > len(text):  # else it is in a language that the model knows
+        best = min(best, (CODE_POINTS, by_method(CODE_POINTS, text)), key=_size)
+    return best
+
+
+def _size(way: tuple[int, bytes]) -> int:
+    return len(way[1])
+
+
+def characters_beyond(characters: int, size: int, size_max: int) -> int:
+    """Return about how many of a text's characters must go so that what holds it has ``size_max`` bytes; 0: it fits.
+
+    Rather one too many: whoever shortens by that much should not be sent back again.
+    """
+    if size <= size_max:
+        return 0
+    return min(-(-(size - size_max) * characters // size) + CHARS_OVER_SPARE, characters)
 
 
 def by_method(method: int, text: str) -> bytes:
     """Return a text by one method of METHOD_NAMES, however long that gets; KeyError for another."""
     if method == RAW:
         return text.encode()
-    return {DEFLATE: _deflate, NGRAM: _encode}[method](text)
+    return {DEFLATE: _deflate, NGRAM: _encode, CODE_POINTS: codepoints.encode}[method](text)
 
 
 def decompress(method: int, data: bytes, *, chars_max: int = CHARS_MAX) -> str:
@@ -65,6 +83,8 @@ def decompress(method: int, data: bytes, *, chars_max: int = CHARS_MAX) -> str:
         return _decoded(_inflate(data, chars_max * _UTF8_BYTES_MAX), chars_max)
     if method == NGRAM:
         return spelling.decode(_model(), data, chars_max)
+    if method == CODE_POINTS:
+        return codepoints.decode(data, chars_max)
     raise FrameError(f"text method {method} is not known to this version")
 
 

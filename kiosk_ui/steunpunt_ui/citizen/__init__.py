@@ -1,13 +1,14 @@
 """The citizen's screens. All of them work without JavaScript and without cookies.
 
 Addresses (after the language): ``/`` home · ``/hulp`` kinds · ``/hulp/<kind>`` ask, check, send ·
-``/volgen`` look up · ``/t/<number>`` what anyone may see · ``/t/<number>/<secret>`` the ticket ·
-``…/stand`` a fingerprint for polling · ``…/<what>`` add to a request · ``/knop/<name>`` cancel a call.
+``/volgen`` look up · ``/nieuws`` news · ``/t/<number>`` what anyone may see · ``/t/<number>/<secret>`` the ticket ·
+``…/stand`` a fingerprint for polling · ``…/<what>`` add to a request · ``/knop/<name>`` cancel a call ·
+``/info`` what there is to read · ``/info/<slug>`` a page · ``/info/beeld/<name>`` its pictures.
 """
 
 from flask import Blueprint, g
 
-from steunpunt_ui.citizen import ask, follow, home, supplement, ticket
+from steunpunt_ui.citizen import ask, follow, home, information, news, supplement, ticket
 from steunpunt_ui.languages import LANGUAGES
 
 
@@ -33,7 +34,12 @@ def make_blueprint() -> Blueprint:
     pages.add_url_rule("/knop/<name>", "cancel_call", home.cancel_call, methods=["POST"])
     pages.add_url_rule("/hulp", "kinds", ask.show_kinds)
     pages.add_url_rule("/hulp/<slug>", "ask", ask.ask, methods=forms)
+    pages.add_url_rule("/info", "info", information.show_list)
+    pages.add_url_rule("/info/<slug>", "info_page", information.show_page)
+    pages.add_url_rule("/info/beeld/<name>", "info_picture", information.show_picture)
     pages.add_url_rule("/volgen", "follow", follow.follow, methods=forms)
+    pages.add_url_rule("/nieuws", "news", news.show)
+    pages.add_url_rule("/nieuws/stand", "news_mark", news.show_mark)
     pages.add_url_rule("/t/<number>", "public_ticket", ticket.show)
     pages.add_url_rule("/t/<number>/stand", "ticket_mark", ticket.show_mark)
     pages.add_url_rule("/t/<number>/<secret>", "ticket", ticket.show)

@@ -13,7 +13,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.wrappers import Response
 
 from steunpunt.facts import CALLBACK_BYTES_MAX, PEOPLE_MAX
-from steunpunt.model import TEXT_BYTES_MAX, Category
+from steunpunt.model import TEXT_CHARS_MAX, Category
 from steunpunt_ui.citizen.asking import Kept, NotKept, Trouble, form_token, keep, show_again
 from steunpunt_ui.citizen.lookup import tidy_number
 from steunpunt_ui.languages import language
@@ -100,8 +100,7 @@ def _fields(kind: Kind, wish: Wish, token: str, *, life_threat: bool) -> dict[st
 
 
 def _too_long(kind: Kind, wish: Wish, token: str, result: NotKept) -> Response:
-    fits = max(len(wish.text.encode()) - result.bytes_over, 0)
-    problems = {"text": _text_problem(characters_over(wish.text, fits))}
+    problems = {"text": _text_problem(result.characters_over)}
     return make_response(_show(kind, wish, token, problems), HTTPStatus.BAD_REQUEST)
 
 
@@ -113,7 +112,7 @@ def _show(kind: Kind, wish: Wish, token: str, problems: dict[str, str] | None = 
         token=token,
         problems=problems or {},
         checking=checking,
-        text_bytes_max=TEXT_BYTES_MAX,
+        text_chars_max=TEXT_CHARS_MAX,
     )
 
 
@@ -136,9 +135,8 @@ def _problems(wish: Wish) -> dict[str, str]:
     found = {}
     if wish.people and not (wish.people.isascii() and wish.people.isdigit() and _count(wish.people) <= PEOPLE_MAX):
         found["people"] = gettext("How many people: write a number from 0 to %(most)s.", most=PEOPLE_MAX)
-    over = characters_over(wish.text, TEXT_BYTES_MAX)
-    if over:
-        found["text"] = _text_problem(over)
+    if len(wish.text) > TEXT_CHARS_MAX:
+        found["text"] = _text_problem(len(wish.text) - TEXT_CHARS_MAX)
     over = characters_over(wish.callback, CALLBACK_BYTES_MAX)
     if over:
         found["callback"] = ngettext(

@@ -56,7 +56,7 @@ class NotKept:
     """The node refused, is away, or has not said."""
 
     trouble: Trouble
-    bytes_over: int = 0
+    characters_over: int = 0
 
 
 def keep(op: str, fields: dict[str, Any]) -> Kept | NotKept:
@@ -68,7 +68,7 @@ def keep(op: str, fields: dict[str, Any]) -> Kept | NotKept:
     except Unreachable:
         return NotKept(Trouble.CANNOT_KEEP)
     except Refused as refusal:
-        over = int(refusal.body.get("bytes", 0)) - int(refusal.body.get("bytes_max", 0))
+        over = int(refusal.body.get("characters_over", 0))
         return NotKept(_TROUBLES.get(refusal.code, Trouble.BAD_REQUEST), max(over, 1))
     return Kept(str(reply["number"]), str(reply.get("secret", "")))
 

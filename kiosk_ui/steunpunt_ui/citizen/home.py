@@ -13,6 +13,7 @@ from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt_ui.ages import ago
 from steunpunt_ui.citizen.states import short_words
 from steunpunt_ui.context import client, config
+from steunpunt_ui.portal import is_phone
 
 BUTTONS_SHOWN_MAX = 3
 _NODE_AWAY = (Unreachable, NotKnownYet, Refused)
@@ -40,21 +41,28 @@ class ButtonCall:
 def show() -> str:
     """Show the first page."""
     status = read_status()
-    banner, calls = banner_of(status), _calls_of(status)
-    mark = _mark(banner, calls)
+    banner, calls, news = banner_of(status), _calls_of(status), _news_of(status)
     return render_template(
-        "citizen/home.html", banner=banner, calls=calls, mark=mark, poll=url_for("citizen.home_mark")
+        "citizen/home.html",
+        banner=banner,
+        calls=calls,
+        news=news,
+        on_phone=is_phone(),
+        mark=_mark(banner, calls, news),
+        poll=url_for("citizen.home_mark"),
     )
 
 
 def show_mark() -> Response:
     """Return the fingerprint of what the first page shows now, for polling."""
     status = read_status()
-    return Response(_mark(banner_of(status), _calls_of(status)), mimetype="text/plain")
+    return Response(_mark(banner_of(status), _calls_of(status), _news_of(status)), mimetype="text/plain")
 
 
 def cancel_call(name: str) -> AnyResponse:
-    """Cancel the waiting call of a button: for staff at this point."""
+    """Cancel the waiting call of a button: for staff at this point, not for whoever is on its wifi."""
+    if is_phone():
+        abort(403)
     try:
         client().call("cancel_call", name=name)
     except Refused as refusal:
@@ -136,6 +144,10 @@ def _open_call(name: str, number: str) -> ButtonCall | None:
     return ButtonCall(name, None, number, short_words(ticket["state"]))
 
 
-def _mark(banner: Banner | None, calls: list[ButtonCall]) -> str:
-    shown = json.dumps([banner and asdict(banner), [asdict(call) for call in calls]])
+def _news_of(status: dict[str, Any] | None) -> int:
+    return int(status.get("news_count", 0)) if status else 0
+
+
+def _mark(banner: Banner | None, calls: list[ButtonCall], news: int) -> str:
+    shown = json.dumps([banner and asdict(banner), [asdict(call) for call in calls], news])
     return hashlib.sha256(shown.encode()).hexdigest()[:16]

@@ -38,6 +38,8 @@ class TicketView:
     """A help button's ticket: nobody holds a secret half, so its answer is shown to all here."""
     added: str
     """Whether what was added later has arrived; "" when nothing was."""
+    handheld: str = ""
+    """Whether somebody with a handheld replied to the readable fall-back, or that it went; "" for neither."""
 
     def mark(self) -> str:
         """Return a fingerprint of all that is shown, so that a poll sees a change."""
@@ -83,6 +85,7 @@ def view_of(reply: dict[str, Any], fallback_address: str) -> TicketView:
         life_threat=bool(reply["life_threat"]),
         answers_count=int(reply["answers_count"]),
         open_to_all=bool(reply.get("open_to_all")),
+        handheld=_handheld(reply),
         added=_added(reply["supplements"], reply["supplements_waiting"]),
     )
 
@@ -103,11 +106,16 @@ def _answer_of(answer: dict[str, Any]) -> AnswerView:
         function=function_words(answer["function"]),
         ago=ago(answer["age_s"]),
         questions=tuple(QuestionView(p.code, words, options(BOOK[p.code], language())) for p, words in asked),
-        notes=_notes(phrases, newer=bool(answer.get("newer"))),
+        notes=notes_on(phrases) + _unread(newer=bool(answer.get("newer"))),
     )
 
 
-def _notes(phrases: tuple[Phrase, ...], *, newer: bool) -> tuple[str, ...]:
+def _unread(*, newer: bool) -> tuple[str, ...]:
+    return (gettext("This point can't read all of this answer. Ask the staff."),) if newer else ()
+
+
+def notes_on(phrases: tuple[Phrase, ...]) -> tuple[str, ...]:
+    """Return what a reader must know of these sentences: that nobody checked or approved the words."""
     words = WORDS[language()]
     medical = any(phrase.known and BOOK[phrase.code].medical for phrase in phrases)
     found = [
@@ -115,7 +123,6 @@ def _notes(phrases: tuple[Phrase, ...], *, newer: bool) -> tuple[str, ...]:
         if phrases and language() != DEFAULT_LANGUAGE and not words.reviewed_by
         else "",
         gettext("A doctor has not approved these words yet.") if medical and not words.approved_by else "",
-        gettext("This point can't read all of this answer. Ask the staff.") if newer else "",
     ]
     return tuple(note for note in found if note)
 
@@ -141,6 +148,22 @@ def _active(minutes: int | None) -> str:
     if minutes is None:
         return gettext("We don't know whether anyone is there now.")
     return gettext("Somebody was active there %(ago)s.", ago=ago(minutes * MINUTE_S))
+
+
+def _handheld(reply: dict[str, Any]) -> str:
+    """Return what is known of handhelds: it proves nothing, for anybody may have sent it."""
+    said_s, heard_s = reply.get("fallback_age_s"), reply.get("handheld_age_s")
+    if reply["state"] not in ("KEPT", "ON_ITS_WAY") or said_s is None:
+        return ""
+    if heard_s is not None:
+        return gettext(
+            "Somebody with a handheld radio has replied, %(ago)s. We don't know who. Don't count on help yet.",
+            ago=ago(heard_s),
+        )
+    return gettext(
+        "We also asked people with a handheld radio, %(ago)s: the kind of help, this point and your number, no more.",
+        ago=ago(said_s),
+    )
 
 
 def _added(count: int, waiting: int) -> str:

@@ -8,11 +8,11 @@ from flask import make_response, redirect, render_template, request, url_for
 from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
-from steunpunt.model import TEXT_BYTES_MAX, SupplementCode
+from steunpunt.model import TEXT_CHARS_MAX, SupplementCode
 from steunpunt_ui.citizen.asking import Earlier, Kept, Trouble, form_token, keep, show_again
 from steunpunt_ui.citizen.lookup import find, not_found, tidy_number, tidy_secret
 from steunpunt_ui.citizen.ticket import step_address
-from steunpunt_ui.texts import characters_over, clean
+from steunpunt_ui.texts import clean
 
 KINDS = {
     "erger": SupplementCode.WORSE,
@@ -54,9 +54,8 @@ def supplement(number: str, slug: str, secret: str | None = None) -> Response | 
 
 def _send(number: str, secret: str | None, slug: str) -> Response:
     text, token = clean(request.form.get("text", "")), request.form.get("token", "")
-    over = characters_over(text, TEXT_BYTES_MAX)
-    if over:
-        return _refuse(number, secret, slug, token, text, _too_long(over))
+    if len(text) > TEXT_CHARS_MAX:
+        return _refuse(number, secret, slug, token, text, _too_long(len(text) - TEXT_CHARS_MAX))
     if KINDS[slug] is SupplementCode.QUESTION and not text:
         return _refuse(number, secret, slug, token, text, gettext("Write what you want to tell or ask."))
     code = KINDS[slug].name
@@ -67,8 +66,7 @@ def _send(number: str, secret: str | None, slug: str) -> Response:
     if result.trouble is Trouble.UNKNOWN_TICKET:
         return not_found()
     if result.trouble is Trouble.TEXT_TOO_LONG:
-        fits = max(len(text.encode()) - result.bytes_over, 0)
-        return _refuse(number, secret, slug, token, text, _too_long(characters_over(text, fits)))
+        return _refuse(number, secret, slug, token, text, _too_long(result.characters_over))
     earlier = Earlier(tidy_number(number) or number, _back(number, secret))
     again = {"token": token, "text": text} | {name: str(number) for name, number in _tapped().items()}
     return show_again(result.trouble, step_address(number, secret, slug), again, earlier)
@@ -91,7 +89,7 @@ def _show(number: str, secret: str | None, slug: str, token: str, text: str, pro
         token=token,
         text=text,
         problem=problem,
-        text_bytes_max=TEXT_BYTES_MAX,
+        text_chars_max=TEXT_CHARS_MAX,
     )
 
 

@@ -16,8 +16,12 @@ from steunpunt.model import TicketState
 from steunpunt_ui.citizen.asking import form_token
 from steunpunt_ui.citizen.home import Banner, banner_of, read_status
 from steunpunt_ui.citizen.lookup import find, tidy_number, tidy_secret
+from steunpunt_ui.citizen.papercode import paper_codes
 from steunpunt_ui.citizen.states import TicketView, answers_of, view_of
 from steunpunt_ui.context import client, config
+
+_PAPER_HELPS = {TicketState.KEPT.name, TicketState.ON_ITS_WAY.name, TicketState.RECEIVED.name}
+"""From the moment that a person deals with a request, nobody needs to carry it."""
 
 
 def show(number: str, secret: str | None = None) -> Response | str:
@@ -34,6 +38,7 @@ def show(number: str, secret: str | None = None) -> Response | str:
         ticket=ticket,
         secret=half,
         answers=answers,
+        papers=paper_codes(reply.get("code")) if reply["state"] in _PAPER_HELPS else [],
         qr=_qr(ticket.number, half) if half else "",
         token=form_token() if half and answers and ticket.state == "ANSWERED" else "",
         step=lambda slug: step_address(ticket.number, half, slug),

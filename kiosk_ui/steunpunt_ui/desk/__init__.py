@@ -1,14 +1,16 @@
 """The desk: the coordinator's screens. Only a coordinator's web process imports this package.
 
 Addresses: ``/desk/`` the list · ``/desk/stand`` the same list alone, for refreshing · ``/desk/login`` ·
-``/desk/melding/<id>`` one case · ``…/stand`` its fingerprint · ``…/<act>`` what a person does with it.
+``/desk/melding/<id>`` one case · ``…/stand`` its fingerprint · ``…/<act>`` what a person does with it ·
+``/desk/papier`` requests that came on paper · ``/desk/berichten`` announcements ·
+``…/nieuw`` compose, change, withdraw one · ``/desk/punten`` the points · ``…/stand`` their table alone.
 """
 
 from flask import Blueprint, Flask, current_app, g
 
 from steunpunt.config import Config
 from steunpunt.model import KeyFileError, LedgerError
-from steunpunt_ui.desk import acts, cases, login, opening
+from steunpunt_ui.desk import acts, announcing, cases, login, opening, paper, points
 from steunpunt_ui.desk.sessions import Limiter, Sessions
 
 _CASE = "int(max=9223372036854775807)"
@@ -20,6 +22,7 @@ def add_desk(app: Flask, config: Config, desk: opening.DeskDoor | None) -> None:
     app.extensions["steunpunt.desk"] = opening.Opening(config, desk)
     app.extensions["steunpunt.sessions"] = Sessions()
     app.extensions["steunpunt.limiter"] = Limiter()
+    app.request_class = paper.InMemoryRequest
     app.register_blueprint(_make_blueprint())
 
 
@@ -31,6 +34,7 @@ def _make_blueprint() -> Blueprint:
     pages.add_url_rule("/", "list", cases.show_list)
     pages.add_url_rule("/stand", "list_part", cases.show_list_part)
     pages.add_url_rule("/login", "login", login.log_in, methods=["GET", "POST"])
+    pages.add_url_rule("/papier", "paper", paper.show, methods=["GET", "POST"])
     pages.add_url_rule("/logout", "logout", login.log_out, methods=["POST"])
     pages.add_url_rule(f"/melding/<{_CASE}:case_id>", "case", cases.show_case)
     pages.add_url_rule(f"/melding/<{_CASE}:case_id>/stand", "case_mark", cases.show_case_mark)
@@ -40,6 +44,10 @@ def _make_blueprint() -> Blueprint:
         acts.act,
         methods=["POST"],
     )
+    pages.add_url_rule("/berichten", "announcements", announcing.show_list)
+    pages.add_url_rule("/berichten/nieuw", "announce", announcing.compose, methods=["GET", "POST"])
+    pages.add_url_rule("/punten", "points", points.show)
+    pages.add_url_rule("/punten/stand", "points_part", points.show_part)
     pages.context_processor(lambda: {"person": g.get("person"), "new_token": _new_token})
     return pages
 

@@ -8,10 +8,10 @@ from flask import Response, abort, g, make_response, render_template, url_for
 from flask_babel import gettext
 
 from steunpunt.ledger.desk import Case, CaseGone
-from steunpunt.model import ANSWER_BYTES_MAX, SteunpuntError, TicketState
+from steunpunt.model import TEXT_CHARS_MAX, SteunpuntError, TicketState
 from steunpunt_ui.ages import ago
 from steunpunt_ui.context import config
-from steunpunt_ui.desk import composing, factwords, words
+from steunpunt_ui.desk import composing, factwords, sentences, words
 from steunpunt_ui.desk.opening import desk, node_troubles
 from steunpunt_ui.pages import Page
 
@@ -49,9 +49,9 @@ def case_page(case_id: int, problem: str = "", typed: dict[str, str] | None = No
         typed=typed or {},
         words=words,
         facts=factwords,
-        composing=composing,
+        sentences=sentences,
         answer=composing.compose(typed) if typed and typed["act"] == "antwoord" else composing.empty(),
-        reads=composing.language_names().get(case.language, case.language),
+        reads=sentences.language_names().get(case.language, case.language),
         preset=config().radio.preset,
         ago=ago,
         closed=case.state is TicketState.CLOSED,
@@ -59,7 +59,7 @@ def case_page(case_id: int, problem: str = "", typed: dict[str, str] | None = No
         troubles=node_troubles(),
         here=url_for("desk.case", case_id=case_id),
         poll=url_for("desk.case_mark", case_id=case_id),
-        answer_bytes_max=ANSWER_BYTES_MAX,
+        answer_chars_max=TEXT_CHARS_MAX,
     )
 
 

@@ -12,6 +12,7 @@ from steunpunt.config import Config
 from steunpunt.control import Client, ControlError, Refused
 from steunpunt.keyfiles import read_ledger_key
 from steunpunt.ledger.desk import Case, Desk, PassedOn
+from steunpunt.ledger.newsdesk import NewsDesk
 from steunpunt.model import KeyFileError, LinkName, SenderFunction, TokenCode
 from steunpunt.protocol.phrases import Phrase
 from steunpunt_ui.context import client, config
@@ -77,11 +78,23 @@ class Opening:
             self.desk = Desk(Path(ledger.path), read_ledger_key(Path(ledger.key_file)))
         return self.desk
 
+    def news(self) -> NewsDesk:
+        """Return the door to announcements and points; raises KeyFileError while the ledger's key cannot be read."""
+        ledger = self.config.ledger
+        if ledger.key_file is None:
+            raise KeyFileError("ledger.key_file is missing in the config file; make it with `steunpunt keys`")
+        return NewsDesk(Path(ledger.path), read_ledger_key(Path(ledger.key_file)))
+
+
+def opening() -> Opening:
+    """Return what opens the ledger for this application."""
+    found: Opening = current_app.extensions["steunpunt.desk"]
+    return found
+
 
 def desk() -> DeskDoor:
     """Return the desk of this application; raises KeyFileError."""
-    opening: Opening = current_app.extensions["steunpunt.desk"]
-    return opening.get()
+    return opening().get()
 
 
 def node_troubles() -> list[str]:

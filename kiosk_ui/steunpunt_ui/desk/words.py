@@ -3,7 +3,6 @@
 from flask_babel import gettext
 
 from steunpunt.ledger.desk import Case, CaseEvent, NotAllowed
-from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.model import Category, Lane, LinkName, SenderFunction, SupplementCode, TicketState, TokenCode
 from steunpunt_ui.context import config
 
@@ -43,7 +42,7 @@ def point_words(case: Case) -> str:
 
 def links_words(case: Case) -> str:
     """Return over which roads a case came."""
-    names = {LinkName.MESH: gettext("radio"), LinkName.BROKER: gettext("internet")}
+    names = {LinkName.MESH: gettext("radio"), LinkName.BROKER: gettext("internet"), LinkName.PAPER: gettext("paper")}
     return ", ".join(str(names.get(LinkName(link), link)) for link in case.links)
 
 
@@ -103,13 +102,19 @@ def refusal_words(refusal: NotAllowed) -> str:
         "This form was used for something else already. Open the case again.": gettext(
             "This form was used for something else already. Open the case again."
         ),
-        f"There are {ANSWERS_MAX} answers, and the kiosk keeps no more. Pass this on or close it.": gettext(
-            "There are %(most)s answers, and the kiosk keeps no more. Pass this on or close it.", most=ANSWERS_MAX
+        "The kiosk keeps no more answers to this. Shorten it, pass this on or close it.": gettext(
+            "The kiosk keeps no more answers to this. Shorten it, pass this on or close it."
         ),
         "Fill in to whom you passed this on.": gettext("Fill in to whom you passed this on."),
         "A field is too long. Make it shorter.": gettext("A field is too long. Make it shorter."),
+        "This announcement no longer holds. Look at the list.": gettext(
+            "This announcement no longer holds. Look at the list."
+        ),
         "Whoever answers may not promise this. Choose who answers, or another sentence.": gettext(
             "Whoever answers may not promise this. Choose who answers, or another sentence."
+        ),
+        "This case is damaged on the disk. Reach the point another way.": gettext(
+            "This case is damaged on the disk. Reach the point another way."
         ),
         "Choose a reason for closing.": gettext("Choose a reason for closing."),
         "Fill in your name, at most 80 characters.": gettext("Fill in your name, at most 80 characters."),
@@ -123,6 +128,7 @@ def event_words(event: CaseEvent) -> str:
         return _supplement_words(event.code)
     words = {
         "received": gettext("Received here"),
+        "paper": gettext("Came in on paper"),
         "seen": gettext("Taken up"),
         "answer": gettext("Answered"),
         "passed_on": gettext("Passed on"),

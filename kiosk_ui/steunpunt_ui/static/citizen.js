@@ -15,9 +15,9 @@
   };
   if (poll) setInterval(look, 5000);
 
-  for (const area of document.querySelectorAll("[data-bytes-max]")) {
+  for (const area of document.querySelectorAll("[data-chars-max]")) {
     const left = document.getElementById(area.id + "-left");
-    const count = () => { left.value = area.dataset.bytesMax - new TextEncoder().encode(area.value).length; };
+    const count = () => { left.value = area.dataset.charsMax - [...area.value.normalize("NFC").trim()].length; };
     area.addEventListener("input", count);
     left.parentElement.hidden = false;
     count();

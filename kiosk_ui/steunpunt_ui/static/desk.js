@@ -1,4 +1,4 @@
-// Optional: refreshes the list, runs the ages, and within 10 s of losing the desk's computer says so and stops them.
+// Optional: refreshes the list, tells what an answer costs, runs the ages, and within 10 s of losing the desk's computer says so and stops them.
 (() => {
   const {poll, mark} = document.body.dataset, list = document.getElementById("list");
   const away = document.getElementById("away");
@@ -34,11 +34,27 @@
   };
   if (poll) { setInterval(look, 3000); setInterval(tick, 1000); }
 
-  for (const area of document.querySelectorAll("[data-bytes-max]")) {
+  for (const area of document.querySelectorAll("[data-chars-max]")) {
     const left = document.getElementById(area.id + "-left");
-    const count = () => { left.value = area.dataset.bytesMax - new TextEncoder().encode(area.value).length; };
+    const count = () => { left.value = area.dataset.charsMax - [...area.value.normalize("NFC").trim()].length; };
     area.addEventListener("input", count);
     left.parentElement.hidden = false;
     count();
   }
+
+  // What an answer costs on the air: asks the page that reads it over, a second after the last key.
+  const form = document.getElementById("cost")?.closest("form");
+  let pause;
+  const price = async () => {
+    const fields = new URLSearchParams(new FormData(form));
+    fields.set("do", "check");
+    try {
+      const reply = await fetch(form.action, {method: "POST", body: fields, signal: AbortSignal.timeout(10000)});
+      const told = new DOMParser().parseFromString(await reply.text(), "text/html").getElementById("cost");
+      const cost = document.getElementById("cost");
+      cost.textContent = told?.textContent ?? "";
+      cost.hidden = !cost.textContent;
+    } catch { /* the page that reads it over tells it too */ }
+  };
+  form?.addEventListener("input", () => { clearTimeout(pause); pause = setTimeout(price, 1000); });
 })();
