@@ -132,7 +132,7 @@ _EXAMPLES = {
     "power.command_s_max": "command_s_max = 20",
     "power.shutdown_command": 'shutdown_command = "systemctl poweroff"',
     "power.cut_command": 'cut_command = "upscmd -u steunpunt -p geheim ups shutdown.return"',
-    "power.restart_command": 'restart_command = "systemctl reboot --force"',
+    "power.call_off_command": 'call_off_command = "shutdown -c"',
     "power.nut": "a section [power.nut]",
     "power.nut.ups": 'ups = "ups"',
     "power.nut.host": 'host = "127.0.0.1"',

@@ -16,7 +16,7 @@ WattHours = Annotated[float, msgspec.Meta(ge=1, le=100_000)]
 Volts = Annotated[float, msgspec.Meta(ge=1, le=100)]
 Minutes = Annotated[int, msgspec.Meta(ge=1, le=1_440)]
 Action = Literal["dim", "screen", "browser", "hotspot", "heartbeat"]
-_COMMANDS = ("shutdown_command", "cut_command", "restart_command")
+_COMMANDS = ("shutdown_command", "cut_command", "call_off_command")
 
 
 class Nut(Section, frozen=True, kw_only=True):
@@ -90,8 +90,8 @@ class Power(Section, frozen=True, kw_only=True):
     shutdown_command: Command = "systemctl poweroff"
     cut_command: Command | None = None
     """Tells the board or UPS to cut the power some time after this, and to give it again with mains."""
-    restart_command: Command | None = None
-    """When mains is back after the shutdown began, and nothing cuts the power."""
+    call_off_command: Command | None = None
+    """Undoes a shutdown that waits, such as ``shutdown -P +1``, when mains is back; not where the power is cut."""
     nut: Nut | None = None
     hat: Hat | None = None
     shed: tuple[Shed, ...] = ()

@@ -120,7 +120,7 @@ touch_path = "/dev/input/event0"
 command_s_max = 20
 shutdown_command = "systemctl poweroff"
 cut_command = "true"
-restart_command = "true"
+call_off_command = "true"
 
 [power.nut]
 ups = "ups"

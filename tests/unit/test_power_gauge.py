@@ -201,6 +201,16 @@ def test_a_source_that_is_gone_for_hours_is_counted_through_and_believed_when_ba
     assert watched.run(STEP_S / 60).measured
 
 
+def test_a_gauge_that_runs_away_does_not_spoil_the_count() -> None:
+    watched = Watched(Battery(500, 6.0, mains=False))
+    for percent in range(100, 40, -5):
+        watched.battery.lies = {"battery.charge": str(percent)}
+        watched.run(1)
+    charge = watched.run(60, absent=True)
+    assert charge.percent is not None
+    assert charge.percent == pytest.approx(45 - 6 / 5 / 0.2, abs=1), "at worst five times the nameplate's speed"
+
+
 def test_nothing_read_ever_is_nothing_known() -> None:
     assert Gauge(500, 6, 10).take(None, on_battery=True, now_ms=0) == Charge(
         None, measured=False, hours_left=None, draw_w=None

@@ -192,15 +192,15 @@ def test_mains_back_before_the_end_calls_it_off() -> None:
     assert point.run(1).shut_down
 
 
-def test_mains_back_while_it_shuts_down_asks_for_a_restart_and_forgives_a_shutdown_that_failed() -> None:
+def test_mains_back_while_it_shuts_down_is_told_and_forgives_a_shutdown_that_failed() -> None:
     point = dying()
     assert point.run(1.2).shut_down
-    assert not point.last.restart
+    assert not point.last.mains_back
     point.battery.mains = True
-    assert point.run(0.5).restart
+    assert point.run(0.5).mains_back
     assert point.last.shut_down, "what has begun goes on"
     point.run(STILL_HERE_MS / 60_000)
-    assert (point.last.shut_down, point.last.restart) == (False, False)
+    assert (point.last.shut_down, point.last.mains_back) == (False, False)
     assert point.run(5).state is MAINS
 
 

@@ -33,7 +33,7 @@ STEPS = tuple(
 )
 
 
-def decision(*shed: Shed, shut_down: bool = False, restart: bool = False) -> Decision:
+def decision(*shed: Shed, shut_down: bool = False, mains_back: bool = False) -> Decision:
     return Decision(
         state=PowerState.BATTERY,
         source=PowerSource.BATTERY,
@@ -45,7 +45,7 @@ def decision(*shed: Shed, shut_down: bool = False, restart: bool = False) -> Dec
         shed=shed,
         going_dark=shut_down,
         shut_down=shut_down,
-        restart=restart,
+        mains_back=mains_back,
         problems=(),
     )
 
@@ -89,28 +89,28 @@ def test_a_step_that_fails_is_shown_tried_again_and_holds_up_no_other() -> None:
 
 def test_the_end_cuts_then_shuts_down_and_insists() -> None:
     ran = Ran()
-    edge = shedder(ran, Power(source="nut", shutdown_command="down", cut_command="cut", restart_command="restart"))
+    edge = shedder(ran, Power(source="nut", shutdown_command="down", cut_command="cut", call_off_command="call off"))
     for now_ms in (0, 10, END_AGAIN_MS - 1):
         edge.apply(decision(shut_down=True), now_ms)
     assert ran.commands == ["cut", "down"]
     edge.apply(decision(shut_down=True), END_AGAIN_MS)
     assert ran.commands == ["cut", "down"] * 2
-    edge.apply(decision(shut_down=True, restart=True), END_AGAIN_MS + 10)
+    edge.apply(decision(shut_down=True, mains_back=True), END_AGAIN_MS + 10)
     assert ran.commands == ["cut", "down"] * 2, "the cut brings it back, with mains"
 
 
-def test_where_nothing_cuts_the_power_mains_that_is_back_restarts_once() -> None:
+def test_where_nothing_cuts_the_power_mains_that_is_back_calls_it_off_once() -> None:
     ran = Ran()
     ran.failing = {"down"}
-    edge = shedder(ran, Power(source="nut", shutdown_command="down", restart_command="restart"))
+    edge = shedder(ran, Power(source="nut", shutdown_command="down", call_off_command="call off"))
     edge.apply(decision(shut_down=True), 0)
     assert edge.failures == {"shutdown": "down: exit code 1"}
     for now_ms in (10, 20, 10 * END_AGAIN_MS):
-        edge.apply(decision(shut_down=True, restart=True), now_ms)
-    assert ran.commands == ["down", "restart"]
+        edge.apply(decision(shut_down=True, mains_back=True), now_ms)
+    assert ran.commands == ["down", "call off"]
     edge.apply(decision(), 11 * END_AGAIN_MS)
     edge.apply(decision(shut_down=True), 12 * END_AGAIN_MS)
-    assert ran.commands == ["down", "restart", "down"]
+    assert ran.commands == ["down", "call off", "down"]
 
 
 # --- backlight and touch -----------------------------------------------------------------------------------------

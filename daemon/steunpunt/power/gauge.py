@@ -26,6 +26,8 @@ DRAW_MS = 900_000
 """Time constant of the mean draw."""
 MARK_PERCENT = 1.0
 MARKS_MAX = 21
+LEARNT_SHARES = (0.2, 1.5)
+"""Of the nameplate: what is learnt stays between these, or a gauge that runs away would spoil the count."""
 LEARNT_PERCENT, LEARNT_BLIND_PERCENT = 5.0, 2.0
 """So much of a discharge must be seen to learn from it; less where there is no nameplate."""
 _HOUR_MS = 3_600_000
@@ -182,7 +184,11 @@ class Gauge:
         (first, first_wh), (last, last_wh) = self._marks[0], self._marks[-1]
         enough = LEARNT_BLIND_PERCENT if self._nominal_wh is None else LEARNT_PERCENT
         if first - last >= enough and last_wh > first_wh:
-            self._learnt_wh = (last_wh - first_wh) / (first - last)
+            learnt_wh = (last_wh - first_wh) / (first - last)
+            if self._nominal_wh is not None:
+                least, most = (share * self._nominal_wh for share in LEARNT_SHARES)
+                learnt_wh = min(max(learnt_wh, least), most)
+            self._learnt_wh = learnt_wh
 
     def _percent_wh(self) -> float | None:
         """Return what one percent of charge holds: as learnt, else as the nameplate says."""

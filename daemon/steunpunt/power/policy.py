@@ -45,7 +45,7 @@ class Decision:
     shed: tuple[Shed, ...]
     going_dark: bool
     shut_down: bool
-    restart: bool
+    mains_back: bool
     """Mains is back although the shutdown has begun."""
     problems: tuple[str, ...]
 
@@ -129,7 +129,7 @@ class Policy:
             shed=self._shed(state, charge, now_ms),
             going_dark=self._dark_ms is not None,
             shut_down=self._down_ms is not None,
-            restart=self._down_ms is not None and self._mains_back(reading, now_ms),
+            mains_back=self._down_ms is not None and self._mains_back(reading, now_ms),
             problems=tuple(problems),
         )
 

@@ -30,7 +30,7 @@ class Shedder:
         self._done: dict[str, bool | None] = {shed.action: None for shed in power.shed}
         self._try_ms: dict[str, int] = {}
         self._end_ms: int | None = None
-        self._restarted = False
+        self._called_off = False
         self._bright: int | None = None
         self.failures: dict[str, str] = {}
         """By action: why it could not be done or undone, last time."""
@@ -47,7 +47,7 @@ class Shedder:
         if decision.shut_down:
             self._end(decision, now_ms)
         else:
-            self._end_ms, self._restarted = None, False
+            self._end_ms, self._called_off = None, False
 
     def _step(self, shed: Shed, now_ms: int, *, on: bool) -> None:
         key = f"{shed.action} {on}"
@@ -105,8 +105,8 @@ class Shedder:
 
     def _end(self, decision: Decision, now_ms: int) -> None:
         """Arm the cut, shut down; once in END_AGAIN_MS, and not while mains is back."""
-        if decision.restart:
-            self._restart()
+        if decision.mains_back:
+            self._call_off()
             return
         if self._end_ms is not None and now_ms - self._end_ms < END_AGAIN_MS:
             return
@@ -116,12 +116,12 @@ class Shedder:
             self._command("cut", self._power.cut_command)
         self._command("shutdown", self._power.shutdown_command)
 
-    def _restart(self) -> None:
-        """Where nothing cuts the power a halted site would stay off for ever, with mains there."""
-        if self._restarted or self._power.cut_command is not None or self._power.restart_command is None:
+    def _call_off(self) -> None:
+        """Where nothing cuts the power a site that halted would stay off for ever, with mains there."""
+        if self._called_off or self._power.cut_command is not None or self._power.call_off_command is None:
             return
-        self._restarted = True
-        self._command("restart", self._power.restart_command)
+        self._called_off = True
+        self._command("call off", self._power.call_off_command)
 
     def _command(self, action: str, command: str) -> None:
         failure = self._run(command, self._power.command_s_max)
