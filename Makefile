@@ -95,6 +95,16 @@ system-packages-dev: python
 	command -v ip >/dev/null || missing="$$missing iproute2"; \
 	command -v nft >/dev/null || missing="$$missing nftables"; \
 	command -v dnsmasq >/dev/null || missing="$$missing dnsmasq-base"; \
+	command -v strace >/dev/null || missing="$$missing strace"; \
+	$(call apt_install,$$missing)
+
+.PHONY: system-packages-crash
+system-packages-crash: system-packages-dev
+	@missing=; \
+	PATH=$$PATH:/usr/sbin:/sbin; \
+	command -v faketime >/dev/null || missing="$$missing faketime"; \
+	command -v mkfs.ext4 >/dev/null || missing="$$missing e2fsprogs"; \
+	command -v setpriv >/dev/null || missing="$$missing util-linux"; \
 	$(call apt_install,$$missing)
 
 .PHONY: python
@@ -162,6 +172,10 @@ test: install-dev ## everything: installs what the tests need, `make check`, and
 .PHONY: soak
 soak: install-dev ## what takes long: radios that fail at random, 10,000 storms; see STEUNPUNT_SOAK_S, STEUNPUNT_SOAK_SEEDS
 	$(BIN)/pytest -s -o faulthandler_timeout=0 tests/soak
+
+.PHONY: crash
+crash: system-packages-crash install-dev ## kills, power cuts (as root), broken disks, flipped bits; see docs/reliability.md, CRASH_ARGS
+	$(BIN)/python -m tests.crash $(CRASH_ARGS)
 
 FUZZ_RUNS ?= 50000
 ATHERIS := .cache/atheris-3.0.0

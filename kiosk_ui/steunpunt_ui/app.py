@@ -11,10 +11,10 @@ from steunpunt.control import Client
 from steunpunt.model import Role
 from steunpunt_ui.context import Shared, share
 from steunpunt_ui.errors import QuietFlask, add_error_pages
-from steunpunt_ui.languages import DEFAULT_LANGUAGE, add_languages
+from steunpunt_ui.languages import DEFAULT_LANGUAGE, add_languages, language_asked
 from steunpunt_ui.metrics import add_metrics
 from steunpunt_ui.pages import add_page_words
-from steunpunt_ui.portal import add_portal
+from steunpunt_ui.portal import add_portal, is_phone
 from steunpunt_ui.security import guard
 
 if TYPE_CHECKING:
@@ -47,11 +47,12 @@ def create_app(config: Config, client: Client, desk: "DeskDoor | None" = None) -
 def _add_citizen(app: Flask, config: Config) -> None:
     # A desk has no use for these pages.
     from steunpunt_ui.citizen import make_blueprint  # noqa: PLC0415
-    from steunpunt_ui.citizen.information import add_information  # noqa: PLC0415
+    from steunpunt_ui.content.serving import add_library  # noqa: PLC0415
 
-    add_information(app, config)
+    add_library(app, config)
     app.register_blueprint(make_blueprint())
-    app.add_url_rule("/", "start", lambda: _to(f"/{DEFAULT_LANGUAGE}/"))
+    # A phone says what its owner reads; the browser of the kiosk says only how it was packaged.
+    app.add_url_rule("/", "start", lambda: _to(f"/{language_asked() if is_phone() else DEFAULT_LANGUAGE}/"))
 
 
 def _add_desk(app: Flask, config: Config, desk: "DeskDoor | None") -> None:

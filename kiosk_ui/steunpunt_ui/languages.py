@@ -1,9 +1,13 @@
-"""The languages of the screens: the first path segment of a citizen's page names its language."""
+"""The languages of the screens: the first path segment of a citizen's page names its language.
 
-from flask import Flask, g, has_request_context
+The citizen's screens are in all of them, the desk in the default one. A language that nobody who speaks it has read
+says so on the page.
+"""
+
+from flask import Flask, g, has_request_context, request
 from flask_babel import Babel
 
-OWN_NAMES = {
+LANGUAGES = {
     "nl": "Nederlands",
     "en": "English",
     "de": "Deutsch",
@@ -13,10 +17,13 @@ OWN_NAMES = {
     "ar": "العربية",
     "uk": "Українська",
 }
-"""Languages in which pages may be written: code and the language's own name, in the order of the screen."""
-LANGUAGES = {code: OWN_NAMES[code] for code in ("nl", "en")}
-"""Those in which the screens themselves are."""
+"""Code and the language's own name, in the order in which they stand on the screen."""
 DEFAULT_LANGUAGE = "nl"
+DESK_LANGUAGES = ("nl", "en")
+"""Those in which the desk's words are too."""
+READ_BY: dict[str, str] = {}
+"""Who of its speakers read a language's words on the screens; nobody did yet."""
+_FROM_RIGHT_TO_LEFT = frozenset({"ar"})
 
 
 def language() -> str:
@@ -24,10 +31,25 @@ def language() -> str:
     return str(g.get("lang", DEFAULT_LANGUAGE)) if has_request_context() else DEFAULT_LANGUAGE
 
 
+def direction(code: str) -> str:
+    """Return how a language is written, as HTML says it."""
+    return "rtl" if code in _FROM_RIGHT_TO_LEFT else "ltr"
+
+
+def unread(code: str) -> bool:
+    """Whether a language's words are a translation that none of its speakers has read."""
+    return code != DEFAULT_LANGUAGE and code not in READ_BY
+
+
 def language_of_path(path: str) -> str:
     """Return the language a path asks for, for pages without a route of their own."""
     first = path.strip("/").partition("/")[0]
     return first if first in LANGUAGES else DEFAULT_LANGUAGE
+
+
+def language_asked() -> str:
+    """Return the language of ours that the reader's browser likes best; the default when it names none."""
+    return request.accept_languages.best_match(LANGUAGES, DEFAULT_LANGUAGE) or DEFAULT_LANGUAGE
 
 
 def add_languages(app: Flask) -> None:

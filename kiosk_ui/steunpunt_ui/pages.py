@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Flask, render_template, request, url_for
 
 from steunpunt.config import Config
-from steunpunt_ui.languages import LANGUAGES, language
+from steunpunt_ui.languages import LANGUAGES, direction, language, unread
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -38,6 +38,8 @@ def add_page_words(app: Flask, config: Config) -> None:
             "region": config.region,
             "lang": language(),
             "languages": LANGUAGES,
+            "direction": direction,
+            "unread": unread,
             "asset": asset,
             "in_language": in_language,
         }

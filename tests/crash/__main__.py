@@ -2,8 +2,10 @@
 
 import argparse
 import logging
+import os
 import platform
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -20,6 +22,7 @@ POINTS_OF = {"start": 0.2, "kiosk": 0.6, "coordinator": 0.2}
 SOCKET_PATH_BYTES_MAX = 107
 """Linux takes no longer path for a Unix socket, and each run has one in its folder."""
 PATH_BYTES_BELOW = 45
+PRIVATE = "STEUNPUNT_CRASH_MOUNTS"
 MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
 
 Part = Callable[[Region, Path, argparse.Namespace, random.Random], list[Outcome]]
@@ -144,7 +147,16 @@ def main() -> int:
     return 1 if any(outcome.faults for outcome in outcomes) else 0
 
 
+def _mount_privately() -> None:
+    """Begin anew where this process's mounts are its own: however it ends, the kernel takes them away."""
+    unshare = shutil.which("unshare")
+    if os.geteuid() == 0 and unshare is not None and PRIVATE not in os.environ:
+        command = [unshare, "--mount", "--", sys.executable, "-m", "tests.crash", *sys.argv[1:]]
+        os.execve(unshare, command, os.environ | {PRIVATE: "1"})  # noqa: S606  ourselves, in another namespace
+
+
 if __name__ == "__main__":
+    _mount_privately()
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -17,7 +17,8 @@ from tests.conftest import wait_until
 from tests.crash.ends import SITE_ID
 from tests.crash.strace import DIES_WITH_PARENT
 
-START_S_MAX = 60.0
+START_S_MAX = 180.0
+"""Generous: under strace, on a machine that does much else, a start takes a minute."""
 STOP_S_MAX = 20.0
 ANSWER_S_MAX = 20.0
 NOBODY_PORT = 9

@@ -146,6 +146,9 @@ class FakeNode:
     def _op_news(self) -> Body:
         return {"news": self.news}
 
+    def _op_bell(self) -> Body:
+        return {}
+
     def _op_status(self) -> Body:
         return self.status
 

@@ -31,7 +31,7 @@ class DummyUps:
             pytest.fail("NUT is not installed; type: make test, or apt-get install nut-server nut-client")
         folder.mkdir(parents=True)
         self._write("ups.conf", f"maxretry = 1\npollinterval = 1\n[{UPS}]\ndriver = dummy-ups\nport = {UPS}.dev\n")
-        self._write("upsd.conf", f"LISTEN 127.0.0.1 {port}\nMAXAGE 3\n")
+        self._write("upsd.conf", f"LISTEN 127.0.0.1 {port}\nMAXAGE 30\n")
         self._write("upsd.users", "")
 
     def _write(self, name: str, text: str) -> None:

@@ -10,6 +10,8 @@ import pytest
 from steunpunt.config import Broker
 from steunpunt.model import FrameHeard, Role
 from steunpunt.node.links import RESTART_REQUEST
+from tests.crash.clock_jumps import faked, follows
+from tests.crash.clock_jumps import library as faketime
 from tests.fakes.broker_clients import linked, tool
 from tests.fakes.brokers import NODE_PASSWORD, mosquitto, site_config
 from tests.fakes.radio_client import Port, radio_client
@@ -22,6 +24,7 @@ HUNG_S_MAX = 30.0
 """How soon a broker's restart is asked for: two connections of 5 s without an answer, and room for a busy machine."""
 GROWTH_MIB_MAX = 24.0
 BURST = 10_000
+YEAR_S = 365 * 86_400
 STATUS, AVAILABILITY = "steunpunt/v1/47/status", "steunpunt/v1/47/availability"
 Wait = Callable[..., None]
 
@@ -122,6 +125,35 @@ def test_another_password_is_said_and_mended_without_a_restart(site: RealSite, w
     assert site.broker.logged("not authorised")
     lines = [line for line in site.log.splitlines() if "refuses the password" in line]
     assert len(lines) == 1, "one line for one fault"
+
+
+def test_a_wall_clock_that_leaps_is_no_matter(
+    site: RealSite, tmp_path: Path, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, date = faketime(), tmp_path / "date"
+    if library is None:
+        pytest.skip("libfaketime is not installed")
+    site.stop_node()
+    date.write_text("+0\n", "ascii")
+    assert follows(faked(library, date), date), "no process sees its clock leap: this would prove nothing"
+    for name, value in faked(library, date).items():
+        monkeypatch.setenv(name, value)
+    site.start_node()
+    monkeypatch.undo()
+    wait_until(lambda: site.up("broker") and site.up("mesh"), 20, "both links are up")
+    with radio_client(site.radios.port("other")) as other:
+        wait_until(lambda: other.look().ready)
+        for number, seconds in enumerate((30 * YEAR_S, -20 * YEAR_S, 0)):
+            date.write_text(f"{seconds:+d}\n", "ascii")
+            with tool(site.config.broker.port, "reader") as reader:
+                reader.subscribe("msh/EU_868/2/json/#")
+                other.send(Port.DETECTION_SENSOR_APP, b"deur", packet_id=600 + number)
+                wait_until(lambda heard=reader.heard: heard, what="what the radio heard")
+            site.broker.stop()
+            wait_until(lambda: not site.up("broker"))
+            site.broker.start()
+            assert back(site, wait_until) <= BACK_S_MAX
+            still_asks_for_help(site)
 
 
 def test_a_broker_without_disk(site: RealSite, wait_until: Wait) -> None:

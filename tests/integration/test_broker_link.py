@@ -230,22 +230,3 @@ def test_what_has_no_puback_when_the_connection_breaks_is_unknown(desk: Mosquitt
         wait_until(lambda: post.up, BACK_S)
         link.send(frame(2, carrier=47))
         wait_until(lambda: post.outcomes().get(2) is SendOutcome.TAKEN)
-
-
-@pytest.mark.parametrize("years", [30, -30])
-def test_a_wall_clock_that_jumps_is_no_matter(
-    desk: Mosquitto, wait_until: Wait, monkeypatch: pytest.MonkeyPatch, years: int
-) -> None:
-    with linked(desk) as (link, post):
-        wait_until(lambda: post.up)
-        real, real_ns = time.time, time.time_ns
-        jump_s = years * 365 * 86_400
-        monkeypatch.setattr(time, "time", lambda: real() + jump_s)
-        monkeypatch.setattr(time, "time_ns", lambda: real_ns() + jump_s * 1_000_000_000)
-        for attempt in (1, 2):
-            link.send(frame(attempt))
-            wait_until(lambda taken=attempt: post.outcomes().get(taken) is SendOutcome.TAKEN)
-        desk.stop()
-        wait_until(lambda: not post.up, BACK_S)
-        desk.start()
-        wait_until(lambda: post.up, BACK_S, "the link is back")

@@ -54,7 +54,7 @@ class DeskSite:
 
     def post(self, page: TestResponse, do: str, **fields: str) -> TestResponse:
         """Send the form of a page as a browser would: every field as it stands, but for those named here."""
-        return self.web.post(NEW, data=form_of(page) | {"do": do} | fields, headers={"Origin": HOME})
+        return self.web.post(NEW, data=form_of(page.text) | {"do": do} | fields, headers={"Origin": HOME})
 
     def said(self) -> list[announcements.Issued]:
         self.node.turn()
@@ -68,9 +68,9 @@ class DeskSite:
             assert heartbeats.keep(connection, site, (bytes([site, 0, 0]), 1), beat, at_ms)
 
 
-def form_of(page: TestResponse) -> dict[str, str]:
+def form_of(page: str) -> dict[str, str]:
     """Return the fields of the page's own form with their values, as a browser sends them."""
-    html = page.text[page.text.index(f'action="{NEW}"') :]
+    html = page[page.index(f'action="{NEW}"') :]
     html = html[: html.index("</form>")]
     inputs = re.findall(r'<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"', html)
     fields = {name: unescape(value) for name, value in inputs}
@@ -115,7 +115,7 @@ def test_an_announcement_is_composed_read_over_and_signed_by_the_node(site: Desk
     assert "Voor alle steunpunten. · Voorbij na 24 uur." in told
     assert "Drinkwater. Waar: school. Vanaf: 14:30" in told
     assert "Drinking water." in told
-    assert re.search(r"In de lucht: \d\.\d seconden in 1 pakketten, elke keer", told)
+    assert re.search(r"In de lucht: \d,\d seconden in 1 pakket, elke keer", told)
     assert site.said() == [], "a look sends nothing"
     assert site.post(preview, "send").status_code == 303
     (one,) = site.said()
@@ -174,7 +174,7 @@ def test_what_cannot_be_said_is_refused_and_kept_on_the_page(site: DeskSite, fie
     page = site.post(site.web.get(NEW), "look", **({"sites": "48"} | fields))
     assert page.status_code == 409
     assert says in words(page)
-    assert form_of(page)["sites"] == fields.get("sites", "48")
+    assert form_of(page.text)["sites"] == fields.get("sites", "48")
     assert site.said() == []
 
 
@@ -186,7 +186,7 @@ def test_markup_and_what_is_typed_stay_text(site: DeskSite) -> None:
 
 
 def test_nobody_says_anything_without_logging_in(site: DeskSite) -> None:
-    form = form_of(site.web.get(NEW)) | {"headline": "Vals"}
+    form = form_of(site.web.get(NEW).text) | {"headline": "Vals"}
     site.web.delete_cookie("desk", path="/desk")
     for path in ("/desk/berichten", NEW, "/desk/punten"):
         assert site.web.get(path).headers["Location"] == "/desk/login"
@@ -208,7 +208,7 @@ def test_an_announcement_is_changed_and_withdrawn(site: DeskSite) -> None:
     say(site, headline="Gaslek", p1="98", p1_frequency="95,3", text="Ramen dicht", sites="47")
     first = site.said()[0]
     change = site.web.get(f"{NEW}?over={first.id}&soort=wijzigen")
-    fields = form_of(change)
+    fields = form_of(change.text)
     assert (fields["headline"], fields["text"], fields["sites"], fields["p1_frequency"]) == (
         "Gaslek",
         "Ramen dicht",
@@ -220,7 +220,7 @@ def test_an_announcement_is_changed_and_withdrawn(site: DeskSite) -> None:
     assert (second.announcement.type, second.about) == (MessageType.UPDATE, first.id)
     assert second.announcement.phrases == first.announcement.phrases
     withdraw = site.web.get(f"{NEW}?over={second.id}&soort=intrekken")
-    assert form_of(withdraw)["text"] == ""
+    assert form_of(withdraw.text)["text"] == ""
     site.post(site.post(withdraw, "look", headline="Gaslek voorbij"), "send")
     assert site.said()[0].announcement.type is MessageType.CANCEL
     listed = words(site.web.get("/desk/berichten"))
@@ -255,7 +255,8 @@ def test_the_list_says_who_has_heard_it_by_heartbeats_alone(site: DeskSite) -> N
 
 def test_a_command_to_points_is_signed_like_news_and_ends_when_the_next_comes(site: DeskSite) -> None:
     page = site.web.get(f"{NEW}?soort=opdracht")
-    assert "headline" not in form_of(page)
+    assert "headline" not in form_of(page.text)
+    assert site.post(page, "look").status_code == 409, "no state is chosen by itself"
     preview = site.post(page, "look", state="EXERCISE", sites="47 48")
     assert "Opdracht aan steunpunten: oefening" in words(preview)
     site.post(preview, "send")
@@ -314,5 +315,7 @@ def test_points_are_sorted_by_worry(site: DeskSite) -> None:
     for number, (_, _, _, says) in told.items():
         assert says in by_number[number], number
     assert "mist er 1" in by_number[66]
-    assert "6 minuten geleden · radio 6 minuten geleden radio: ja · internet: nee" in by_number[67]
-    assert "alles gehoord open niet bekend 1.2.3" in by_number[68]
+    assert "6 minuten geleden (radio) Levensteken: 6 minuten geleden radio: ja internet: nee" in by_number[67]
+    assert "(68)" not in by_number[68], "the config does not list it"
+    assert "versie 1.2.3 Niets mis bekend." in by_number[68]
+    assert "0 alles gehoord open niet bekend" in by_number[68]

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from steunpunt import keyfiles
+from steunpunt.config import OtherCoordinator
 from steunpunt.control import Client
 from steunpunt.facts import Facts
 from steunpunt.ledger import incoming
@@ -27,6 +28,7 @@ from steunpunt.model import (
     TokenCode,
 )
 from steunpunt.protocol import vault
+from steunpunt.relay.standby import Stand
 from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.fake_node import FakeNode
@@ -428,6 +430,42 @@ def test_the_ledger_itself_from_taking_up_to_closing(over_ledger: FlaskClient, t
     for said in ("Opgepakt · Jansen", "Wij komen eraan.", "Meldkamer · C2000 · 0042 · niet teruggelezen"):
         assert page.count(said) == 1
     assert "Afgesloten: Er is geen hulp meer nodig" in page
+
+
+def test_the_desk_says_that_its_ledger_is_older_than_the_points_know(tmp_path: Path, person: FlaskClient) -> None:
+    node = FakeNode(tmp_path / "no-node.sock")
+    told = "De punten weten van nieuwere gegevens dan deze computer heeft."
+    before = [told in person.get(path).text for path in DESK_PAGES]
+    node.status["ledger_behind"] = True
+    after = [told in person.get(path).text for path in DESK_PAGES]
+    node.close()
+    assert (before, after) == ([False] * 3, [True] * 3)
+
+
+def test_a_case_of_another_coordinator_says_for_whom_it_is_and_what_was_overheard(
+    tmp_path: Path, passwords: Path, desk: MemoryDesk
+) -> None:
+    history = (
+        CaseEvent("elsewhere", "", 9, "", delivered=None, coordinator=2, said=TokenCode.SEEN),
+        CaseEvent("taken_over", "", 5, "", delivered=None, coordinator=2, stand=Stand.SILENT),
+        CaseEvent("taken_over", "", 3, "", delivered=None, coordinator=3, stand=Stand.ABSENT),
+        CaseEvent("supplement", "", 1, "ga weg", delivered=None, code=SupplementCode.DETAILS, doubtful=True),
+    )
+    desk.held[1] = replace(desk.held[1], coordinator=2, stand=Stand.WAITING, events=history)
+    config = coordinator_config(tmp_path / "no-node.sock", passwords)
+    config = msgspec.structs.replace(config, other_coordinator=(OtherCoordinator(id=2, name="Kazerne West"),))
+    web = create_app(config, Client(tmp_path / "no-node.sock"), desk).test_client()
+    log_in(web)
+    listed = web.get("/desk/").text
+    assert listed.count("Voor Kazerne West") == 1
+    page = web.get("/desk/melding/1").text
+    for words in (
+        "Bij Kazerne West: Opgepakt",
+        "Overgenomen: Kazerne West heeft niet gereageerd",
+        "Overgenomen: bij Coördinator 3 is niemand bezig",
+    ):
+        assert words in page
+    assert page.index("Verdacht.") < page.index("ga weg")
 
 
 def test_a_case_that_the_disk_damaged_is_shown_as_such(over_ledger: FlaskClient, tmp_path: Path) -> None:

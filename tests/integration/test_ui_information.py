@@ -14,6 +14,7 @@ import steunpunt_ui
 from steunpunt.control import Client
 from steunpunt_ui.app import create_app
 from steunpunt_ui.content.front import ICONS
+from steunpunt_ui.languages import LANGUAGES
 from tests.fakes.fake_node import FakeNode
 from tests.fakes.ui_citizen import words
 from tests.fakes.ui_sites import kiosk_config
@@ -116,7 +117,7 @@ def test_another_language_is_told_as_such_and_read_as_such(node: FakeNode, tmp_p
 # --- the pages that come along ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_page_opens_leads_somewhere_and_fits_the_first_flight(demo: FlaskClient, language: str) -> None:
     static = Path(steunpunt_ui.__file__).parent / "static"
     sheets = sum(len(gzip.compress((static / name).read_bytes())) for name in ("citizen.css", "info.css"))
@@ -131,6 +132,27 @@ def test_every_page_opens_leads_somewhere_and_fits_the_first_flight(demo: FlaskC
                 assert demo.get(f"/{language}/info/{target}").status_code == 200, (path, target)
         for anchor in re.findall(r'href="#([^"]+)"', page.text):
             assert f'id="{anchor}"' in page.text
+
+
+@pytest.mark.parametrize("language", ["nl", "en", "de", "fr"])
+def test_pages_name_buttons_as_the_screens_do(demo: FlaskClient, language: str) -> None:
+    home, kinds = (demo.get(f"/{language}/{path}").text for path in ("", "hulp"))
+    for slug, screen in (("dit-punt", home), ("kinderen", kinds)):
+        named = re.findall(
+            r"(?:Druk op|Press|Drücken Sie auf|Touchez|Kies|Choose|Wählen Sie|Choisissez) "
+            r"<strong>([^<]+)</strong>",
+            demo.get(f"/{language}/info/{slug}").text,
+        )
+        assert len(named) == 1
+        assert f"</svg>{named[0]}</a>" in screen
+
+
+def test_a_reader_of_another_language_gets_english_and_is_told(demo: FlaskClient) -> None:
+    page = demo.get("/ar/info/water")
+    assert '<html lang="ar" dir="rtl">' in page.text
+    assert '<article class="info" lang="en" dir="ltr">' in page.text
+    for code, name in (("nl", "Nederlands"), ("de", "Deutsch"), ("fr", "Français")):
+        assert f'<a href="/{code}/info/water" lang="{code}" hreflang="{code}">{name}</a>' in page.text
 
 
 def test_pages_name_this_point_and_its_blanks(demo: FlaskClient) -> None:
@@ -168,3 +190,16 @@ def test_a_picture_of_a_page_is_sent_and_no_other_file(node: FakeNode, tmp_path:
             assert web.get(f"/nl/info/beeld/{name}").status_code in {404, 308}
         (folder / "images" / "emmer.png").unlink()
         assert web.get("/nl/info/beeld/emmer.png").status_code == 404
+
+
+# --- the way there ------------------------------------------------------------------------------------------------
+
+
+def test_the_first_page_leads_there_when_there_is_something_to_read(node: FakeNode) -> None:
+    with point(node) as web:
+        before = web.get("/nl/stand").text
+        assert 'href="/nl/info"' not in web.get("/nl/").text
+        node.status["point_state"] = "EXERCISE"
+        assert web.get("/nl/stand").text != before
+        assert 'href="/nl/info"' in web.get("/nl/").text
+        assert "Informatie en eerste hulp" in words(web.get("/nl/"))

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 import steunpunt_ui
+from steunpunt_ui.languages import LANGUAGES
 from tests.fakes.fake_node import SECRET, FakeNode, ticket_body
 from tests.fakes.ui_citizen import HOME, TICKET, ask, hidden, kiosk_web, post, words
 
@@ -109,19 +110,21 @@ def test_an_open_call_of_the_button_shows_its_number_until_it_is_closed(web: Fla
     assert "Hulpknop" not in words(web.get("/nl/"))
 
 
-PAGES = ["/nl/", "/nl/hulp", "/nl/hulp/spullen", "/nl/volgen", "/nl/t/47-1", TICKET, f"{TICKET}/erger"]
+PAGES = ["/nl/", "/nl/taal", "/nl/hulp", "/nl/hulp/spullen", "/nl/volgen", "/nl/t/47-1", TICKET, f"{TICKET}/erger"]
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_in_both_languages_each_named_in_its_own(web: FlaskClient, node: FakeNode, path: str) -> None:
+def test_a_page_in_every_language_each_named_in_its_own(web: FlaskClient, node: FakeNode, path: str) -> None:
     node.tickets["47-1"] = ticket_body("47-1")
-    for language in ("nl", "en"):
+    for language in LANGUAGES:
         page = web.get(f"/{language}{path[3:]}")
         assert page.status_code == 200
-        assert f'<html lang="{language}">' in page.text
+        assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}">' in page.text
         assert f'href="/nl{path[3:]}" lang="nl"' in page.text
         assert f'href="/en{path[3:]}" lang="en"' in page.text
-        assert ">Nederlands</a>" in page.text
+        assert all(f">{own_name}</a>" in page.text for own_name in LANGUAGES.values())
+        told = page.text.count('class="last"')
+        assert told == (language != "nl" and path not in {"/nl/", "/nl/taal"})
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -186,7 +189,7 @@ def test_a_form_with_only_a_referer_of_here_is_taken(web: FlaskClient) -> None:
         ("GET", "/nl/nergens", 404, "Deze pagina bestaat niet."),
         ("GET", "/en/nowhere", 404, "This page does not exist."),
         ("GET", "/nl/hulp/taart", 404, "Deze pagina bestaat niet."),
-        ("GET", "/de/", 404, "Deze pagina bestaat niet."),
+        ("GET", "/xx/", 404, "Deze pagina bestaat niet."),
         ("GET", "/desk/", 404, "Deze pagina bestaat niet."),
         ("GET", "/nl/knop/hal", 405, "Deze pagina kan niet zo geopend worden."),
         ("POST", "/nl/hulp/brand", 413, "Dit was te veel om te versturen."),
@@ -223,3 +226,20 @@ def test_every_link_on_every_page_leads_somewhere(web: FlaskClient, node: FakeNo
         with web.get(link) as reply:
             assert reply.status_code == 200, link
         assert not urlsplit(link).netloc
+
+
+@pytest.mark.parametrize(
+    ("asked", "address", "language"),
+    [
+        ("ar-SY,ar;q=0.9,en;q=0.5", "10.42.0.17", "ar"),
+        ("uk", "10.42.0.17", "uk"),
+        ("zh,ja;q=0.5", "10.42.0.17", "nl"),
+        ("", "10.42.0.17", "nl"),
+        ("en-US", "127.0.0.1", "nl"),
+    ],
+)
+def test_a_phone_begins_in_its_own_language_and_the_kiosk_in_dutch(
+    web: FlaskClient, asked: str, address: str, language: str
+) -> None:
+    reply = web.get("/", headers={"Accept-Language": asked}, environ_base={"REMOTE_ADDR": address})
+    assert reply.headers["Location"] == f"/{language}/"

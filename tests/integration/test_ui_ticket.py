@@ -112,7 +112,7 @@ def test_absent_and_wrong_get_the_same_answer(web: FlaskClient, node: FakeNode) 
     paths = ["/nl/t/47-1/AAAA-AAAA", f"/nl/t/47-2/{SECRET}", "/nl/t/47-1/onzin", "/nl/t/99-1", "/nl/t/x"]
     answers = [web.get(path) for path in paths]
     assert {answer.status_code for answer in answers} == {404}
-    assert len({re.sub(r'href="/(nl|en)/t/[^"]*"', "", answer.text) for answer in answers}) == 1
+    assert len({re.sub(r'href="/[a-z]{2}/t/[^"]*"', "", answer.text) for answer in answers}) == 1
 
 
 def test_looking_up_leads_to_the_ticket(web: FlaskClient, node: FakeNode) -> None:

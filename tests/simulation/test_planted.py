@@ -2,7 +2,7 @@
 
 import pytest
 
-from steunpunt.sim.region.cases import Options
+from steunpunt.sim.region.maps import Options
 from steunpunt.sim.region.simulate import SeedFailed, simulate
 from tests.simulation.planted import BUGS, Bug
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from steunpunt.cli.simulating import CASE_NAMES
-from steunpunt.sim.region.cases import CASES, Options
+from steunpunt.sim.region.cases import CASES
+from steunpunt.sim.region.maps import Options
 from steunpunt.sim.region.simulate import Report, SeedFailed, run_seeds, simulate
 
 SEEDS = 200

@@ -8,8 +8,7 @@ import pytest
 from steunpunt.model import LinkName, SendFrame
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.sim.region import storm, terrain
-from steunpunt.sim.region.cases import come
-from steunpunt.sim.region.storm import Town
+from steunpunt.sim.region.storm import Town, come
 from steunpunt.sim.region.world import Plan, SimSite, World
 
 CALM_S = 3 * 3600

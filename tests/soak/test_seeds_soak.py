@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from steunpunt.sim.region.cases import Options
+from steunpunt.sim.region.maps import Options
 from steunpunt.sim.region.simulate import Report, SeedFailed, run_seeds
 
 SEEDS = int(os.environ.get("STEUNPUNT_SOAK_SEEDS", "10000"))

@@ -66,7 +66,7 @@ def test_a_page_is_built_alike_in_every_language(slug: str) -> None:
     shapes = {}
     for language in LANGUAGES:
         page = shelf.pages[language, slug]
-        tags = re.findall(r"<(h2|h3|p|ul|ol|li|blockquote|strong)\b", page.body.html)
+        tags = re.findall(r"<(h2|h3|p|ul|ol|li|blockquote|strong)\b", page.body.lead + page.body.html)
         links = [target for target, _ in page.body.links]
         shapes[language] = (tags, links, len(page.body.blanks), page.front.icon, page.front.order)
     assert {language: shape for language, shape in shapes.items() if shape != shapes["nl"]} == {}

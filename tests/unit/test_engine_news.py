@@ -9,6 +9,7 @@ from steunpunt.engine.announcing import AGAIN_MESH_MS, ROUND_MS
 from steunpunt.engine.beating import EARLY_MS
 from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.news import STALE_MS_MAX, NewsView, Shown
+from steunpunt.engine.receipts import PATIENT_MS
 from steunpunt.ledger import announcements, heartbeats
 from steunpunt.ledger.announcements import Draft
 from steunpunt.ledger.tables import news
@@ -255,6 +256,32 @@ def test_what_is_missed_is_not_sent_again_more_often_than_the_air_allows(region:
     for _ in range(3):
         region.walk(AGAIN_MESH_MS / 1000)
     assert len(region.news_packets()) - before <= 3
+
+
+def test_the_receipt_of_a_sign_of_life_waits_for_company_unless_something_hangs_on_it(region: Region) -> None:
+    def said(kind: Kind) -> int:
+        return len([frame for name, frame in region.sent if name != "48" and kind_of(frame.payload) is kind])
+
+    def walk_to_a_sign_of_life() -> None:
+        before = said(Kind.PIECE)
+        while said(Kind.PIECE) == before:
+            region.walk(20)
+
+    region.off = {48}
+    walk_to_a_sign_of_life()
+    region.walk(10)
+    assert said(Kind.TOKENS) == 1, "the first of a start: by it the kiosk knows whether its news still holds"
+    walk_to_a_sign_of_life()
+    region.walk(PATIENT_MS / 1000 - 30)
+    assert said(Kind.TOKENS) == 1
+    region.walk(40)
+    assert said(Kind.TOKENS) == 2
+    walk_to_a_sign_of_life()
+    region.ask(47)
+    assert said(Kind.TOKENS) == 3, "both in one packet"
+    region.walk(PATIENT_MS / 1000 + 10)
+    assert said(Kind.TOKENS) == 3
+    assert region.kiosks[47].engine.counts["heartbeats_receipted"] == 3
 
 
 # --- case 9: a cancelled evacuation order replayed to a restored kiosk without a clock ------------------------------

@@ -101,3 +101,16 @@ def test_an_offer_that_was_heard_is_not_made_again(region: Region) -> None:
     region.world.run(1_800)
     assert [len(region.world.packets(site, BROKER)) for site in ONLINE] == before
     assert [region.world.packets(site, MESH) for site in ONLINE] == [[]] * len(ONLINE)
+
+
+def test_a_site_that_knows_of_a_later_ledger_than_this_one_raises_the_alarm(region: Region) -> None:
+    region.restore()
+    assert region.world.run(120, lambda: any(kiosk.engine.counts["beacons"] > 3 for kiosk in region.kiosks.values()))
+    assert not region.center.engine.ledger_behind
+    region.world.off(COORDINATOR)
+    region.center.incarnation = 1  # put back, and nobody raised it
+    region.world.on(COORDINATOR)
+    region.world.set(ONLINE[0], radio=True)
+    region.world.set(ONLINE[0], internet=False)
+    assert not region.center.engine.ledger_behind
+    assert region.world.run(4 * 3_600, lambda: region.center.engine.ledger_behind)

@@ -106,7 +106,7 @@ def test_what_is_known_of_a_newer_one_is_shown_and_that_there_was_more() -> None
         replace(WATER, expires_min=EXPIRES_MIN_MAX + 1),
         replace(WATER, expires_min=-1),
         replace(WATER, text="x" * (TEXT_CHARS_MAX + 1)),
-        replace(WATER, headline="".join(chr(0x4E00 + i * 37) for i in range(60))),
+        replace(WATER, headline="".join(chr(0x4E00 + i * 37) for i in range(400))),
         replace(WATER, issued_s=-1.0, type=MessageType.UPDATE),
     ],
 )

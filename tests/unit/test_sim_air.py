@@ -53,6 +53,9 @@ class Recorder:
     def heard_again(self, frame: Frame) -> None:
         self.events.append((f"again {frame.id}", self.timeline.now_ms))
 
+    def arrived_by_route(self, frame: Frame) -> None:
+        self.events.append((f"arrived {frame.id}", self.timeline.now_ms))
+
     def relayed_by_others(self, frame: Frame) -> None:
         self.events.append((f"relayed {frame.id}", self.timeline.now_ms))
 

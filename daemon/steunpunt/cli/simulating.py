@@ -13,7 +13,10 @@ from steunpunt.terminal import one_line_errors
 if TYPE_CHECKING:
     from steunpunt.sim.region.simulate import Report, SeedFailed
 
-CASE_NAMES = ("region", "small", "clones", "restored", "killed", "hostile", "thief")
+CASE_NAMES = (
+    *("region", "small", "clones", "restored", "lagging", "takeover", "killed", "hostile", "thief"),
+    *("gateways", "cancelled", "overload"),
+)
 SITES_MAX = 1_000
 HOURS_MAX = 24 * 14
 PER_HOUR_MAX = 10_000
@@ -70,7 +73,7 @@ def simulate(  # noqa: PLR0913  the command's options
       steunpunt simulate --case clones --seed 3 --trace steps.txt
     """  # noqa: D301  click wants the character \b itself
     with one_line_errors(), ExitStack() as stack:
-        from steunpunt.sim.region.cases import Options
+        from steunpunt.sim.region.maps import Options
         from steunpunt.sim.region.simulate import SeedFailed, run_seeds
 
         options = Options(case, seed, sites, hours, per_hour, storm)

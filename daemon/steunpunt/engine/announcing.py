@@ -65,6 +65,8 @@ class Announcer:
         self._lack: dict[int, None] = {}
         """Sites whose heartbeat just told that they miss something."""
         self._broker_from_ms = self._radio_from_ms = 0
+        self._last: tuple[int, int, int] | None = None
+        """The newest that is signed, as of this turn; None: to be read."""
 
     @property
     def waiting(self) -> bool:
@@ -76,22 +78,31 @@ class Announcer:
         self._parts.clear()
         self._aired_ms.clear()
         self._lack.clear()
+        self._last = None
         self.due_ms = 0
 
     def newest(self, connection: sa.Connection) -> int:
         """Return the newest serial of this incarnation, for the head of tokens and beacons; 0: none."""
-        incarnation, serial, _ = announcements.last_serial(connection)
+        incarnation, serial, _ = self._last_serial(connection)
         return serial if incarnation == self._incarnation else 0
+
+    def _last_serial(self, connection: sa.Connection) -> tuple[int, int, int]:
+        if self._last is None:
+            self._last = announcements.last_serial(connection)
+        return self._last
 
     # --- numbering ----------------------------------------------------------------------------------------------
 
     def issue(self, connection: sa.Connection, now_ms: int) -> None:
         """Give what the desk drafted its serial and floor."""
-        incarnation, _, _ = announcements.last_serial(connection)
+        self._last = None
+        incarnation, _, _ = self._last_serial(connection)
         if 0 < incarnation < self._incarnation:  # signed by the life of a ledger that was lost: say it anew
             self._say_anew(connection, self._in_force(connection, incarnation, now_ms))
         for draft in announcements.drafts(connection):
             self._number(connection, draft, now_ms)
+        if not self.newest(connection):
+            return
         in_force = self._in_force(connection, self._incarnation, now_ms)
         serials = [one.serial for one in in_force if one.serial]
         if newsfloor.worth_renewing(serials, self.newest(connection)):
@@ -100,7 +111,7 @@ class Announcer:
                 self._number(connection, draft, now_ms)
 
     def _number(self, connection: sa.Connection, draft: Issued, now_ms: int) -> None:
-        incarnation, newest, floor = announcements.last_serial(connection)
+        incarnation, newest, floor = self._last_serial(connection)
         restored = incarnation < self._incarnation and self._incarnation > 1
         serial = newsfloor.next_serial(newest, restored=restored)
         for ended in self._ended_by(connection, draft, now_ms):
@@ -109,6 +120,7 @@ class Announcer:
         floor = serial if restored else max(floor, min(in_force, default=serial))
         values = {"serial": serial, "incarnation": self._incarnation, "floor": floor, "next_ms": now_ms}
         announcements.change(connection, draft.id, **values)
+        self._last = None
         self.due_ms = now_ms
         _log.info("action=announce id=%d serial=%d floor=%d", draft.id, serial, floor)
 
@@ -154,7 +166,8 @@ class Announcer:
         """Return the packets that go now."""
         self.due_ms = None
         effects: list[Effect] = []
-        for one in announcements.unsent(connection, self._incarnation, ROUNDS_MAX):
+        unsent = announcements.unsent(connection, self._incarnation, ROUNDS_MAX) if self.newest(connection) else []
+        for one in unsent:
             if one.broker_ms is None and LinkName.BROKER in self._out.up():
                 effects += self._over_broker(connection, one, now_ms)
             if self._out.links.mesh.up and one.rounds < _rounds(one.announcement):
@@ -200,7 +213,7 @@ class Announcer:
         wait_ms = AGAIN_BROKER_MS if roads.wait_like(road) is LinkName.BROKER else AGAIN_MESH_MS
         if life.news_again_ms is not None and now_ms - life.news_again_ms < wait_ms:
             return []
-        _, _, floor = announcements.last_serial(connection)
+        _, _, floor = self._last_serial(connection)
         known = announcements.of_serials(connection, self._incarnation, floor)
         missing = [known[serial] for serial in newsfloor.send_again(list(known), floor, self._through(life))]
         heartbeats.note_news_again(connection, site, now_ms)

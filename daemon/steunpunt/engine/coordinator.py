@@ -1,5 +1,7 @@
 """A coordinator's engine: receives pieces into cases, receipts them, and carries replies back until they are held."""
 
+import logging
+
 import sqlalchemy as sa
 
 from steunpunt.engine import papers
@@ -11,7 +13,7 @@ from steunpunt.engine.receipts import ReceiptFlight, Receipts
 from steunpunt.engine.replying import Replier, ReplyFlight
 from steunpunt.engine.standby import Standby
 from steunpunt.engine.transmitting import Transmitter
-from steunpunt.ledger import incoming
+from steunpunt.ledger import heartbeats, incoming
 from steunpunt.ledger.incoming import Piece
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
@@ -50,6 +52,7 @@ HEARD_MAX = 256
 """Packets remembered, so that one that several radios here hear is taken in once."""
 ACTIVE_MIN_MAX = 254
 LAST_ACT = "last_act_ms"
+_log = logging.getLogger(__name__)
 
 
 class CoordinatorEngine:
@@ -80,6 +83,8 @@ class CoordinatorEngine:
         self._replier = Replier(self._out, ledger_key, entropy)
         self._announcer = Announcer(keys, incarnation, self._out, entropy)
         self._heard: dict[tuple[int | None, bytes], None] = {}
+        self._reported = 0
+        """The highest incarnation that a heartbeat named."""
         self._beacon_counter = 0
         self._beacon_reserved = 0
         self._beacon_due_ms = 0
@@ -191,7 +196,21 @@ class CoordinatorEngine:
         for site in self._intake.alive:
             if self._standby.addressed_here(site):
                 self._announcer.alive(connection, site)
+                self._compare_incarnation(connection, site)
         self._intake.alive.clear()
+
+    def _compare_incarnation(self, connection: sa.Connection, site: int) -> None:
+        """A site that knows of a higher incarnation than ours spoke with a ledger that is newer than this one."""
+        life = heartbeats.of_site(connection, site)
+        if life is not None and life.beat.incarnation > max(self._incarnation, self._reported):
+            self._reported = life.beat.incarnation
+            mend = f"stop the node and write {self._reported + 1} as the second number in the file ledger.incarnation"
+            _log.error("action=ledger_behind site=%d incarnation=%d mend=%s", site, self._reported, mend)
+
+    @property
+    def ledger_behind(self) -> bool:
+        """Return whether a site knows of a later life of this coordinator's ledger than this one."""
+        return self._reported > self._incarnation
 
     def _can_act(self, notice: KeyNotice) -> bool:
         """Return whether we can go by a new key: sites that seal by it past us would not be heard here."""

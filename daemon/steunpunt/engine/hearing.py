@@ -93,7 +93,7 @@ class Hearer:
     def _spoken(self, connection: sa.Connection, head: Head, frame: FrameHeard, now_ms: int) -> None:
         """The region answered us: remember through which radio."""
         if frame.link is LinkName.MESH:
-            self._sender.region_radio = frame.sender
+            self._sender.region_radio, self._sender.region_packet = frame.sender, frame.packet_id
         self._known_head(connection, head, now_ms)
 
     # --- what it says of our messages ---------------------------------------------------------------------------

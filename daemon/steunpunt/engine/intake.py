@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from steunpunt.engine.common import Counts, Entropy
 from steunpunt.engine.epochbook import Epoch, EpochBook
 from steunpunt.engine.fragments import Fragments
-from steunpunt.ledger import halves, heartbeats, incoming
+from steunpunt.ledger import announcements, halves, heartbeats, incoming
 from steunpunt.ledger.incoming import Content, EventContent, NewCase, Piece
 from steunpunt.model import Category, FrameError, FrameHeard, Lane, LinkName, SealError, SupplementCode, TokenCode
 from steunpunt.protocol import messages, vault
@@ -34,7 +34,10 @@ class Taken:
     at: Piece
     verify: bytes
     code: TokenCode
+    life_threat: bool = False
     heartbeat: bool = False
+    patient: bool = False
+    """Whether nobody waits for its receipt: a sign of life of a site that is known and misses nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +212,8 @@ class Intake:
                 self._new_offer(connection, at, keys, message, arrival)
             else:
                 self._new_supplement(connection, at, message, arrival)
-        return [Taken(at, keys.verify, incoming.state_code(connection, at))]
+        life_threat = isinstance(message, messages.HelpRequest) and message.life_threat
+        return [Taken(at, keys.verify, incoming.state_code(connection, at), life_threat)]
 
     def _acknowledged(
         self, connection: sa.Connection, site: int, message: messages.Acknowledgement, arrival: _Arrival
@@ -233,7 +237,9 @@ class Intake:
             newest = not arrival.doubtful and heartbeats.keep(connection, at.site, (at.eid, at.n), beat, arrival.now_ms)
             if newest:
                 self.alive.append(at.site)
-        return [Taken(at, keys.verify, TokenCode.RECEIVED, heartbeat=True)]
+        # The first of a start waits for its receipt: by that it knows whether its news still holds.
+        patient = at.n > 0 and not announcements.lacks(connection, beat.incarnation, beat.serial)
+        return [Taken(at, keys.verify, TokenCode.RECEIVED, heartbeat=True, patient=patient)]
 
     def _new_case(
         self,

@@ -22,7 +22,7 @@ from steunpunt.protocol.tokens import Head
 from steunpunt.relay import newsfloor
 from steunpunt.relay.newsfloor import Named, NewsRow, Standing, Verdict
 
-STALE_MS_MAX = 3 * 3_600_000
+STALE_MS_MAX = 4 * 3_600_000
 """What was confirmed longer ago than this may have changed since: longer than a heartbeat takes by radio."""
 MINUTE_MS = 60_000
 _COMMANDED = "point_state"

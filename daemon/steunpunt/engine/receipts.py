@@ -1,12 +1,14 @@
 """A coordinator's receipts: which message has earned one, on which road it goes, and in whose company.
 
 Over the broker a receipt goes at once to the site that carried the message. Over the mesh receipts wait a moment for
-company. Those of a single site go to its radio alone, as the answer to the packet that was heard: this teaches the
-radios on the way the next hop. A message that a gateway carried is receipted through the first gateway only, for each
-would put the receipt on the air; and through none when it was heard here too, unless two receipts over the mesh did not
-silence its site: some radios are heard further than they hear.
+company, those of signs of life longer, and all but those of life threats longer when others went not long ago; the
+latest of those are said once more. One that has no company goes to its site's radio alone, as the answer to the packet
+that was heard: this teaches the radios on the way the next hop. A message that a gateway carried is receipted through
+the first gateway only, for each would put the receipt on the air; and through none when it was heard here too, unless
+two receipts over the mesh did not silence its site: some radios are heard further than they hear.
 """
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -21,6 +23,8 @@ from steunpunt.relay import replies
 
 REMEMBERED_MAX = 2_000
 RECEIPTS_MAX = 2_000
+PATIENT_MS = 600_000
+"""How long the receipt of a sign of life waits for company over the mesh: an idle region says little else."""
 REFUSED_WAIT_MS = 5_000
 UNHEARD_MIN = 2
 """After so many receipts over the mesh for one message, a gateway may say it too."""
@@ -58,6 +62,22 @@ class _Kept:
     """Receipted through a gateway at."""
     meshed: dict[Piece, tuple[int, int]] = field(default_factory=dict)
     """Earned a receipt over the mesh: how often, and when last."""
+    said: dict[Piece, tuple[Owed, int]] = field(default_factory=dict)
+    """Receipted over the mesh, and when last; the latest last."""
+    spoke_ms: int = -replies.TOKEN_PACE_MS
+    """When the last packet went over the mesh."""
+
+    def copy(self) -> "_Kept":
+        """Return one that changes apart from this."""
+        return _Kept(
+            dict(self.owed),
+            self.due_ms,
+            dict(self.echoes),
+            dict(self.carried),
+            dict(self.meshed),
+            dict(self.said),
+            self.spoke_ms,
+        )
 
 
 class Receipts:
@@ -92,8 +112,7 @@ class Receipts:
 
     def _changing(self) -> None:
         if self._before is None:
-            now = self._now
-            self._before = _Kept(dict(now.owed), now.due_ms, dict(now.echoes), dict(now.carried), dict(now.meshed))
+            self._before = self._now.copy()
 
     # --- owing --------------------------------------------------------------------------------------------------
 
@@ -117,8 +136,10 @@ class Receipts:
         _remember(self._now.meshed, taken.at, (times + 1, now_ms))
         if len(self._now.owed) < RECEIPTS_MAX:
             self._now.owed[taken.at] = Owed(frame.radio, taken.verify, taken.code, frame.sender, frame.packet_id)
-        if self._now.due_ms is None:
-            self._now.due_ms = now_ms + replies.TOKEN_GATHER_MS
+        due_ms = now_ms + (PATIENT_MS if taken.patient else replies.TOKEN_GATHER_MS)
+        if not taken.life_threat:
+            due_ms = max(due_ms, self._now.spoke_ms + replies.TOKEN_PACE_MS)
+        self._now.due_ms = due_ms if self._now.due_ms is None else min(due_ms, self._now.due_ms)
 
     def _needs_gateway(self, at: Piece, now_ms: int) -> bool:
         times, heard_ms = self._now.meshed.get(at, (0, -replies.ECHO_MS_MAX))
@@ -163,9 +184,11 @@ class Receipts:
                 later_ms = self._out.fits_from_ms(connection, radio, Lane.URGENT, size, now_ms)
                 now.due_ms = min(later_ms, now.due_ms or later_ms)
                 continue
-            for at, _ in batch:
-                del now.owed[at]
             effects.append(self._packet(connection, head, radio, batch, now_ms))
+            now.spoke_ms = now_ms
+            for at, owed in batch:
+                del now.owed[at]
+                _remember(now.said, at, (owed, now_ms))
         if now.owed and now.due_ms is None:
             now.due_ms = now_ms
         return effects
@@ -173,10 +196,11 @@ class Receipts:
     def _packet(
         self, connection: sa.Connection, head: Head, radio: str, batch: list[tuple[Piece, Owed]], now_ms: int
     ) -> Effect:
-        payload = pack_tokens(head, [(owed.verify, owed.code) for _, owed in batch])
+        again = self._said_lately({at for at, _ in batch}, TOKENS_MAX - len(batch), now_ms)
+        payload = pack_tokens(head, [(owed.verify, owed.code) for owed in [*(owed for _, owed in batch), *again]])
         senders = {owed.sender for _, owed in batch}
         newest = batch[-1][1]
-        alone = len(senders) == 1 and not self._overheard
+        alone = len(senders) == 1 and not self._overheard and not again
         return self._out.by_radio(
             connection,
             radio,
@@ -187,6 +211,16 @@ class Receipts:
             destination=newest.sender if alone else None,
             answers=newest.packet_id if alone else None,
         )
+
+    def _said_lately(self, but: set[Piece], room: int, now_ms: int) -> list[Owed]:
+        """Return receipts to say once more: a kiosk that missed one would send its whole request again."""
+        said = reversed(self._now.said.items())
+        fresh = (
+            owed
+            for at, (owed, said_ms) in said
+            if now_ms - said_ms <= replies.TOKEN_AGAIN_MS and at not in but and owed.code is TokenCode.RECEIVED
+        )
+        return list(itertools.islice(fresh, min(room, replies.TOKENS_AGAIN_MAX)))
 
     def _batches(self) -> dict[str, list[tuple[Piece, Owed]]]:
         """Return what fits one packet per radio: the one that heard the message, another one while that is down."""

@@ -45,15 +45,16 @@ class Replier:
         effects: list[Effect] = []
         together: dict[str, list[Reply]] = {}
         for reply in incoming.pending_replies(connection, up):
+            if reply.next_ms > now_ms:  # and so are all that follow
+                self._look_again(reply.next_ms)
+                break
             roads = incoming.roads_of(connection, reply.at.site)
             road = replies.reply_road(roads, reply.tries, up)
             if road is None or reply.id in flying:
                 continue
-            if reply.next_ms > now_ms:
-                self._look_again(reply.next_ms)
-            elif not self._readable(connection, reply, road.link, now_ms):
+            if not self._readable(connection, reply, road.link, now_ms):
                 continue
-            elif road.link is LinkName.BROKER:
+            if road.link is LinkName.BROKER:
                 payload = self._payload(connection, head, [reply])
                 flight = self._note_tries(connection, [reply], roads.wait_like(road), now_ms)
                 effects.append(self._out.by_broker(road.carrier, Lane.URGENT, payload, flight))

@@ -1,7 +1,7 @@
 """A kiosk's sending: which packets go on which link now, what became of them, and when to look again."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -67,7 +67,9 @@ class Sender:
         self.air = AirLog(ledger)
         self.flights = Flights()
         self.region_radio: int | None = None
-        """The radio through which the region last spoke to us over the mesh."""
+        """The radio through which the region last spoke to us over the mesh,"""
+        self.region_packet: int | None = None
+        """and the packet in which it did: what answers that packet teaches the radios on the way how to reach us."""
         self.unicasts = True
         """False where several coordinators must hear each piece: radios hand a unicast to its addressee only."""
         self.next_ms: int | None = 0
@@ -189,7 +191,8 @@ class Sender:
         for choice in chosen.choices:
             if choice.message_id not in flying[choice.link]:
                 effects += self._attempt(connection, choice, by_id[choice.message_id], now_ms)
-        self._plan(connection, roads, chosen.waits_for_air, now_ms)
+        still = outgoing.waiting(connection) if chosen.choices else waiting
+        self._plan(connection, still, roads, chosen.waits_for_air, now_ms)
         return effects
 
     def _flying(self, link: LinkName) -> set[int]:
@@ -197,10 +200,14 @@ class Sender:
         return {part.message_id for flight in flights for part in flight.parts}
 
     def _plan(
-        self, connection: sa.Connection, roads: Roads, waits_for_air: tuple[Lane, int] | None, now_ms: int
+        self,
+        connection: sa.Connection,
+        waiting: list[Waiting],
+        roads: Roads,
+        waits_for_air: tuple[Lane, int] | None,
+        now_ms: int,
     ) -> None:
         """Work out when to look again. What is due but has no room needs no timer: its link's SendEnded wakes us."""
-        waiting = outgoing.waiting(connection)
         dues = [outbox.due_ms(message, link) for message in waiting for link in outbox.links_for(message, roads)]
         later = [due for due in dues if due > now_ms]
         if waits_for_air is not None:
@@ -229,7 +236,8 @@ class Sender:
         attempt_id = self._begin(LinkName.MESH, flight, payload)
         self.air.spend(connection, attempt_id, len(payload), now_ms)
         insist = first.lane is Lane.LIFE_THREAT and destination is None
-        return [SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist)]
+        frame = SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist)
+        return [frame if destination is None else replace(frame, answers=self.region_packet)]
 
     def _note_mesh_try(
         self, connection: sa.Connection, part: Part, message: Outgoing, in_this_try: int, now_ms: int

@@ -116,6 +116,12 @@ def last_serial(connection: sa.Connection) -> tuple[int, int, int]:
     return (0, 0, 0) if row is None else (int(row.incarnation), int(row.serial), int(row.floor))
 
 
+def lacks(connection: sa.Connection, incarnation: int, serial: int) -> bool:
+    """Return whether a site that has heard everything through this serial misses something."""
+    newest_incarnation, newest, _ = last_serial(connection)
+    return (incarnation, serial) < (newest_incarnation, newest)
+
+
 def change(connection: sa.Connection, announcement_id: int, **values: int | None) -> None:
     """Set columns of one announcement."""
     connection.execute(sa.update(announcements).where(_T.id == announcement_id).values(**values))

@@ -89,6 +89,11 @@ class CaseEvent:
     """A supplement of a card that was revoked or replaced: shown, and nothing follows from it."""
 
     @property
+    def nobody_acted(self) -> bool:
+        """Return whether a case was taken over because no person acted at the other coordinator."""
+        return self.stand is Stand.ABSENT
+
+    @property
     def told_facts(self) -> Facts:
         """Return the facts that count for the case."""
         return NOTHING if self.doubtful else self.facts

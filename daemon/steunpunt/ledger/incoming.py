@@ -186,14 +186,18 @@ def note_gateway(connection: sa.Connection, site: int, carrier: int, now_ms: int
 
 def roads_of(connection: sa.Connection, site: int) -> SiteRoads:
     """Return where a site was last heard."""
-    row = connection.execute(sa.select(sites).where(sites.c.site == site)).first()
+    row = connection.execute(_SITE_ROADS, {"of": site}).first()
     if row is None:
         return SiteRoads(None, None, None)
     carried: tuple[tuple[int, int], ...] = ()
     if row.gateway_ms is not None:
-        query = sa.select(gateways).where(gateways.c.site == site).order_by(gateways.c.heard_ms.desc())
-        carried = tuple((r.heard_ms, r.carrier) for r in connection.execute(query))
+        carried = tuple((r.heard_ms, r.carrier) for r in connection.execute(_SITE_GATEWAYS, {"of": site}))
     return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier, row.mesh_radio, carried)
+
+
+_OF: sa.BindParameter[int] = sa.bindparam("of")
+_SITE_ROADS = sa.select(sites).where(sites.c.site == _OF)
+_SITE_GATEWAYS = sa.select(gateways).where(gateways.c.site == _OF).order_by(gateways.c.heard_ms.desc())
 
 
 def only_gateways(connection: sa.Connection, since_ms: int, count_max: int) -> list[int]:

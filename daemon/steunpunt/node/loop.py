@@ -459,6 +459,8 @@ class Node:
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
             "counters": self._counters(),
         }
+        if not isinstance(engine, KioskEngine):
+            body["ledger_behind"] = engine.ledger_behind
         if config.extra_radio:
             body["radios"] = {name: self._radio_status(name, now_ms) for name in config.radios}
         if self._requests is not None:

@@ -24,6 +24,7 @@ METHODS = range(8)
 METHOD_NAMES = {RAW: "raw", DEFLATE: "deflate-1", NGRAM: "ngram-1", CODE_POINTS: "code-points-1"}
 CHARS_MAX = 4_000
 CHARS_OVER_SPARE = 10
+FEW_BYTES = 16
 _UTF8_BYTES_MAX = 4
 _RAW_WINDOW = -15  # negative: no header and no checksum; the seal has one
 
@@ -49,7 +50,8 @@ def compress(text: str) -> tuple[int, bytes]:
     if not text:
         return RAW, b""
     best = min(((method, by_method(method, text)) for method in (RAW, NGRAM, DEFLATE)), key=_size)
-    if _size(best) * 2 > len(text):  # else it is in a language that the model knows
+    # A text of a few words has nothing to learn from; one at less than 4 bits a character is in a known language.
+    if _size(best) > max(FEW_BYTES, len(text) // 2):
         best = min(best, (CODE_POINTS, by_method(CODE_POINTS, text)), key=_size)
     return best
 

@@ -25,7 +25,8 @@ from steunpunt.relay.reassembly import fragments_to_send
 BEACON_FRESH_MS_MAX = 60_000
 """The region answers over the broker when its last beacon is at most this old."""
 BROKER_TRIES_BEFORE_MESH = 2
-MESH_FIRST_WAIT_MS = 30_000
+MESH_FIRST_WAIT_MS = 100_000
+MESH_LIFE_FIRST_WAIT_MS = 30_000
 MESH_WAIT_MS_MAX = 900_000
 MESH_LIFE_WAIT_MS_MAX = 180_000
 BROKER_FIRST_WAIT_MS = 10_000
@@ -236,11 +237,11 @@ def next_due_ms(waiting: Iterable[Waiting], roads: Roads) -> int | None:
 
 def wait_ms(link: LinkName, lane: Lane, tries: int, jitter: float) -> int:
     """Return how long to wait for a token after try number ``tries`` (1 …); ``jitter`` is in 0 … 1."""
-    first, most = (
-        (MESH_FIRST_WAIT_MS, MESH_LIFE_WAIT_MS_MAX if lane is Lane.LIFE_THREAT else MESH_WAIT_MS_MAX)
-        if link is LinkName.MESH
-        else (BROKER_FIRST_WAIT_MS, BROKER_WAIT_MS_MAX)
-    )
+    first, most = BROKER_FIRST_WAIT_MS, BROKER_WAIT_MS_MAX
+    if link is LinkName.MESH:
+        first, most = MESH_FIRST_WAIT_MS, MESH_WAIT_MS_MAX
+        if lane is Lane.LIFE_THREAT:
+            first, most = MESH_LIFE_FIRST_WAIT_MS, MESH_LIFE_WAIT_MS_MAX
     grown = min(first * _GROWTH ** min(tries - 1, 40), most)
     return round(grown * (1 + _JITTER * jitter))
 

@@ -12,6 +12,13 @@ from steunpunt.model import LinkName
 
 TOKEN_GATHER_MS = 1_500
 """Receipts for the mesh wait this long for company: five more cost less than a second packet."""
+TOKEN_PACE_MS = 60_000
+"""After a packet with receipts the next one waits so long, unless it is for a life threat: what a flood carries costs
+less than the flood itself. A kiosk's first wait for a token is longer than this."""
+TOKEN_AGAIN_MS = 240_000
+"""A receipt that went with others less long ago rides along once more where there is room: six bytes that may spare a
+whole request."""
+TOKENS_AGAIN_MAX = 8
 ECHO_MS_MAX = 30_000
 """A piece heard over the mesh within this of a receipt over the broker earns no second receipt on the air."""
 FIRST_WAIT_MS = {LinkName.BROKER: 8_000, LinkName.MESH: 40_000}

@@ -6,6 +6,7 @@ not by whoever was transmitting meanwhile (half duplex), not where two overlap
 without one being ``CAPTURE_DB`` stronger, and not where the link's loss takes it.
 """
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -46,6 +47,10 @@ class Frame:
     pki: bool = False
     signature_bytes: int = 0
     """What firmware 2.8 adds to a broadcast."""
+    next_hop: int = 0
+    """Last byte of the one radio that should relay it; 0: whoever hears it."""
+    answers: int = 0
+    """Id of the packet that it answers, where those who relay it can read that."""
 
     @property
     def hops_used(self) -> int:
@@ -92,6 +97,8 @@ class Air:
         self.preset = preset
         self.timeline = timeline
         self.counters: Counter[str] = Counter()
+        self.taken_ms: Counter[int] = Counter()
+        """For how many milliseconds, rounded up, each radio has sent itself or had another in earshot sending."""
         self._rng = rng
         self._usual = Link(loss=loss)
         self._links: dict[tuple[int, int], Link] = {}
@@ -156,6 +163,9 @@ class Air:
         transmission = _Transmission(num, frame, now_ms, now_ms + airtime_ms)
         self._transmissions.append(transmission)
         self.counters["transmissions"] += 1
+        self.taken_ms.update(
+            dict.fromkeys([num, *(other for other, _, _ in self._hearers(num))], math.ceil(airtime_ms))
+        )
         self.timeline.schedule(airtime_ms, lambda: self._end(transmission, done))
         return airtime_ms
 

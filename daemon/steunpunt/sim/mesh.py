@@ -3,8 +3,9 @@
 As firmware 2.7.26 does it: a queue of 16 in order of priority; a random wait before
 each transmission, longer where the packet was heard well, so that far radios relay
 first; a relay is cancelled when someone else is heard relaying; a packet that wants
-an ack goes out three times at most, until any rebroadcast of it or an answer is heard.
-Next-hop routing and router roles are absent: every radio is a CLIENT that floods.
+an ack goes out three times at most, until any rebroadcast of it or an answer is heard;
+a unicast whose next hop is known (:mod:`steunpunt.sim.nexthop`) is relayed by that one
+alone, each hop repeats it once, then for everybody. Router roles are absent: every radio is a CLIENT.
 """
 
 import random
@@ -14,7 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from steunpunt.sim.air import Air, Frame
+from steunpunt.sim.nexthop import ANYBODY, Heard, Routes
 from steunpunt.sim.timeline import Timer
+from steunpunt.wire import BROADCAST
 
 TX_QUEUE_MAX = 16
 """Packets waiting for the transmitter."""
@@ -25,11 +28,15 @@ SEEN_MAX = 200
 TRANSMISSIONS_MAX = 3
 """How often a packet that wants an ack goes out at most."""
 
+HOP_TRANSMISSIONS_MAX = 2
+"""How often one hop sends a packet for a known next hop at most, when it wants no ack or is another's."""
+
 DUTY_CYCLE_MAX_PERCENT = 10.0
 """EU_868: share of an hour that a radio may transmit. Beyond it, packets to relay are dropped without a word."""
 
 PRIORITY_DEFAULT = 64
 PRIORITY_RELIABLE = 70
+PRIORITY_ACK = 120
 
 _CW_MIN, _CW_MAX = 3, 8
 _SNR_MIN_DB, _SNR_MAX_DB = -20.0, 10.0
@@ -53,6 +60,9 @@ class Host(Protocol):
 
     def heard_again(self, frame: Frame) -> None:
         """The sender itself repeats a packet for this radio: the ack was lost."""
+
+    def arrived_by_route(self, frame: Frame) -> None:
+        """A packet for this radio came straight to it: the last hop must hear so, though no ack is wanted."""
 
     def relayed_by_others(self, frame: Frame) -> None:
         """Somebody rebroadcast our packet: the implicit ack."""
@@ -92,7 +102,8 @@ class Mesh:
         self._queue: list[_Queued] = []
         self._timer: Timer | None = None
         self._sending = False
-        self._seen: OrderedDict[PacketKey, None] = OrderedDict()
+        self._routes = Routes(num)
+        self._seen: OrderedDict[PacketKey, Heard] = OrderedDict()
         self._pending: dict[PacketKey, _Pending] = {}
         self._sent_hour = _Log(_HOUR_MS)
         self._sent_minute = _Log(_MINUTE_MS)
@@ -126,11 +137,13 @@ class Mesh:
 
         A ``reliable`` packet that was refused is still sent by its retries, as in the firmware.
         """
+        if frame.to != BROADCAST:
+            frame = replace(frame, next_hop=self._routes.towards(frame.to))
         self._remember(frame)
         if reliable:
-            self._forget_pending((frame.sender, frame.id))
-            timer = self._air.timeline.schedule(self._retry_ms(frame), lambda: self._retry(frame))
-            self._pending[frame.sender, frame.id] = _Pending(frame, priority, TRANSMISSIONS_MAX - 1, timer)
+            self._await(frame, priority, TRANSMISSIONS_MAX)
+        elif frame.next_hop != ANYBODY and frame.hop_limit:
+            self._await(frame, priority, HOP_TRANSMISSIONS_MAX)
         self._put_off_retries(self._air.time_on_air_ms(frame), but=frame)
         return self._enqueue(_Queued(frame, priority, None))
 
@@ -157,44 +170,71 @@ class Mesh:
         if frame.sender == self.num:
             self._hear_own(frame)
         self._put_off_retries(airtime_ms)
-        if (frame.sender, frame.id) in self._seen:
+        before = self._seen.get((frame.sender, frame.id))
+        if before is not None:
             self._seen.move_to_end((frame.sender, frame.id))
-            self._hear_duplicate(frame, snr_db)
+            self._hear_duplicate(frame, before, snr_db)
             return
         self._remember(frame)
+        if frame.answers:
+            self._hear_answer(frame)
         self._relay(frame, snr_db)
+        if frame.to == self.num and frame.next_hop == self._routes.own and frame.hop_limit and not frame.want_ack:
+            self._host.arrived_by_route(frame)
         self._host.heard(frame, snr_db, rssi_dbm)
+
+    def _hear_answer(self, frame: Frame) -> None:
+        asked = (frame.to, frame.answers)
+        self._routes.learn(frame, self._seen.get(asked))
+        if frame.to != self.num:
+            self._forget_pending(asked)
+            self._cancel_relay(*asked)
 
     def _hear_own(self, frame: Frame) -> None:
         if (frame.sender, frame.id) in self._pending:
             self._forget_pending((frame.sender, frame.id))
             self._host.relayed_by_others(frame)
 
-    def _hear_duplicate(self, frame: Frame, snr_db: float) -> None:
+    def _hear_duplicate(self, frame: Frame, before: Heard, snr_db: float) -> None:
         self.counters["duplicates"] += 1
+        before.relayed(self._routes.own, frame)
         if frame.sender == self.num:
             return
+        self._forget_pending((frame.sender, frame.id))
         if frame.hop_limit != frame.hop_start:
-            self._cancel_relay(frame)
+            if before.next_hop != self._routes.own:
+                self._cancel_relay(frame.sender, frame.id)
         elif frame.to == self.num:
             self._host.heard_again(frame)
         elif not any(queued.frame.id == frame.id for queued in self._queue):
             self._relay(frame, snr_db)
 
     def _relay(self, frame: Frame, snr_db: float) -> None:
-        if frame.to == self.num or frame.hop_limit == 0:
+        if frame.to == self.num or frame.hop_limit == 0 or frame.next_hop not in (ANYBODY, self._routes.own):
             return
         if self.sent_percent() > DUTY_CYCLE_MAX_PERCENT:
             self.counters["relays_over_duty"] += 1
             return
-        onward = replace(self._host.onward(frame, snr_db), hop_limit=frame.hop_limit - 1, relay_node=self.num & 0xFF)
+        next_hop = ANYBODY if frame.next_hop == ANYBODY else self._routes.towards(frame.to)
+        onward = replace(
+            self._host.onward(frame, snr_db),
+            hop_limit=frame.hop_limit - 1,
+            relay_node=self._routes.own,
+            next_hop=next_hop,
+        )
+        self._seen[frame.sender, frame.id].sent(self._routes.own, onward.hop_limit)
         priority = PRIORITY_RELIABLE if frame.want_ack else PRIORITY_DEFAULT
+        if next_hop != ANYBODY and onward.hop_limit:
+            self._await(onward, priority, HOP_TRANSMISSIONS_MAX)
         self._enqueue(_Queued(onward, priority, snr_db))
 
-    def _cancel_relay(self, frame: Frame) -> None:
+    def _cancel_relay(self, sender: int, packet_id: int) -> None:
         before = len(self._queue)
-        self._queue = [q for q in self._queue if (q.frame.sender, q.frame.id) != (frame.sender, frame.id)]
-        self.counters["relays_cancelled"] += before - len(self._queue)
+        self._queue = [q for q in self._queue if (q.frame.sender, q.frame.id) != (sender, packet_id)]
+        if len(self._queue) < before:
+            self.counters["relays_cancelled"] += 1
+            if (sender, packet_id) in self._seen:
+                self._seen[sender, packet_id].not_sent(self._routes.own)
 
     # --- the transmit queue
 
@@ -241,15 +281,25 @@ class Mesh:
 
     # --- retries
 
+    def _await(self, frame: Frame, priority: int, transmissions_max: int) -> None:
+        """Send it again until a sign is heard that somebody has it."""
+        self._forget_pending((frame.sender, frame.id))
+        timer = self._air.timeline.schedule(self._retry_ms(frame), lambda: self._retry(frame))
+        self._pending[frame.sender, frame.id] = _Pending(frame, priority, transmissions_max - 1, timer)
+
     def _retry(self, frame: Frame) -> None:
         pending = self._pending[frame.sender, frame.id]
         if pending.sends_left == 0:
             self._forget_pending((frame.sender, frame.id))
-            self.counters["gave_up"] += 1
-            self._host.gave_up(frame)
+            if frame.sender == self.num:
+                self.counters["gave_up"] += 1
+                self._host.gave_up(frame)
             return
-        pending.sends_left -= 1
-        pending.timer = self._air.timeline.schedule(self._retry_ms(frame), lambda: self._retry(frame))
+        if pending.sends_left == 1 and frame.to != BROADCAST:  # the last time anybody may pass it on
+            self._routes.forget(frame.to)
+            frame = replace(frame, next_hop=ANYBODY)
+        pending.frame, pending.sends_left = frame, pending.sends_left - 1
+        pending.timer = self._air.timeline.schedule(self._retry_ms(frame), _bind(self._retry, frame))
         self._enqueue(_Queued(frame, pending.priority, None))
 
     def _put_off_retries(self, airtime_ms: float, but: Frame | None = None) -> None:
@@ -270,7 +320,9 @@ class Mesh:
             self._queue = [q for q in self._queue if (q.frame.sender, q.frame.id) != key]
 
     def _remember(self, frame: Frame) -> None:
-        self._seen[frame.sender, frame.id] = None
+        heard = self._seen[frame.sender, frame.id] = Heard(frame.next_hop)
+        if frame.relay_node == self._routes.own:
+            heard.sent(self._routes.own, frame.hop_limit)
         self._seen.move_to_end((frame.sender, frame.id))
         if len(self._seen) > SEEN_MAX:
             self._seen.popitem(last=False)

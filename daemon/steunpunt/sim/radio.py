@@ -355,6 +355,7 @@ class VirtualRadio:
             want_ack=packet.want_ack and packet.to != BROADCAST,
             relay_node=self.num & 0xFF,
             pki=pki,
+            answers=0 if pki else packet.decoded.request_id,
         )
 
     # --- what the mesh tells
@@ -398,6 +399,12 @@ class VirtualRadio:
         if packet is not None and frame.want_ack:
             self._acknowledge(frame, packet.channel, _Error.NONE)
 
+    def arrived_by_route(self, frame: Frame) -> None:
+        """Tell the last hop, and no further, that it arrived."""
+        packet = self._open(frame)
+        if packet is not None:
+            self._acknowledge(frame, packet.channel, _Error.NONE, hops=0)
+
     def relayed_by_others(self, frame: Frame) -> None:
         """Tell the client the implicit ack."""
         self._tell_own_ack(frame.id, _Error.NONE)
@@ -422,11 +429,14 @@ class VirtualRadio:
         legacy = frame.to == self.num and not frame.pki and data.portnum == _Port.TEXT_MESSAGE_APP
         return None if index is None or legacy else received(frame, index, data)
 
-    def _acknowledge(self, frame: Frame, channel: int, error: "mesh_pb2.Routing.Error.ValueType") -> None:
+    def _acknowledge(
+        self, frame: Frame, channel: int, error: "mesh_pb2.Routing.Error.ValueType", hops: int | None = None
+    ) -> None:
         used = frame.hops_used
-        hops = self.settings.hop_limit
-        if used > hops or used + _HOP_MARGIN < hops:
-            hops = used if used > hops else used + _HOP_MARGIN
+        if hops is None:
+            hops = self.settings.hop_limit
+            if used > hops or used + _HOP_MARGIN < hops:
+                hops = used if used > hops else used + _HOP_MARGIN
         ack = mesh_pb2.MeshPacket(
             to=frame.sender,
             id=self.new_id(),

@@ -1,6 +1,6 @@
 """The citizen's screens. All of them work without JavaScript and without cookies.
 
-Addresses (after the language): ``/`` home · ``/hulp`` kinds · ``/hulp/<kind>`` ask, check, send ·
+Addresses (after the language): ``/`` home · ``/taal`` languages · ``/hulp`` kinds · ``/hulp/<kind>`` ask, check, send ·
 ``/volgen`` look up · ``/nieuws`` news · ``/t/<number>`` what anyone may see · ``/t/<number>/<secret>`` the ticket ·
 ``…/stand`` a fingerprint for polling · ``…/<what>`` add to a request · ``/knop/<name>`` cancel a call ·
 ``/info`` what there is to read · ``/info/<slug>`` a page · ``/info/beeld/<name>`` its pictures.
@@ -31,6 +31,7 @@ def make_blueprint() -> Blueprint:
     forms = ["GET", "POST"]
     pages.add_url_rule("/", "home", home.show)
     pages.add_url_rule("/stand", "home_mark", home.show_mark)
+    pages.add_url_rule("/taal", "languages", home.show_languages)
     pages.add_url_rule("/knop/<name>", "cancel_call", home.cancel_call, methods=["POST"])
     pages.add_url_rule("/hulp", "kinds", ask.show_kinds)
     pages.add_url_rule("/hulp/<slug>", "ask", ask.ask, methods=forms)

@@ -11,7 +11,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt_ui.ages import ago
+from steunpunt_ui.citizen.power import power_line
 from steunpunt_ui.citizen.states import short_words
+from steunpunt_ui.content.serving import has_pages
 from steunpunt_ui.context import client, config
 from steunpunt_ui.portal import is_phone
 
@@ -41,22 +43,31 @@ class ButtonCall:
 def show() -> str:
     """Show the first page."""
     status = read_status()
-    banner, calls, news = banner_of(status), _calls_of(status), _news_of(status)
+    banner, calls, news, pages = banner_of(status), _calls_of(status), _news_of(status), has_pages(status)
     return render_template(
         "citizen/home.html",
         banner=banner,
         calls=calls,
         news=news,
+        pages=pages,
         on_phone=is_phone(),
-        mark=_mark(banner, calls, news),
+        power=power_line(status),
+        mark=_mark(banner, calls, news, power_line(status), pages=pages),
         poll=url_for("citizen.home_mark"),
     )
+
+
+def show_languages() -> str:
+    """Show the languages, large, for who cannot read the one that is there."""
+    return render_template("citizen/languages.html")
 
 
 def show_mark() -> Response:
     """Return the fingerprint of what the first page shows now, for polling."""
     status = read_status()
-    return Response(_mark(banner_of(status), _calls_of(status), _news_of(status)), mimetype="text/plain")
+    banner, calls, news = banner_of(status), _calls_of(status), _news_of(status)
+    mark = _mark(banner, calls, news, power_line(status), pages=has_pages(status))
+    return Response(mark, mimetype="text/plain")
 
 
 def cancel_call(name: str) -> AnyResponse:
@@ -148,6 +159,6 @@ def _news_of(status: dict[str, Any] | None) -> int:
     return int(status.get("news_count", 0)) if status else 0
 
 
-def _mark(banner: Banner | None, calls: list[ButtonCall], news: int) -> str:
-    shown = json.dumps([banner and asdict(banner), [asdict(call) for call in calls], news])
+def _mark(banner: Banner | None, calls: list[ButtonCall], news: int, power: str, *, pages: bool) -> str:
+    shown = json.dumps([banner and asdict(banner), [asdict(call) for call in calls], news, power, pages])
     return hashlib.sha256(shown.encode()).hexdigest()[:16]

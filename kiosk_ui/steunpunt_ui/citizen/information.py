@@ -1,25 +1,20 @@
 """Information pages: a list of them, and each one with who answers for its words."""
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from http import HTTPStatus
-from typing import Any
 
 from babel import Locale
-from flask import Flask, Response, abort, current_app, render_template, send_file
+from babel.lists import format_list
+from flask import Response, abort, render_template, send_file
 from flask_babel import format_date, gettext
 
-from steunpunt.config import Config
-from steunpunt.model import PointState
 from steunpunt_ui.citizen.home import read_status
-from steunpunt_ui.content.place import folder_of, words_of
-from steunpunt_ui.content.shelf import InfoPage, Library
-from steunpunt_ui.context import config
+from steunpunt_ui.content.serving import shelf, unapproved_too
+from steunpunt_ui.content.shelf import InfoPage
 from steunpunt_ui.languages import LANGUAGES, language
 from steunpunt_ui.pages import Page, show_message
 
-_KEY = "steunpunt_library"
 _PICTURE_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
 
@@ -33,49 +28,34 @@ class Notice:
     approved: str
 
 
-def add_information(app: Flask, config: Config) -> None:
-    """Give the application its library; nothing is read before a page asks for it."""
-    app.extensions[_KEY] = Library(folder_of(config), words_of(config), time.monotonic)
-
-
 def show_list() -> str:
     """Show what there is to read."""
     too = unapproved_too(read_status())
-    pages = _library().shelf().listed(language(), unapproved_too=too)
+    pages = shelf().listed(language(), unapproved_too=too)
     return render_template("citizen/info_list.html", pages=pages, unapproved=any(not p.front.approved for p in pages))
 
 
 def show_page(slug: str) -> str | tuple[str, int]:
     """Show one page; of one that nobody has approved only say so, but for a demonstration or an exercise."""
     too = unapproved_too(read_status())
-    shelf = _library().shelf()
-    page = shelf.choose(slug, language(), unapproved_too=too)
+    found = shelf()
+    page = found.choose(slug, language(), unapproved_too=too)
     if page is None:
-        if shelf.choose(slug, language(), unapproved_too=True) is None:
+        if found.choose(slug, language(), unapproved_too=True) is None:
             abort(404)
         return show_message(_not_yet(), at_desk=False), HTTPStatus.NOT_FOUND
-    codes = shelf.languages_of(slug, unapproved_too=too)
-    others = {code: LANGUAGES[code] for code in codes if code in LANGUAGES and code != page.language}
+    codes = found.languages_of(slug, unapproved_too=too)
+    others = {code: LANGUAGES[code] for code in codes if code != page.language}
     notice = notice_of(page, codes, language(), _today())
     return render_template("citizen/info_page.html", page=page, notice=notice, others=others)
 
 
 def show_picture(name: str) -> Response:
     """Send a picture of a page."""
-    path = _library().shelf().pictures.get(name)
+    path = shelf().pictures.get(name)
     if path is None or not path.is_file():
         abort(404)
     return send_file(path, mimetype=_PICTURE_TYPES[path.suffix[1:]])
-
-
-def has_pages(status: dict[str, Any] | None) -> bool:
-    """Whether there is anything to read at this point now."""
-    return _library().shelf().has_any(unapproved_too=unapproved_too(status))
-
-
-def unapproved_too(status: dict[str, Any] | None) -> bool:
-    """Whether pages that no authority has approved are shown: in a demonstration and in an exercise alone."""
-    return config().kiosk.demo or (status or {}).get("point_state") == PointState.EXERCISE.name
 
 
 def notice_of(page: InfoPage, codes: list[str], reader: str, today: date) -> Notice:
@@ -95,7 +75,8 @@ def notice_of(page: InfoPage, codes: list[str], reader: str, today: date) -> Not
 
 def _only_in(codes: list[str], reader: str) -> str:
     names = Locale.parse(reader).languages
-    return gettext("Only in %(languages)s.", languages=", ".join(str(names.get(code, code)) for code in codes))
+    told = format_list([str(names.get(code, code)) for code in codes], locale=reader)
+    return gettext("Only in %(languages)s.", languages=told)
 
 
 def _not_yet() -> Page:
@@ -104,12 +85,6 @@ def _not_yet() -> Page:
         gettext("An authority must check the words first."),
         gettext("Ask the staff."),
     )
-
-
-def _library() -> Library:
-    found = current_app.extensions[_KEY]
-    assert isinstance(found, Library)  # noqa: S101  put there by add_information and by nothing else
-    return found
 
 
 def _today() -> date:

@@ -34,7 +34,10 @@ _BLANK = "blank"
 class Body:
     """A page's words, ready to show, and what they lean on; each with its line."""
 
+    lead: Markup
+    """What stands before the first heading: what to do first."""
     html: Markup
+    """The rest."""
     links: tuple[tuple[str, int], ...]
     """The pages that it links to."""
     pictures: tuple[tuple[str, int], ...]
@@ -60,8 +63,12 @@ def render(lines: Sequence[str], first: int, words: Mapping[str, str]) -> Body:
     if not tokens:
         raise ContentError(first, "the page has no words; write what to do first")
     parts = tuple(_name_parts(tokens))
-    html = Markup(reader.renderer.render(tokens, reader.options, env))  # noqa: S704  every text in it is escaped
-    return Body(html, tuple(found.links), tuple(found.pictures), tuple(found.blanks), parts)
+    first_head = next((at for at, token in enumerate(tokens) if token.type == "heading_open"), len(tokens))
+    lead, rest = (
+        Markup(reader.renderer.render(some, reader.options, env))  # noqa: S704  every text in it is escaped
+        for some in (tokens[:first_head], tokens[first_head:])
+    )
+    return Body(lead, rest, tuple(found.links), tuple(found.pictures), tuple(found.blanks), parts)
 
 
 def _name_parts(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from typing import Final
 from steunpunt_ui.content import ContentError
 from steunpunt_ui.content.front import Front, split
 from steunpunt_ui.content.markdown import Body, render
-from steunpunt_ui.languages import DEFAULT_LANGUAGE, OWN_NAMES
+from steunpunt_ui.languages import DEFAULT_LANGUAGE, LANGUAGES
 
 PAGES_PER_LANGUAGE_MAX: Final = 40
 PAGE_KIB_MAX: Final = 16
@@ -65,7 +65,7 @@ class Shelf:
 
     def languages_of(self, slug: str, *, unapproved_too: bool) -> list[str]:
         """Return the languages in which a page may be shown, in the order of the screens."""
-        pages = {code: self.pages.get((code, slug)) for code in OWN_NAMES}
+        pages = {code: self.pages.get((code, slug)) for code in LANGUAGES}
         return [code for code, page in pages.items() if page is not None and (unapproved_too or page.front.approved)]
 
 
@@ -74,7 +74,7 @@ EMPTY: Final = Shelf({}, {}, ())
 
 def languages_tried(language: str) -> list[str]:
     """Return the reader's language, then English for who reads no Dutch, Dutch, and the others."""
-    return list(dict.fromkeys([language, _SECOND_LANGUAGE, DEFAULT_LANGUAGE, *OWN_NAMES]))
+    return list(dict.fromkeys([language, _SECOND_LANGUAGE, DEFAULT_LANGUAGE, *LANGUAGES]))
 
 
 def read(folder: Path, words: Mapping[str, str]) -> Shelf:
@@ -113,7 +113,7 @@ class Library:
 def _mark(folder: Path) -> Mark:
     """Return what changes when a file does: name, time and size of each."""
     found = []
-    for path in (path for name in (*OWN_NAMES, _PICTURES) for path in sorted((folder / name).glob("*"))):
+    for path in (path for name in (*LANGUAGES, _PICTURES) for path in sorted((folder / name).glob("*"))):
         try:
             told = path.stat()
         except OSError:
@@ -143,10 +143,10 @@ class _Reading:
         for folder in folders:
             if folder.name == _PICTURES:
                 self._take_pictures(folder)
-            elif folder.name in OWN_NAMES:
+            elif folder.name in LANGUAGES:
                 self._take_pages(folder)
             else:
-                known = ", ".join([*OWN_NAMES, _PICTURES])
+                known = ", ".join([*LANGUAGES, _PICTURES])
                 self.problems.append(f"{folder}: not a language of the screens; a folder is called {known}")
         self._follow_links()
 

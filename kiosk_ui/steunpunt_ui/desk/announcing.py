@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from flask import abort, current_app, make_response, redirect, render_template, request, url_for
+from flask_babel import format_decimal
 from werkzeug.wrappers import Response
 
 from steunpunt.ledger.desk import CaseGone, NotAllowed
@@ -104,7 +105,7 @@ def _preview(announcement: Announcement, fields: dict[str, str], about: Told | N
         announcement=announcement,
         said_in=said_in,
         languages=LANGUAGES,
-        airtime_s=airtime_s(announcement),
+        airtime_s=format_decimal(airtime_s(announcement), "0.0"),
         packets=len(frame_sizes(len(pack_announcement(announcement)))),
         fields={name: value for name, value in fields.items() if name not in _NOT_TYPED},
         about=about,

@@ -103,6 +103,7 @@ def node_troubles() -> list[str]:
         with contextlib.closing(Client(config().control.socket, STATUS_S_MAX)) as asking:
             status = asking.call("status")
         down = {LinkName(name) for name, link in status["links"].items() if not link["up"]}
+        ledger_behind = bool(status.get("ledger_behind"))
         one_radio_down = any(not radio["up"] for radio in status.get("radios", {}).values())
     except (ControlError, Refused, KeyError, ValueError, TypeError, AttributeError):
         return [gettext("This computer receives and sends nothing now. Warn the technician.")]
@@ -115,6 +116,8 @@ def node_troubles() -> list[str]:
     told = [words[name] for name in words if name in down]
     if one_radio_down and LinkName.MESH not in down:
         told.append(gettext("One of the radios does not work. Warn the technician."))
+    if ledger_behind:
+        told.append(gettext("The points know of later data than this computer has. Warn the technician."))
     return told
 
 

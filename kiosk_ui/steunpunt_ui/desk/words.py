@@ -3,7 +3,16 @@
 from flask_babel import gettext
 
 from steunpunt.ledger.desk import Case, CaseEvent, NotAllowed
-from steunpunt.model import Category, Lane, LinkName, SenderFunction, SupplementCode, TicketState, TokenCode
+from steunpunt.model import (
+    CLOSE_CODES,
+    Category,
+    Lane,
+    LinkName,
+    SenderFunction,
+    SupplementCode,
+    TicketState,
+    TokenCode,
+)
 from steunpunt_ui.context import config
 
 HOUR_S = 3600
@@ -122,10 +131,41 @@ def refusal_words(refusal: NotAllowed) -> str:
     return told.get(str(refusal)) or gettext("That is not possible in the state the case is in now.")
 
 
+def coordinator_words(number: int) -> str:
+    """Return another coordinator's name."""
+    for other in config().other_coordinator:
+        if other.id == number:
+            return other.name
+    return gettext("Coordinator %(id)s", id=number)
+
+
+def elsewhere_words(case: Case) -> str:
+    """Return for which other coordinator a case is; "" for one of our own."""
+    if not case.elsewhere or case.coordinator is None:
+        return ""
+    return gettext("For %(name)s", name=coordinator_words(case.coordinator))
+
+
+def _taken_over_words(event: CaseEvent) -> str:
+    name = coordinator_words(event.coordinator)
+    if event.nobody_acted:
+        return gettext("Taken over: nobody acts at %(name)s", name=name)
+    return gettext("Taken over: %(name)s did not respond", name=name)
+
+
+def _overheard_words(event: CaseEvent) -> str:
+    closed = {code: gettext("Closed") for code in CLOSE_CODES}
+    words = {TokenCode.SEEN: gettext("Taken up"), TokenCode.PASSED_ON: gettext("Passed on"), **closed}
+    what = "" if event.said is None else words.get(event.said, event.said.name)
+    return gettext("At %(name)s: %(what)s", name=coordinator_words(event.coordinator), what=what)
+
+
 def event_words(event: CaseEvent) -> str:
     """Return what happened, as the log of a case says it."""
     if event.kind == "supplement":
         return _supplement_words(event.code)
+    if event.kind in {"elsewhere", "taken_over"}:
+        return _overheard_words(event) if event.kind == "elsewhere" else _taken_over_words(event)
     words = {
         "received": gettext("Received here"),
         "paper": gettext("Came in on paper"),

@@ -3,13 +3,18 @@
 import functools
 import sqlite3
 import tempfile
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.util import LRUCache
 
 from steunpunt.ledger.migrate import migrate
+
+_COMPILED: MutableMapping[Any, Any] = LRUCache(1_000)
+"""Statements as SQLAlchemy has worked them out: the same for the ledgers of all sites and seeds."""
 
 NAME = Path("in memory")
 """Stands where a ledger on a disk has its path."""
@@ -35,13 +40,14 @@ class Disk:
         self._connection.deserialize(image or empty_image())
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             self._connection.execute(f"PRAGMA {pragma}")
-        self.engine = sa.create_engine(
+        engine = sa.create_engine(
             "sqlite://",
             creator=lambda: self._connection,
             poolclass=StaticPool,
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,
         )
+        self.engine = engine.execution_options(compiled_cache=_COMPILED)
 
     def image(self) -> bytes:
         """Return all pages of the ledger as they are now, free ones included: what a thief gets."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from steunpunt.engine.accepting import form_key
-from steunpunt.engine.common import Entropy
+from steunpunt.engine.common import Entropy, Neighbours
 from steunpunt.engine.coordinator import CoordinatorEngine
-from steunpunt.engine.kiosk import KioskEngine
+from steunpunt.engine.kiosk import KioskEngine, KioskSettings
 from steunpunt.ledger.desk import Desk
 from steunpunt.ledger.incarnation import Keeper
 from steunpunt.ledger.store import Ledger
@@ -121,17 +121,20 @@ class KioskMachine(Machine):
         rng: random.Random,
         *,
         coordinator: int,
+        sites: int,
         buttons: dict[str, int],
     ) -> None:
+        """``sites``: how many the region has."""
         super().__init__(name, keys.site, disk, timeline, rng)
         self.keys = keys
         self.buttons = buttons
         self._coordinator = coordinator
+        self._settings = KioskSettings(sites)
 
     def _start(self) -> None:
         self._form_key = form_key(self.ledger, self.entropy)
         self._engine = KioskEngine(
-            self.ledger, self.keys, self._coordinator, self.buttons, self._form_key, self.entropy
+            self.ledger, self.keys, self._coordinator, self.buttons, self._form_key, self.entropy, self._settings
         )
 
     @property
@@ -157,18 +160,22 @@ class CoordinatorMachine(Machine):
         timeline: Timeline,
         rng: random.Random,
         *,
+        neighbours: Neighbours,
         ledger_key: bytes,
         folder: Path,
     ) -> None:
         """``folder`` keeps the incarnation's file, which outlives the ledger."""
         super().__init__(name, keys.coordinator, disk, timeline, rng)
         self.keys = keys
+        self.neighbours = neighbours
         self.ledger_key = ledger_key
         self._outside = folder / f"coordinator{keys.coordinator}.incarnation"
 
     def _start(self) -> None:
         self._keeper = Keeper(self.ledger, self._outside)
-        self._engine = CoordinatorEngine(self.ledger, self.keys, self.ledger_key, self._keeper.begin(), self.entropy)
+        self._engine = CoordinatorEngine(
+            self.ledger, self.keys, self.ledger_key, self._keeper.begin(), self.entropy, self.neighbours
+        )
         self.desk = Desk(
             NAME,
             self.ledger_key,

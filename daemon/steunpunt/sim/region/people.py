@@ -28,6 +28,7 @@ from steunpunt.sim.region.world import World
 
 ASK_AGAIN_MS = 12_000.0
 LOOK_MS = (5_000.0, 60_000.0)
+LOOKED_AT_MAX = 20
 WORDS = (
     "Mijn moeder is gevallen en kan niet opstaan, zij heeft veel pijn",
     "Geen insuline meer ☐, de koelkast staat al twee dagen stil",
@@ -175,14 +176,18 @@ class DeskPerson:
         self.world.after(self.rng.uniform(*LOOK_MS), self.look)
 
     def _do_one_thing(self, machine: CoordinatorMachine) -> None:
-        open_cases = "SELECT id FROM cases WHERE state < ? ORDER BY lane, id LIMIT 1"
-        for (case_id,) in machine.disk.read(open_cases, int(TicketState.CLOSED)):
+        open_cases = "SELECT id FROM cases WHERE state < ? ORDER BY lane, id LIMIT ?"
+        for (case_id,) in machine.disk.read(open_cases, int(TicketState.CLOSED), LOOKED_AT_MAX):
+            case = machine.desk.case(case_id)
+            if case.elsewhere:  # another coordinator deals with it
+                continue
             try:
-                self._next(machine, machine.desk.case(case_id))(str(self.rng.random()))
+                self._next(machine, case)(str(self.rng.random()))
             except (NotAllowed, CaseGone) as error:
                 raise Violation(f"{machine.name}: the desk refused what it offered: {error}") from error
             if self.rng.random() < 0.9:  # noqa: PLR2004  a bell may go unheard: polling is the truth
                 self.world.put(self.coordinator, BellRung())
+            return
 
     def _next(self, machine: CoordinatorMachine, case: Case) -> Callable[[str], None]:
         desk, record, name = machine.desk, self.world.watch.record, self.name

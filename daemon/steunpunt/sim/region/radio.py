@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from steunpunt.links.mesh_queue import QUEUE_FULL_RES, TransmitQueue
 from steunpunt.model import Event, FrameHeard, LinkName, SendEnded, SendFrame, SendOutcome
+from steunpunt.protocol.airtime import LORA_HEADER_BYTES
 from steunpunt.sim.air import Air, Frame
-from steunpunt.sim.mesh import DUTY_CYCLE_MAX_PERCENT, PRIORITY_DEFAULT, PRIORITY_RELIABLE, Mesh
+from steunpunt.sim.mesh import DUTY_CYCLE_MAX_PERCENT, PRIORITY_ACK, PRIORITY_DEFAULT, PRIORITY_RELIABLE, Mesh
 from steunpunt.sim.region.weather import Weather
 from steunpunt.sim.timeline import Timer
 from steunpunt.wire import BROADCAST
@@ -23,24 +24,32 @@ SIGNATURE_BYTES = 66
 _DUTY_RES = 9
 _PRIVATE_PORT = b"\x08\x80\x02\x12"
 """A Data message as it begins: portnum 256, then the payload's tag."""
+_REQUEST_ID = b"\x35"
 _BITFIELD = b"\x48\x00"
+_ROUTING_NONE = b"\x08\x05\x12\x02\x18\x00"
+"""A Data message that acknowledges: portnum ROUTING_APP, and the payload that names no error."""
 _LORA_BYTES_MAX = 255
 _ONE_BYTE = 0x7F
 _STATUS_MS = (5.0, 60.0)
 _ASK_MS = 1_000.0
 
 
-def data_message(payload: bytes) -> bytes:
+def data_message(payload: bytes, answers: int = 0) -> bytes:
     """Return the Data message around a PRIVATE_APP payload, as the firmware serialises it."""
     size = len(payload)
     length = bytes([size]) if size <= _ONE_BYTE else bytes([size & 0x7F | 0x80, size >> 7])
-    return _PRIVATE_PORT + length + payload + _BITFIELD
+    request_id = _REQUEST_ID + answers.to_bytes(4, "little") if answers else b""
+    return _PRIVATE_PORT + length + payload + request_id + _BITFIELD
 
 
 def payload_of(data: bytes) -> bytes:
     """Undo :func:`data_message`."""
-    start = len(_PRIVATE_PORT) + (1 if data[len(_PRIVATE_PORT)] <= _ONE_BYTE else 2)
-    return data[start : -len(_BITFIELD)]
+    start = len(_PRIVATE_PORT) + 1
+    size = data[start - 1]
+    if size > _ONE_BYTE:
+        size = size & 0x7F | data[start] << 7
+        start += 1
+    return data[start : start + size]
 
 
 class SiteRadio:
@@ -65,19 +74,21 @@ class SiteRadio:
             self.mesh.stop()
         self.on = on
 
-    def send(self, payload: bytes, to: int = BROADCAST, *, want_ack: bool = False) -> tuple[int, int]:
+    def send(self, payload: bytes, to: int = BROADCAST, *, want_ack: bool = False, answers: int = 0) -> tuple[int, int]:
         """Queue a packet of our own; returns the firmware's (res, free places)."""
         if self.mesh.sent_percent() > DUTY_CYCLE_MAX_PERCENT:
             return _DUTY_RES, self.mesh.free
-        frame = self.frame(payload, to, want_ack=want_ack)
+        frame = self.frame(data_message(payload, answers), to, want_ack=want_ack, answers=answers)
         priority = PRIORITY_RELIABLE if want_ack else PRIORITY_DEFAULT
         accepted = self.mesh.send(frame, priority, reliable=want_ack)
         return (0, self.mesh.free) if accepted else (QUEUE_FULL_RES, 0)
 
-    def frame(self, payload: bytes, to: int = BROADCAST, *, want_ack: bool = False) -> Frame:
+    def frame(
+        self, data: bytes, to: int, *, want_ack: bool = False, answers: int = 0, hop_limit: int = HOP_LIMIT
+    ) -> Frame:
         """Return the packet as it goes on the air, under a fresh id."""
         signature = 0
-        if self._signs and to == BROADCAST and 16 + len(payload) + 9 + SIGNATURE_BYTES <= _LORA_BYTES_MAX:
+        if self._signs and to == BROADCAST and LORA_HEADER_BYTES + len(data) + SIGNATURE_BYTES <= _LORA_BYTES_MAX:
             signature = SIGNATURE_BYTES
         return Frame(
             sender=self.num,
@@ -85,19 +96,20 @@ class SiteRadio:
             id=self._rng.randrange(1, 1 << 32),
             channel_hash=0,
             lock=b"",
-            data=data_message(payload),
-            hop_limit=HOP_LIMIT,
-            hop_start=HOP_LIMIT,
+            data=data,
+            hop_limit=hop_limit,
+            hop_start=hop_limit,
             want_ack=want_ack and to != BROADCAST,
             relay_node=self.num & 0xFF,
             signature_bytes=signature,
+            answers=answers,
         )
 
     # --- what the mesh tells: Host
 
     def heard(self, frame: Frame, snr_db: float, _rssi_dbm: int) -> None:
         """Hand over what a client gets: broadcasts and packets for itself."""
-        if frame.to in (BROADCAST, self.num):
+        if frame.to in (BROADCAST, self.num) and frame.data.startswith(_PRIVATE_PORT):
             self.to_client(frame, snr_db)
 
     def onward(self, frame: Frame, _snr_db: float) -> Frame:
@@ -106,6 +118,11 @@ class SiteRadio:
 
     def heard_again(self, frame: Frame) -> None:
         """Nothing to repeat: our port sends no acks of its own."""
+
+    def arrived_by_route(self, frame: Frame) -> None:
+        """Tell the last hop, and no further, that it arrived."""
+        data = _ROUTING_NONE + _REQUEST_ID + frame.id.to_bytes(4, "little") + _BITFIELD
+        self.mesh.send(self.frame(data, frame.sender, answers=frame.id, hop_limit=0), PRIORITY_ACK)
 
     def relayed_by_others(self, frame: Frame) -> None:
         """The implicit ack is nobody's receipt."""
@@ -215,7 +232,7 @@ class MeshRoad:
 
     def _transmit(self, effect: SendFrame) -> tuple[int, int]:
         to = BROADCAST if effect.destination is None else effect.destination
-        return self.radio.send(effect.payload, to, want_ack=effect.want_ack)
+        return self.radio.send(effect.payload, to, want_ack=effect.want_ack, answers=effect.answers or 0)
 
     def _status(self, queue: TransmitQueue, handle: int, res: int, free: int) -> None:
         if queue is not self._queue:

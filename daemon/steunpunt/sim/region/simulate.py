@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from steunpunt.model import SteunpuntError
-from steunpunt.sim.region.cases import CASES, Options
+from steunpunt.sim.region.cases import CASES
+from steunpunt.sim.region.maps import Options
 from steunpunt.sim.region.storm import Town
 from steunpunt.sim.region.trace import Trace
 from steunpunt.sim.region.watch import Violation

@@ -93,7 +93,15 @@ def _all_receipted(world: World) -> bool:
     return not any(kiosk.disk.read(query)[0][0] for kiosk in world.kiosks())
 
 
-def small_town(seed: int, folder: Path, trace: Trace | None = None, kiosks: int = 0) -> Town:
+def small_town(  # noqa: PLR0913, PLR0917  a seed's region, and what a case wants of it
+    seed: int,
+    folder: Path,
+    trace: Trace | None = None,
+    kiosks: int = 0,
+    coordinators: tuple[int, ...] = (1,),
+    without_radio: frozenset[int] = frozenset(),
+    without_broker: frozenset[int] = frozenset(),
+) -> Town:
     """Draw a region of two or three kiosks and a coordinator; each kiosk has a road to it in good weather."""
     rng = random.Random(f"{seed} plan")
     numbers = tuple(range(47, 47 + (kiosks or rng.choice([2, 2, 3]))))
@@ -101,9 +109,10 @@ def small_town(seed: int, folder: Path, trace: Trace | None = None, kiosks: int 
     lonely = {number: rng.choice(lacks) for number in numbers}
     plan = Plan(
         numbers,
+        coordinators,
         buttons=frozenset(number for number in numbers if rng.random() < SOME),
-        without_radio=frozenset(kiosk for kiosk, lack in lonely.items() if lack == "no radio"),
-        without_broker=frozenset(kiosk for kiosk, lack in lonely.items() if lack == "no broker"),
+        without_radio=without_radio | {kiosk for kiosk, lack in lonely.items() if lack == "no radio"},
+        without_broker=without_broker | {kiosk for kiosk, lack in lonely.items() if lack == "no broker"},
     )
     world = World(seed, plan, folder, trace)
     town = Town(world, rng)
@@ -130,6 +139,20 @@ def fill(town: Town) -> None:
         DeskPerson(world, machine.name, world.chance(f"desk of {machine.name}")).look()
 
 
+def come(town: Town, kiosks: list[str], count: int, within_s: float) -> None:
+    """Let some people come from now on, and somebody be at each desk."""
+    world, rng = town.world, town.rng
+    if not town.citizens:
+        for machine in world.coordinators():
+            DeskPerson(world, machine.name, world.chance(f"desk of {machine.name}")).look()
+    for _ in range(count):
+        number = len(town.citizens)
+        threat = number == 0
+        citizen = Citizen(world, rng.choice(kiosks), world.chance(f"citizen {number}"), life_threat=threat)
+        town.citizens.append(citizen)
+        world.after(rng.uniform(0, within_s * 1000), citizen.ask)
+
+
 def blow(town: Town) -> None:
     """Begin a storm: cables, brokers, internet and power come and go; until :func:`calm`."""
     world, rng = town.world, town.rng
@@ -143,7 +166,7 @@ def blow(town: Town) -> None:
     weather.delay_ms_max = rng.choice([500.0, 5_000.0, 20_000.0])
     for name in list(world.sites):
         for switch in (world.set_internet, world.set_cable, world.set_broker):
-            _flap(town, partial(switch, name), rng.randrange(3))
+            flap(town, partial(switch, name), rng.randrange(3))
         if rng.random() < SOME:
             world.after(rng.uniform(0, STORM_S * 800), partial(world.power_cut, name, rng.uniform(1_000, 200_000)))
         if rng.random() < 0.2:  # noqa: PLR2004
@@ -154,7 +177,8 @@ def blow(town: Town) -> None:
         Attacker(town.world, world.chance("attacker")).begin(STORM_S)
 
 
-def _flap(town: Town, switch: Callable[..., None], times: int) -> None:
+def flap(town: Town, switch: Callable[..., None], times: int) -> None:
+    """Let something go down and come up again this many times during a storm."""
     for _ in range(times):
         at_ms = town.rng.uniform(0, STORM_S * 800)
         town.world.after(at_ms, lambda: switch(up=False))
@@ -192,6 +216,14 @@ def told(town: Town) -> str:
     ]
     held = sum(event.delivered is False for case in cases for event in case.events)
     return f"{ticketed} of {len(town.citizens)} have a ticket; {states}; {len(cases)} cases, {held} replies not held"
+
+
+def finish(town: Town) -> Town:
+    """End a case: calm, until all is done, and a look at everything."""
+    calm(town)
+    settle(town)
+    judge(town)
+    return town
 
 
 def judge(town: Town) -> None:

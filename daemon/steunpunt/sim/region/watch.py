@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from steunpunt.ledger import incoming
+from steunpunt.ledger import incoming, newsrows
 from steunpunt.ledger.incoming import Content, Piece
 from steunpunt.ledger.tables import cases, events
 from steunpunt.model import Category, FrameError, SendFrame, SteunpuntError, TicketState, parse_ticket_number
+from steunpunt.protocol.announcements import unpack_announcement
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.pieces import HeardPiece, parse_pieces
 from steunpunt.sim.mesh import DUTY_CYCLE_MAX_PERCENT
@@ -52,6 +53,8 @@ class Record:
     more_texts: set[str] = field(default_factory=set)
     """What people added later."""
     answers: dict[Piece, list[str]] = field(default_factory=lambda: defaultdict(list))
+    news: set[str] = field(default_factory=set)
+    """What the desks announced."""
     secrets: set[str] = field(default_factory=set)
     asked: dict[Piece, float] = field(default_factory=dict)
     """When each request was first seen in a kiosk's ledger, in simulated ms."""
@@ -130,6 +133,7 @@ class Watch:
         self._changes[machine.name] = changes
         if isinstance(machine, KioskMachine):
             self._look_at_tickets(machine, now_ms)
+            self._look_at_news(machine)
         elif isinstance(machine, CoordinatorMachine):
             self._look_at_cases(machine, now_ms)
             self._look_at_events(machine)
@@ -165,6 +169,13 @@ class Watch:
         acted = state <= TicketState.RECEIVED or any(at in record.acts[act] for act in TicketState if act >= state)
         if not acted or (state is TicketState.ANSWERED and not record.answers[at]):
             raise Violation(f"{name}: ticket {asked.counter} is {state.name}, but nobody did that")
+
+    def _look_at_news(self, machine: KioskMachine) -> None:
+        if not self.record.news and not machine.disk.read("SELECT 1 FROM news LIMIT 1"):
+            return
+        for kept in newsrows.all_news(machine.ledger.connection):
+            if unpack_announcement(kept.payload).text not in self.record.news:
+                raise Violation(f"{machine.name}: it keeps news that no desk announced")
 
     def _look_at_cases(self, machine: CoordinatorMachine, now_ms: float) -> None:
         query = sa.select(cases).where(cases.c.id > self._last_case.get(machine.name, 0)).order_by(cases.c.id)
@@ -216,11 +227,12 @@ def check_all_arrived(watch: Watch, kiosks: list[KioskMachine], coordinators: li
     """Every ticket in every kiosk's ledger is one case, every supplement one event; else Violation."""
     found: Counter[Piece] = Counter()
     told: Counter[Piece] = Counter()
+    """The most at any one coordinator: each keeps them all."""
     for machine in coordinators:
         connection = machine.ledger.connection
         found.update({Piece(r.site, r.eid, r.n) for r in connection.execute(sa.select(cases))})
         more = sa.select(events).where(events.c.kind.in_(("supplement", "early")))
-        told.update(Piece(r.site, r.eid, r.n) for r in connection.execute(more))
+        told |= Counter(Piece(r.site, r.eid, r.n) for r in connection.execute(more))
     for kiosk in kiosks:
         for asked in tickets_of(kiosk):
             if not found[asked.at]:

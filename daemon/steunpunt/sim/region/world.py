@@ -7,12 +7,13 @@ elsewhere. :meth:`World.run` is the only thing that moves time. An engine is to 
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from steunpunt.engine.common import Neighbours
 from steunpunt.model import (
     BridgeChanged,
     ConfirmFrame,
@@ -74,12 +75,23 @@ class Plan:
 
     kiosks: tuple[int, ...]
     coordinators: tuple[int, ...] = (1,)
+    addressed: Mapping[int, int] = field(default_factory=dict)
+    """Kiosk -> the coordinator that it addresses; the first one where it is not listed."""
     buttons: frozenset[int] = frozenset()
     without_radio: frozenset[int] = frozenset()
     without_broker: frozenset[int] = frozenset()
     preset: str = "LONG_FAST"
     signs: bool = False
     """Whether radios run firmware 2.8, which signs broadcasts."""
+
+    def coordinator_of(self, kiosk: int) -> int:
+        """Return the coordinator that a kiosk addresses."""
+        return self.addressed.get(kiosk, self.coordinators[0])
+
+    def neighbours(self, coordinator: int) -> Neighbours:
+        """Return who else coordinates, as one coordinator's config says it."""
+        addressed = {kiosk: self.coordinator_of(kiosk) for kiosk in self.kiosks}
+        return Neighbours(coordinator, frozenset(self.coordinators) - {coordinator}, addressed)
 
 
 @dataclass(eq=False)
@@ -145,7 +157,8 @@ class World:
             Disk(image),
             self.timeline,
             self.chance(name),
-            coordinator=self.plan.coordinators[0],
+            coordinator=self.plan.coordinator_of(number),
+            sites=len(self.plan.kiosks) + len(self.plan.coordinators),
             buttons={"help": 30} if number in self.plan.buttons else {},
         )
         return self._add(machine)
@@ -159,6 +172,7 @@ class World:
             Disk(),
             self.timeline,
             self.chance(name),
+            neighbours=self.plan.neighbours(number),
             ledger_key=self.keys.ledger_keys[number],
             folder=self.folder,
         )
@@ -279,14 +293,14 @@ class World:
         if not self.sites[name].machine.running:
             self.power_on(name, booted=booted)
 
-    def swap_disk(self, name: str, image: bytes) -> None:
-        """Switch a site off, put an older copy of its ledger in, and switch it on again."""
+    def swap_disk(self, name: str, image: bytes, *, whole: bool = True) -> None:
+        """Kill a site, put an older copy of its ledger in, and start it again; ``whole``: its machine reboots too."""
         site = self.sites[name]
-        self.power_off(name, whole=True)
+        self.power_off(name, whole=whole)
         site.machine.disk.close()
         site.machine.disk = Disk(image)
         self.watch.put_back(name)
-        self.power_on(name, booted=True)
+        self.power_on(name, booted=whole)
 
     # --- links
 
