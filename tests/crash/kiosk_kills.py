@@ -7,6 +7,7 @@ plainly.
 
 import contextlib
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -209,7 +210,7 @@ def strike(made: Scene, stage: str, points: list[Point], minutes: float) -> Tall
         run = make_run(made, stage, f"k{stage[0]}{number}")
         try:
             watched(made, run, stage, point.inject)
-        except pytest.fail.Exception as slow:
+        except (pytest.fail.Exception, subprocess.TimeoutExpired) as slow:
             tally.faults.append(f"{stage}, {point.call} {point.when}: {slow}")
             continue
         shown = len(run.citizens.tickets)

@@ -31,7 +31,7 @@ ACCEPTED_PER_CUT = (1, 40)
 """The power goes when a number of tickets between these was shown, another one at each cut."""
 CUTS_PER_LEDGER = 25
 """Then a new disk, so that a ledger stays within what one handing over takes."""
-CUT_S_MAX = 30.0
+CUT_S_MAX = 180.0
 PEOPLE = 3
 
 

@@ -84,7 +84,7 @@ def test_a_taken_web_port(site: LoneSite) -> None:
     with socket.create_server(("127.0.0.1", site.web_port)):
         line = stop_at(site, part="web")
     assert f"port {site.web_port}" in line
-    assert "change web.host or web.port" in line
+    assert "change web.host, web.port or web.hotspot_address" in line
 
 
 def test_a_second_node_leaves_the_first_alone(site: LoneSite) -> None:
