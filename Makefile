@@ -89,6 +89,8 @@ system-packages-dev: python
 	@$(find_missing); \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v chromedriver >/dev/null || missing="$$missing chromium-driver"; \
+	test -x /lib/nut/dummy-ups || missing="$$missing nut-server"; \
+	command -v upsc >/dev/null || missing="$$missing nut-client"; \
 	PATH=$$PATH:/usr/sbin:/sbin; \
 	command -v ip >/dev/null || missing="$$missing iproute2"; \
 	command -v nft >/dev/null || missing="$$missing nftables"; \

@@ -33,6 +33,7 @@ from steunpunt.model import (
     HelpSubmitted,
     LinkChanged,
     PointState,
+    PowerSeen,
     RadioPrepared,
     RadioUsed,
     ReplyTo,
@@ -165,6 +166,8 @@ class KioskEngine:
                 self._fallback.hear(connection, event, now_ms)
             case RadioPrepared() | RadioUsed() | LinkChanged() | BridgeChanged():
                 self._note_link(connection, event, now_ms)
+            case PowerSeen():
+                self._beater.power_seen(event)
             case ButtonPressed(name):
                 return self.calls.press(connection, name, now_ms)
             case CallCancelled(name):

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt_ui.ages import ago
 from steunpunt_ui.citizen.pointstate import NODE_AWAY, is_closed, point_state, read_status
+from steunpunt_ui.citizen.power import power_line
 from steunpunt_ui.citizen.states import short_words
 from steunpunt_ui.content.serving import has_pages
 from steunpunt_ui.context import client, config
@@ -50,7 +51,8 @@ def show() -> str:
         news=news,
         pages=pages,
         on_phone=is_phone(),
-        mark=_mark(banner, calls, news, pages=pages),
+        power=power_line(status),
+        mark=_mark(banner, calls, news, power_line(status), pages=pages),
         poll=url_for("citizen.home_mark"),
     )
 
@@ -63,7 +65,8 @@ def show_languages() -> str:
 def show_mark() -> Response:
     """Return the fingerprint of what the first page shows now, for polling."""
     status = read_status()
-    mark = _mark(_banner(status), _calls_of(status), _news_of(status), pages=has_pages(status))
+    banner, calls, news = _banner(status), _calls_of(status), _news_of(status)
+    mark = _mark(banner, calls, news, power_line(status), pages=has_pages(status))
     return Response(mark, mimetype="text/plain")
 
 
@@ -158,6 +161,7 @@ def _news_of(status: dict[str, Any] | None) -> int:
     return int(status.get("news_count", 0)) if status else 0
 
 
-def _mark(banner: Banner | None, calls: list[ButtonCall], news: int, *, pages: bool) -> str:
-    shown = json.dumps([banner and asdict(banner), [asdict(call) for call in calls], news, pages, point_state().name])
+def _mark(banner: Banner | None, calls: list[ButtonCall], news: int, power: str, *, pages: bool) -> str:
+    state = point_state().name
+    shown = json.dumps([banner and asdict(banner), [asdict(call) for call in calls], news, power, pages, state])
     return hashlib.sha256(shown.encode()).hexdigest()[:16]
