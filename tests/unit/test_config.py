@@ -257,6 +257,7 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
         (kiosk(("web.port", "1883")), "web.port", "web.port and broker.port are both 1883"),
         (kiosk(("broker.region_listener.port", "1883")), "broker.region_listener.port", "and broker.port are both"),
         (kiosk(("broker.host", '"localhost"'), ("web.port", "1883")), "web.port", "give one of them another port"),
+        (kiosk(("kiosk.idle_wipe_s", "69")), "kiosk.idle_wipe_s", "leave time to answer the warning; write 70 or more"),
         (kiosk(("point.id", "15")), "point.id", "id 15 is a coordinator's; write the kiosk's site.id, 16 or higher"),
         (changed(FULL, ("point[1].coordinator", "4")), "point[1].coordinator", "4 with its name in a section"),
         (
