@@ -170,6 +170,9 @@ def test_what_still_holds_keeps_the_floor_low_and_the_cancelled_is_shown_as_such
         ("Gaslek voorbij", Shown.CONFIRMED),
         ("Gaslek", Shown.CANCELLED),
     }
+    kiosk = region.kiosks[47]
+    holds = kiosk.engine.news.count(kiosk.ledger.connection, kiosk.now_ms())
+    assert holds == 1, "a withdrawal is not counted on the first page"
 
 
 def test_news_has_an_end_and_grows_stale_when_nobody_confirms_it_any_more(region: Region) -> None:
