@@ -5,8 +5,6 @@ is a :class:`~steunpunt.model.ConfigError` that names file, line, key, what was 
 Relative paths in the file count from the file's own folder.
 """
 
-import re
-import tomllib
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from itertools import combinations
@@ -15,6 +13,7 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
+from steunpunt import configfile
 from steunpunt.configerrors import example, explain
 from steunpunt.configwords import line_of, plain
 from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
@@ -275,37 +274,15 @@ class Config(Section, frozen=True, kw_only=True):
 
 def load(path: Path) -> Config:
     """Read and check a site's config file; raises ConfigError with the place and the mend."""
-    text = _read(path)
+    text = configfile.read(path)
     config = _decode(path, text)
     for key, problem in _contradictions(config):
         raise ConfigError(f"{path}:{line_of(text, key)}: {problem}")
     return _absolute(config, path.resolve().parent)
 
 
-FILE_BYTES_MAX = 65536
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(FILE_BYTES_MAX + 1)
-        # Editors on Windows put a byte order mark in front, which TOML does not know.
-        text = raw.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read ({reason}); give the path of a readable TOML file") from error
-    if len(raw) > FILE_BYTES_MAX:
-        raise ConfigError(f"{path}: longer than {FILE_BYTES_MAX} bytes; this is not a site's config file")
-    return text
-
-
 def _decode(path: Path, text: str) -> Config:
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"at line (\d+)", str(error))
-        line = int(at[1]) if at else max(1, len(text.splitlines()))
-        raise ConfigError(f"{path}:{line}: not valid TOML: {error}; correct that line") from error
+    data = configfile.parse(path, text)
     try:
         return msgspec.convert(data, Config)
     except msgspec.ValidationError as error:
@@ -396,6 +373,11 @@ def _radio_problems(config: Config) -> Iterator[tuple[str, str]]:
             if size > most:
                 mend = f"a radio takes {most}; write less, é counts as two"
                 yield f"{section}.{key}", f"{plain(section)}.{key} has {size} bytes and {mend}"
+        if radio.emergency_channel == radio.channel:
+            # People with handhelds do not have the private channel's key: nobody would read the plain words.
+            mend = "name the channel that people with handhelds hear, or leave it out"
+            both = f"{plain(section)}.emergency_channel is the private {plain(section)}.channel"
+            yield f"{section}.emergency_channel", f"{both}, {radio.channel}; {mend}"
         if radio.kind == "serial" and not radio.path:
             missing = f'{plain(section)}.path is missing for kind = "serial"; add {example("radio.path")}'
             yield f"{section}.path", missing
