@@ -17,6 +17,7 @@ from steunpunt.model import Lane, LinkName, PointState, SenderFunction, SendFram
 from steunpunt.protocol.announcements import Announcement, MessageType, Urgency
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.phrases import Phrase
+from steunpunt.relay.replies import TOKEN_PACE_MS
 from tests.fakes.sites import (
     BRIDGE_UP,
     BROKER_UP,
@@ -155,7 +156,7 @@ def test_an_update_takes_the_place_and_a_cancel_ends_it(region: Region) -> None:
     region.ask()
     assert region.shown() == [("Gaslek groter", Shown.CONFIRMED)], "the floor rose over the first"
     region.say(replace(ORDER, type=MessageType.CANCEL, replaces=0, headline="Gaslek voorbij"), second)
-    region.walk(1)
+    region.walk(TOKEN_PACE_MS / 1000)  # receipts over the mesh are paced
     region.ask()
     assert region.shown() == [("Gaslek voorbij", Shown.CONFIRMED)]
 
@@ -373,5 +374,6 @@ def test_a_command_holds_once_confirmed_and_over_a_restart(region: Region) -> No
     region.kiosks[47].turn(MESH_UP)
     region.say(replace(close, state=PointState.OPEN, sites=()))
     region.ask(47)
+    region.walk(TOKEN_PACE_MS / 1000)  # receipts over the mesh are paced
     assert state() is PointState.OPEN
     assert region.shown() == [], "a command is no news for citizens"
