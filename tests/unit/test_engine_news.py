@@ -159,7 +159,7 @@ def test_an_update_takes_the_place_and_a_cancel_ends_it(region: Region) -> None:
     region.ask()
     assert region.shown() == [("Gaslek groter", Shown.CONFIRMED)], "the floor rose over the first"
     region.say(replace(ORDER, type=MessageType.CANCEL, replaces=0, headline="Gaslek voorbij"), second)
-    region.walk(1)
+    region.walk(TOKEN_PACE_MS / 1000)  # receipts over the mesh are paced
     region.ask()
     assert region.shown() == [("Gaslek voorbij", Shown.CONFIRMED)]
 
@@ -174,6 +174,9 @@ def test_what_still_holds_keeps_the_floor_low_and_the_cancelled_is_shown_as_such
         ("Gaslek voorbij", Shown.CONFIRMED),
         ("Gaslek", Shown.CANCELLED),
     }
+    kiosk = region.kiosks[47]
+    holds = kiosk.engine.news.count(kiosk.ledger.connection, kiosk.now_ms())
+    assert holds == 1, "a withdrawal is not counted on the first page"
 
 
 def test_news_has_an_end_and_grows_stale_when_nobody_confirms_it_any_more(region: Region) -> None:
