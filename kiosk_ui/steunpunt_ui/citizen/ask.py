@@ -17,7 +17,7 @@ from steunpunt.model import TEXT_CHARS_MAX, Category
 from steunpunt_ui.citizen.asking import Kept, NotKept, Trouble, form_token, keep, show_again
 from steunpunt_ui.citizen.lookup import tidy_number
 from steunpunt_ui.languages import language
-from steunpunt_ui.texts import characters_over, clean, clean_line
+from steunpunt_ui.texts import characters_over, clean, clean_line, plain_digits
 
 _PEOPLE_DIGITS_MAX = 4
 SLUGS = {
@@ -124,9 +124,9 @@ def _first_wish() -> Wish:
 
 def _wish(form: ImmutableMultiDict[str, str]) -> Wish:
     return Wish(
-        people=clean_line(form.get("people", "")),
+        people=plain_digits(clean_line(form.get("people", ""))),
         text=clean(form.get("text", "")),
-        callback=clean_line(form.get("callback", "")),
+        callback=plain_digits(clean_line(form.get("callback", ""))),
     )
 
 
