@@ -1,5 +1,5 @@
 // Optional: every page works without it. Looks every 5 s whether something changed, says so when it cannot,
-// and counts what still fits in a text. Pages with a form are never reloaded under someone's fingers.
+// counts what still fits in a text, and takes one tap per form. Pages with a form are never reloaded under someone's fingers.
 (() => {
   const {poll, mark} = document.body.dataset;
   const stale = document.getElementById("stale");
@@ -22,4 +22,9 @@
     left.parentElement.hidden = false;
     count();
   }
+
+  // After the submit has read which button it was; the browser may show this very page again, so pageshow gives it back.
+  const able = (form, yes) => { for (const button of form.querySelectorAll("button")) button.disabled = !yes; };
+  addEventListener("submit", (event) => setTimeout(able, 0, event.target, false));
+  addEventListener("pageshow", () => able(document, true));
 })();
