@@ -135,6 +135,8 @@ class SupplementCode(IntEnum):
     """To a question of the desk."""
     GOT_HELP = 8
     STILL_NEEDED = 9
+    LIFE_THREAT = 10
+    """Somebody's life is in danger, and the request did not say so: its case goes to the first lane."""
 
 
 class Skill(IntEnum):

@@ -18,7 +18,7 @@ from steunpunt_ui.citizen.asking import Kept, NotKept, Trouble, form_token, keep
 from steunpunt_ui.citizen.lookup import tidy_number
 from steunpunt_ui.citizen.pointstate import MARK_FIELD, form_mark, is_closed, show_closed
 from steunpunt_ui.languages import language
-from steunpunt_ui.texts import characters_over, clean, clean_line
+from steunpunt_ui.texts import characters_over, clean, clean_line, plain_digits
 
 _PEOPLE_DIGITS_MAX = 4
 SLUGS = {
@@ -132,9 +132,9 @@ def _first_wish() -> Wish:
 
 def _wish(form: ImmutableMultiDict[str, str]) -> Wish:
     return Wish(
-        people=clean_line(form.get("people", "")),
+        people=plain_digits(clean_line(form.get("people", ""))),
         text=clean(form.get("text", "")),
-        callback=clean_line(form.get("callback", "")),
+        callback=plain_digits(clean_line(form.get("callback", ""))),
     )
 
 
