@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from steunpunt.facts import CALLBACK_BYTES_MAX, PEOPLE_MAX
 from steunpunt.model import TEXT_CHARS_MAX, Category
 from steunpunt_ui.citizen.asking import Kept, NotKept, Trouble, form_token, keep, show_again
+from steunpunt_ui.citizen.home import grave_banner
 from steunpunt_ui.citizen.lookup import tidy_number
 from steunpunt_ui.languages import language
 from steunpunt_ui.texts import characters_over, clean, clean_line
@@ -57,7 +58,8 @@ class Wish:
 def show_kinds() -> str:
     """Show the six kinds of help."""
     follows = tidy_number(request.args.get("bij", "")) or None
-    return render_template("citizen/kinds.html", kinds=[_kind(slug) for slug in SLUGS], follows=follows)
+    kinds = [_kind(slug) for slug in SLUGS]
+    return render_template("citizen/kinds.html", kinds=kinds, follows=follows, banner=grave_banner())
 
 
 def ask(slug: str) -> Response | str:
@@ -112,6 +114,7 @@ def _show(kind: Kind, wish: Wish, token: str, problems: dict[str, str] | None = 
         token=token,
         problems=problems or {},
         checking=checking,
+        banner=grave_banner(),
         text_chars_max=TEXT_CHARS_MAX,
     )
 
