@@ -86,6 +86,13 @@ def test_the_page_shows_every_mark_without_javascript(world: FlaskClient, region
     assert '<meta http-equiv="refresh"' in page
 
 
+def test_the_station_has_one_name(world: FlaskClient, region: Region) -> None:
+    page = world.get("/", base_url=HERE).get_data(as_text=True)
+    station = region.sites[COORDINATOR].ask("status")["coordinator_name"]
+    assert station in page
+    assert region.sites[COORDINATOR].title == station
+
+
 def test_a_cut_cable_is_seen_by_the_kiosk_itself(world: FlaskClient, region: Region, wait_until: WaitUntil) -> None:
     wait_until(lambda: look(world, "kiosk-a.region") == "good", 60, "kiosk A hears the region over the internet")
     assert do(world, "kiosk-a", "cut") == 303

@@ -151,6 +151,7 @@ class Region:
             cable.start()
         run_as: Literal["root", "mosquitto"] = "root" if os.geteuid() == 0 else "mosquitto"
         for site in self.sites.values():
+            site.runtime.mkdir(exist_ok=True)
             site.config.write_text(self._toml(site), encoding="utf-8")
             brokerfiles.write_files(load(site.config), site.folder / "mosquitto", run_as)
 
@@ -203,7 +204,6 @@ class Region:
             if not site.power:
                 self._power_radio(site, on=True)
             site.power = True
-            site.runtime.mkdir(exist_ok=True)
             site.restart_request.unlink(missing_ok=True)  # on a device it lies in memory
             for part, command in commands.items():
                 self.start_part(name, part, command)
