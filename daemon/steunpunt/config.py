@@ -5,46 +5,48 @@ is a :class:`~steunpunt.model.ConfigError` that names file, line, key, what was 
 Relative paths in the file count from the file's own folder.
 """
 
-import re
-import tomllib
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 
 from steunpunt.configerrors import example, explain
+from steunpunt.configfile import parse, read
+from steunpunt.configparts import (
+    ChannelName,
+    CoordinatorId,
+    DevicePath,
+    FileName,
+    HostName,
+    IpAddress,
+    Name,
+    NodeName,
+    Pin,
+    Port,
+    RadioName,
+    Section,
+    ShortName,
+    SiteId,
+    SlugName,
+    TopicName,
+    absolute,
+)
 from steunpunt.configwords import line_of, plain
 from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
+from steunpunt.powerconfig import Power, power_problems
 
-Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-SiteId = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-CoordinatorId = Annotated[int, msgspec.Meta(ge=1, le=COORDINATOR_ID_MAX)]
-Name = Annotated[str, msgspec.Meta(pattern=r"^\S([^\x00-\x1f\x7f]{0,78}\S)?\Z")]
-SlugName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,30}\Z")]
-NodeName = Annotated[str, msgspec.Meta(pattern=r"^![0-9a-f]{8}\Z")]
-TopicName = Annotated[str, msgspec.Meta(pattern=r"^[^#+\s]{1,60}\Z")]
-FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
-IpAddress = Annotated[str, msgspec.Meta(pattern=r"^(\d{1,3}\.){3}\d{1,3}\Z")]
-HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
-ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=11)]
-RadioName = Annotated[str, msgspec.Meta(pattern=r"^\S([^\x00-\x1f\x7f]{0,37}\S)?\Z")]
-ShortName = Annotated[str, msgspec.Meta(pattern=r"^[^\s\x00-\x1f\x7f]{1,4}\Z")]
 READER_USER = "reader"
 """The broker's user for integrators, who may write nothing."""
 INTEGRATOR_USER = "integrator"
 """The broker's user who may also publish for the mesh; exists only where ``[broker.downlink]`` is on."""
+IDLE_ANSWER_S_MIN = 10
+"""Seconds that a person has at least to say that somebody is still there."""
 RADIOS_MAX = 8
 """Radios of one coordinator."""
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
-SectionT = TypeVar("SectionT", bound="Section")
-Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all sections: immutable, and an unknown key is an error."""
 
 
 class Site(Section, frozen=True, kw_only=True):
@@ -90,7 +92,7 @@ class Radio(Section, frozen=True, kw_only=True):
     kind: Literal["tcp", "serial", "none"]
     host: HostName = "127.0.0.1"
     port: Port = 4403
-    path: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    path: DevicePath = ""
     """Serial device, by path: cheap USB chips all report the same serial number."""
     node: NodeName | None = None
     """The node number that must answer, such as ``!a1b2c3d4``."""
@@ -210,6 +212,10 @@ class Kiosk(Section, frozen=True, kw_only=True):
     """The broadcaster that tells this region what is going on, with its frequency, as its pages name it."""
     demo: bool = False
     """Whether nobody asks for real help here: then pages that no authority has approved are shown too."""
+    idle_warning_s: Annotated[int, msgspec.Meta(ge=10, le=600)] = 60
+    """Seconds without a touch until the point's own screen asks whether somebody is still there."""
+    idle_wipe_s: Annotated[int, msgspec.Meta(ge=20, le=1200)] = 120
+    """Seconds without a touch until that screen goes back to its first page; ``IDLE_ANSWER_S_MIN`` more at least."""
 
 
 class Button(Section, frozen=True, kw_only=True):
@@ -261,6 +267,7 @@ class Config(Section, frozen=True, kw_only=True):
     kiosk: Kiosk = Kiosk()
     relay: Relay = Relay()
     panel: Panel | None = None
+    power: Power | None = None
     point: tuple[Point, ...] = ()
     """The region's points by name, for the desk; a case of a point that is not listed shows its number."""
     other_coordinator: tuple[OtherCoordinator, ...] = ()
@@ -275,46 +282,31 @@ class Config(Section, frozen=True, kw_only=True):
 
 def load(path: Path) -> Config:
     """Read and check a site's config file; raises ConfigError with the place and the mend."""
-    text = _read(path)
+    text = read(path)
     config = _decode(path, text)
     for key, problem in _contradictions(config):
         raise ConfigError(f"{path}:{line_of(text, key)}: {problem}")
-    return _absolute(config, path.resolve().parent)
-
-
-FILE_BYTES_MAX = 65536
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(FILE_BYTES_MAX + 1)
-        # Editors on Windows put a byte order mark in front, which TOML does not know.
-        text = raw.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read ({reason}); give the path of a readable TOML file") from error
-    if len(raw) > FILE_BYTES_MAX:
-        raise ConfigError(f"{path}: longer than {FILE_BYTES_MAX} bytes; this is not a site's config file")
-    return text
+    return absolute(config, path.resolve().parent)
 
 
 def _decode(path: Path, text: str) -> Config:
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"at line (\d+)", str(error))
-        line = int(at[1]) if at else max(1, len(text.splitlines()))
-        raise ConfigError(f"{path}:{line}: not valid TOML: {error}; correct that line") from error
-    try:
-        return msgspec.convert(data, Config)
+        return msgspec.convert(parse(path, text), Config)
     except msgspec.ValidationError as error:
         raise ConfigError(explain(Config, path, text, str(error))) from error
 
 
 def _contradictions(config: Config) -> list[tuple[str, str]]:
     """Return what is wrong between keys that are each well-formed, each with the key it is about."""
-    problems = (_site_problems, _web_problems, _point_problems, _radio_problems, _link_problems, _panel_problems)
+    problems = (
+        _site_problems,
+        _web_problems,
+        _point_problems,
+        _radio_problems,
+        _link_problems,
+        _panel_problems,
+        _power_problems,
+    )
     return [found for about in problems for found in about(config)]
 
 
@@ -343,6 +335,10 @@ def _site_problems(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _web_problems(config: Config) -> Iterator[tuple[str, str]]:
+    least_s = config.kiosk.idle_warning_s + IDLE_ANSWER_S_MIN
+    if config.kiosk.idle_wipe_s < least_s:
+        mend = f"leave time to answer the warning; write {least_s} or more"
+        yield "kiosk.idle_wipe_s", f"kiosk.idle_wipe_s is {config.kiosk.idle_wipe_s}; {mend}"
     address = config.web.hotspot_address
     if address is None:
         return
@@ -463,38 +459,18 @@ def _panel_problems(config: Config) -> Iterator[tuple[str, str]]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield f"panel.button[{index}].name", f"panel.button: two buttons are named {name}; rename one"
-    pins = [pin for button in buttons for pin in (button.button_pin, button.lamp_pin)]
-    pins += [config.panel.buzzer_pin] if config.panel.buzzer_pin is not None else []
+    pins = _pins_of(config.panel)
     for pin in sorted({pin for pin in pins if pins.count(pin) > 1}):
         yield "panel", f"panel: pin {pin} is used twice; each button, lamp and buzzer needs its own"
 
 
-_PATH_KEYS = {
-    "file",
-    "password_file",
-    "channel_key_file",
-    "ca_file",
-    "certificate_file",
-    "key_file",
-    "desk_passwords_file",
-    "socket",
-    "content",
-}
+def _pins_of(panel: Panel | None) -> list[int]:
+    if panel is None:
+        return []
+    pins = [pin for button in panel.button for pin in (button.button_pin, button.lamp_pin)]
+    return pins if panel.buzzer_pin is None else [*pins, panel.buzzer_pin]
 
 
-def _absolute(section: SectionT, folder: Path) -> SectionT:
-    """Return the section with every path made absolute from the config file's folder."""
-    changes: dict[str, object] = {}
-    for field in msgspec.structs.fields(section):
-        value = getattr(section, field.name)
-        if isinstance(value, Section):
-            changes[field.name] = _absolute(value, folder)
-        elif isinstance(value, tuple):
-            changes[field.name] = tuple(_absolute(each, folder) for each in value)
-        elif isinstance(value, str) and value and _is_path(section, field.name):
-            changes[field.name] = str(folder / value)
-    return msgspec.structs.replace(section, **changes)
-
-
-def _is_path(section: Section, name: str) -> bool:
-    return name in _PATH_KEYS or (name == "path" and isinstance(section, Radio | Ledger))
+def _power_problems(config: Config) -> Iterator[tuple[str, str]]:
+    if config.power is not None:
+        yield from power_problems(config.power, _pins_of(config.panel))

@@ -172,6 +172,16 @@ class PowerSource(IntEnum):
     BATTERY = 3
 
 
+class PowerState(StrEnum):
+    """How a site stands with its power, after the policy's times."""
+
+    UNKNOWN = "unknown"
+    MAINS = "mains"
+    BATTERY = "battery"
+    LOW = "low"
+    CRITICAL = "critical"
+
+
 class Fault(IntEnum):
     """What a site reports as broken; a bit each in a heartbeat."""
 
@@ -348,6 +358,22 @@ class CallCancelled:
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerSeen:
+    """What is known of the site's power; told when it changed. None: not known."""
+
+    state: PowerState = PowerState.UNKNOWN
+    source: PowerSource = PowerSource.UNKNOWN
+    percent: int | None = None
+    hours_left: float | None = None
+    """Until the site shuts down; on mains, if that fell away now."""
+    slow_heartbeat: bool = False
+    going_dark: bool = False
+    """The site is about to shut down for want of power."""
+    faulty: bool = False
+    """Something is wrong with the battery or with what reads it."""
+
+
 @dataclass(frozen=True, slots=True)
 class BellRung:
     """Something changed in the ledger; look again. Only wakes: polling is the truth."""
@@ -470,6 +496,7 @@ Event = (
     | GuestSending
     | ButtonPressed
     | CallCancelled
+    | PowerSeen
     | BellRung
     | HelpSubmitted
     | SupplementSubmitted

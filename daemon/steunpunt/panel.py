@@ -116,6 +116,31 @@ def _runtime_folder() -> str:
     return own or tempfile.mkdtemp(prefix="steunpunt-lgpio-")
 
 
+class InputPin:
+    """A pin whose level is read now and then; nothing pulls it here, the board that drives it does."""
+
+    def __init__(self, pin: int, *, kind: PinKind = "gpio", pins: Callable[[PinKind], "Factory"] = open_pins) -> None:
+        """Take the pin; raises PanelError with the mend."""
+        self._factory = pins(kind)
+        from gpiozero import DigitalInputDevice  # noqa: PLC0415  see the module's first lines
+
+        try:
+            self._device = DigitalInputDevice(pin, pull_up=None, active_state=True, pin_factory=self._factory)
+        except Exception as error:
+            # As in Panel.start(): each kind of pins has errors of its own.
+            self._factory.close()
+            raise PanelError(f"pin {pin} cannot be taken ({error}); is another program using it?") from error
+
+    def high(self) -> bool:
+        """Return whether the level is high."""
+        return bool(self._device.value)
+
+    def close(self) -> None:
+        """Release the pin. A second call does nothing."""
+        self._device.close()
+        self._factory.close()
+
+
 class Panel:
     """The buttons, lamps and buzzer of one site. Thread-safe from ``start()`` to ``stop()``."""
 

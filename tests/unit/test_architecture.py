@@ -25,6 +25,7 @@ DOORS = {
     "meshtastic": DAEMON / "wire.py",
     "paho": DAEMON / "links" / "broker.py",
     "gpiozero": DAEMON / "panel.py",
+    "smbus2": DAEMON / "power" / "i2c.py",
     "PIL": SCREENS / "desk" / "photo.py",
     "zxingcpp": SCREENS / "desk" / "photo.py",
 }

@@ -115,7 +115,7 @@ def test_every_command_and_option_is_told_of() -> None:
 
 
 def test_no_page_names_a_command_that_is_not_there() -> None:
-    known = {name for name, _ in commands(main, "steunpunt")} | {"steunpunt keys", "steunpunt radio"}
+    known = {name for name, _ in commands(main, "steunpunt")} | {"steunpunt keys", "steunpunt power", "steunpunt radio"}
     wrong = []
     for page in PAGES:
         for code in re.findall(r"`([^`\n]+)`|^    (.+)$", page.read_text("utf-8"), re.MULTILINE):

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from steunpunt.config import Config
-from steunpunt.model import LampMode, Role
+from steunpunt.model import LampMode, PowerState, Role
 
 Json = dict[str, Any]
 PAYLOAD_BYTES_MAX = 8192
@@ -25,7 +25,7 @@ def discovery(config: Config, version: str, availability_topic: str, state_topic
     """Return the message for one site."""
     site = config.site
     device = f"steunpunt-{site.id}"
-    entities = _connectivity(config) | _kiosk(config)
+    entities = _connectivity(config) | _kiosk(config) | _power(config)
     body = {
         "device": {
             "identifiers": [device],
@@ -68,6 +68,25 @@ def _kiosk(config: Config) -> dict[str, Json]:
         lamp = _sensor(f"Lamp {button.name}", f"value_json.buttons['{button.name}']")
         found[f"lamp-{button.name}"] = lamp | {"device_class": "enum", "options": [str(mode) for mode in LampMode]}
     return found
+
+
+def _power(config: Config) -> dict[str, Json]:
+    """What is not known is ``None``, which Home Assistant shows as unknown."""
+    if config.power is None:
+        return {}
+    known = "value_json.power.mains"
+    mains = _binary("Mains", "power", known)
+    mains["value_template"] = f"{{{{ 'None' if {known} is none else 'ON' if {known} else 'OFF' }}}}"
+    battery = {"device_class": "battery", "unit_of_measurement": "%", "state_class": "measurement"}
+    hours = {"device_class": "duration", "unit_of_measurement": "h"}
+    states = {"device_class": "enum", "options": [str(state) for state in PowerState]}
+    return {
+        "mains": mains,
+        "battery": _sensor("Battery", "value_json.power.percent") | battery,
+        "hours-left": _sensor("Hours left", "value_json.power.hours_left") | hours,
+        "power": _sensor("Power", "value_json.power.state") | states,
+        "power-problem": _binary("Power problem", "problem", "value_json.power.problem"),
+    }
 
 
 def _binary(name: str, device_class: str, condition: str) -> Json:

@@ -50,7 +50,16 @@ def public(status: Body, version: str) -> Body:
         report["oldest_min"] = coarse_minutes(status["oldest_s"])
         report["last_receipt_min"] = coarse_minutes(status["last_receipt_s"])
         report["buttons"] = {button["name"]: str(button["lamp"]) for button in status["buttons"]}
+    if status.get("power"):
+        report["power"] = _power(status["power"])
     return report
+
+
+def _power(power: Body) -> Body:
+    """Whole hours, so that time alone makes few reports; what is wrong is a technician's, in ``status``."""
+    hours = power["hours_left"]
+    told = {name: power[name] for name in ("state", "mains", "percent", "shed", "going_dark")}
+    return told | {"hours_left": None if hours is None else int(hours), "problem": bool(power["problems"])}
 
 
 class Reporter:
@@ -109,6 +118,7 @@ def prometheus(status: Body, version: str) -> str:
     family += _family("ledger_can_keep", "gauge", "Whether the ledger takes writes", [({}, status["can_keep"])])
     if "queue" in status:
         family += _kiosk(status)
+    family += _power_family(status.get("power") or {})
     family += _several_radios(status.get("radios", {}))
     air: list[Sample] = [({}, status["downlink_air_ms"] / 1000)]
     family += _family("downlink_airtime_seconds", "gauge", "Air used for integrators in the last hour", air)
@@ -122,6 +132,19 @@ def _several_radios(radios: Body) -> list[str]:
     air: list[Sample] = [({"radio": name}, radio["downlink_air_ms"] / 1000) for name, radio in radios.items()]
     lines = _family("radio_up", "gauge", "Whether one of several radios serves", serving)
     return lines + _family("radio_downlink_airtime_seconds", "gauge", "Air used for integrators, by radio", air)
+
+
+def _power_family(power: Body) -> list[str]:
+    if not power:
+        return []
+    lines = _family("power_state", "gauge", "How the site stands with its power", [({"state": power["state"]}, 1)])
+    lines += _family("power_mains", "gauge", "Whether mains is there", [({}, power["mains"])])
+    lines += _family("battery_charge_percent", "gauge", "Charge of the battery", [({}, power["percent"])])
+    lines += _family("battery_hours_left", "gauge", "Hours until the site shuts down", [({}, power["hours_left"])])
+    lines += _family("power_draw_watts", "gauge", "Measured on the battery, mean", [({}, power["draw_w"])])
+    shed: list[Sample] = [({"step": step}, 1) for step in power["shed"]]
+    lines += _family("power_saving", "gauge", "A step of saving that is in force", shed)
+    return lines + _family("power_problems", "gauge", "What is wrong with power", [({}, len(power["problems"]))])
 
 
 def _kiosk(status: Body) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from steunpunt import __version__
+from steunpunt.cli.powering import power
 from steunpunt.cli.simulating import simulate
 from steunpunt.config import Config, load
 from steunpunt.control import Body, Client
@@ -366,6 +367,7 @@ def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"])
 
 
 main.add_command(keys)
+main.add_command(power)
 
 
 @main.command()

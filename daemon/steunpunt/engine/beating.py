@@ -19,7 +19,7 @@ from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.sending import Sender
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import Effect, Lane, LinkName, SendFrame
+from steunpunt.model import Effect, Fault, Lane, LinkName, PowerSeen, SendFrame
 from steunpunt.protocol.heartbeat import BROKER_S, Heartbeat, mesh_interval_s
 from steunpunt.protocol.pieces import SealedPiece
 from steunpunt.protocol.tokens import HeardTokens
@@ -29,6 +29,8 @@ BROKER_MS = BROKER_S * 1000
 EARLY_MS = (300_000, 900_000)
 """By radio, when news is missing, and after a start."""
 JITTER = 0.25
+SLOW = 2
+"""A site that saves power speaks half as often."""
 OPEN_MAX = 8
 """Heartbeats whose tokens are looked for, also those that come again."""
 HELLO_AGAIN_BEATS = 3
@@ -77,7 +79,15 @@ class Beater:
         self._broker_due_ms: int | None = None
         self._mesh_due_ms: int | None = None
         self._asked_for: Named | None = None
+        self._power = PowerSeen()
+        self._farewell = False
         self.due_ms: int | None = None
+
+    def power_seen(self, power: PowerSeen) -> None:
+        """Take what is known of the site's power. That it goes dark, or does not after all, is told at once."""
+        if power.going_dark != self._power.going_dark:
+            self._farewell = True
+        self._power = power
 
     # --- what is said of heartbeats -----------------------------------------------------------------------------
 
@@ -113,30 +123,39 @@ class Beater:
         return self._by_radio(connection, now_ms)
 
     def _over_broker(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
+        if self._farewell:
+            self._broker_due_ms = now_ms
         if self._broker_due_ms is None:  # thirty points come back at once when the region's broker does
             self._broker_due_ms = now_ms + round(BROKER_MS * self._entropy.unit())
         self.due_ms = self._broker_due_ms
         if now_ms < self._broker_due_ms or "heartbeat" in self._sender.flights.flying(LinkName.BROKER):
             return []
-        self.due_ms = self._broker_due_ms = now_ms + BROKER_MS
+        self.due_ms = self._broker_due_ms = now_ms + BROKER_MS * (SLOW if self._power.slow_heartbeat else 1)
         return [self._beat(connection, LinkName.BROKER, now_ms)]
 
     def _by_radio(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
         if self._mesh_due_ms is None:
             self._mesh_due_ms = now_ms + self._early_ms()
+        if self._farewell:
+            self._mesh_due_ms = now_ms
         self._ask_early(connection, now_ms)
         self.due_ms = self._mesh_due_ms
         if now_ms < self._mesh_due_ms:
             return []
-        if self._sender.wants_mesh(connection, now_ms):  # whatever has to go says enough
+        if not self._farewell and self._sender.wants_mesh(connection, now_ms):  # whatever has to go says enough
             self.due_ms = self._mesh_due_ms = now_ms + EARLY_MS[0]
             return []
-        size = self._packet_bytes(connection)
-        if not self._sender.air.fits(connection, Lane.HOUSEKEEPING, size, now_ms):
-            self.due_ms = self._sender.air.fits_from_ms(connection, Lane.HOUSEKEEPING, size, now_ms)
+        size, lane = self._packet_bytes(connection), self._lane
+        if not self._sender.air.fits(connection, lane, size, now_ms):
+            self.due_ms = self._sender.air.fits_from_ms(connection, lane, size, now_ms)
             return []
-        self.due_ms = self._mesh_due_ms = now_ms + self._jittered(self._interval_ms)
+        slow = SLOW if self._power.slow_heartbeat else 1
+        self.due_ms = self._mesh_due_ms = now_ms + self._jittered(self._interval_ms * slow)
         return [self._beat(connection, LinkName.MESH, now_ms)]
+
+    @property
+    def _lane(self) -> Lane:
+        return Lane.URGENT if self._farewell else Lane.HOUSEKEEPING
 
     def _ask_early(self, connection: sa.Connection, now_ms: int) -> None:
         """Once for each serial that is named and missing here."""
@@ -149,14 +168,15 @@ class Beater:
 
     def _beat(self, connection: sa.Connection, link: LinkName, now_ms: int) -> Effect:
         payload, opened = self._packet(connection, now_ms)
+        lane, self._farewell = self._lane, False
         self._open = [*self._open, opened][-OPEN_MAX:]
         self._unanswered += 1
         attempt_id = self._sender.flights.begin(link, "heartbeat")
         _log.info("action=heartbeat link=%s bytes=%d", link, len(payload))
         if link is LinkName.BROKER:
-            return SendFrame(link, attempt_id, payload, Lane.HOUSEKEEPING, carrier=self._site)
+            return SendFrame(link, attempt_id, payload, lane, carrier=self._site)
         self._sender.air.spend(connection, attempt_id, len(payload), now_ms)
-        return SendFrame(link, attempt_id, payload, Lane.HOUSEKEEPING, destination=self._sender.region_radio)
+        return SendFrame(link, attempt_id, payload, lane, destination=self._sender.region_radio)
 
     def _packet(self, connection: sa.Connection, now_ms: int) -> tuple[bytes, _Open]:
         sealed = self._sealer.seal(connection, self._heartbeat(connection, now_ms))
@@ -175,7 +195,11 @@ class Beater:
         queue, oldest_ms = outgoing.queue_figures(connection)
         incarnation, serial = self._news.heard_through(connection)
         highest = max(self._region.incarnation(connection), incarnation)
+        power = self._power
         return Heartbeat(
+            battery_percent=power.percent,
+            hours_left=_hours_told(power),
+            source=power.source,
             mesh_up=self._links.mesh.up,
             broker_up=self._links.broker.up and self._links.bridge_up,
             queue=queue,
@@ -184,6 +208,7 @@ class Beater:
             serial=serial if incarnation == highest else 0,
             incarnation=highest,
             state=self._news.point_state(self._ledger, connection),
+            faults=frozenset({Fault.BATTERY}) if power.faulty else frozenset(),
         )
 
     def _early_ms(self) -> int:
@@ -192,6 +217,13 @@ class Beater:
 
     def _jittered(self, ms: int) -> int:
         return round(ms * (1 + JITTER * self._entropy.unit()))
+
+
+def _hours_told(power: PowerSeen) -> int | None:
+    """Return the hours that a heartbeat tells: 0 says that the site goes dark now, and nothing else does."""
+    if power.going_dark:
+        return 0
+    return None if power.hours_left is None else max(int(power.hours_left), 1)
 
 
 HEARTBEAT_BYTES = 12

@@ -12,7 +12,12 @@ Line = tuple[bool | None, str]
 
 def lines_of(config: Config, status: Body) -> list[Line]:
     """Return the lines, the links first."""
-    return [*_mesh_lines(config, status), *_broker_lines(config, status), *_keeping_lines(status)]
+    return [
+        *_mesh_lines(config, status),
+        *_broker_lines(config, status),
+        *_power_lines(status),
+        *_keeping_lines(status),
+    ]
 
 
 def _mesh_lines(config: Config, status: Body) -> Iterator[Line]:
@@ -38,6 +43,23 @@ def _broker_lines(config: Config, status: Body) -> Iterator[Line]:
         region = status["region"]
         heard = "no beacon yet" if region["age_s"] is None else f"last beacon {region['age_s']} s ago"
         yield bool(region["fresh"]), f"region over the broker: {heard}"
+
+
+def _power_lines(status: Body) -> Iterator[Line]:
+    power = status.get("power")
+    if power is None:
+        return
+    if not power:
+        yield None, "power: not read yet"
+        return
+    percent, hours = power["percent"], power["hours_left"]
+    told = [] if percent is None else [f"battery {percent} %" + ("" if power["measured"] else " by our own count")]
+    told += [] if hours is None else [f"about {hours:g} h left"]
+    told += [f"saving: {', '.join(power['shed'])}"] if power["shed"] else []
+    told += ["goes dark now"] if power["going_dark"] else []
+    state = "not known" if power["state"] == "unknown" else power["state"]
+    yield (None if power["problems"] else power["state"] != "unknown"), ", ".join([f"power: {state}", *told])
+    yield from ((False, f"power: {problem}") for problem in power["problems"])
 
 
 def _keeping_lines(status: Body) -> Iterator[Line]:

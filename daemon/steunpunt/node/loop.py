@@ -53,6 +53,7 @@ from steunpunt.node.inbox import Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
 from steunpunt.node.papers import PaperRequests
+from steunpunt.node.power import SitePower
 from steunpunt.node.requests import KioskRequests, Pending, no
 from steunpunt.node.stopping import on_stop_signals
 from steunpunt.panel import NotMockError, Panel, UnknownButtonError
@@ -96,6 +97,7 @@ class Node:
         self._counts: Counter[str] = Counter()
         self._radios = KnownRadios()
         self._integrators = Integrators(config, self._publish, time.monotonic)
+        self._power = SitePower(config, self._inbox.put)
         self._panel_reason = ""
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
@@ -168,6 +170,7 @@ class Node:
         self._links = SiteLinks.of(config, self._inbox.put)
         self._links.tell_absent()
         self._panel = Panel(config.panel, self._inbox.put) if config.panel else None
+        self._power.start()
         self._server = Server(Path(config.control.socket), self._asked)
         self._server.start()
         self._links.start()
@@ -191,6 +194,7 @@ class Node:
             self._server.stop()
         if hasattr(self, "_links"):
             self._links.stop(STOP_S_MAX)
+        self._power.stop(STOP_S_MAX)
         if getattr(self, "_panel", None) is not None and self._panel is not None:
             self._panel.stop()
         self._reader.close()
@@ -373,6 +377,7 @@ class Node:
                     self._integrators.broker_down()
             case _:
                 pass
+        self._power.heard(event)
         self._integrators.reporter.happened(now_ms)
         return event
 
@@ -450,6 +455,7 @@ class Node:
             "damaged_log": self._damaged_log,
             "radio": self._radios.status(),
             "panel_reason": self._panel_reason,
+            "power": self._power.status(),
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
             "counters": self._counters(),
         }
