@@ -1,8 +1,7 @@
 """What the domain is made of: ids, states, events and effects.
 
-Nothing here reads a clock, a file or a socket. All times are *ledger milliseconds*
-(``now_ms``): a counter that never goes back, survives restarts and is a lower
-bound of the time that passed (see :mod:`steunpunt.ledger.clock`).
+Nothing here reads a clock, a file or a socket. All times are *ledger milliseconds* (``now_ms``): a counter that never
+goes back, survives restarts and is a lower bound of the time that passed (see :mod:`steunpunt.ledger.clock`).
 """
 
 import re
@@ -16,10 +15,7 @@ SITE_ID_MAX = 0xFFFF
 COORDINATOR_ID_MAX = 15
 """Ids 1 to 15 are coordinators, those above are kiosks: no number means two devices."""
 TEXT_CHARS_MAX = 2_000
-"""Longest free text of a request, a supplement, an answer or an announcement, in Unicode characters.
-
-What does not compress into sixteen fragments is refused all the same: only chance does not.
-"""
+"""Longest free text, in Unicode characters; what does not compress into sixteen fragments is refused all the same."""
 MAIN_RADIO = "main"
 """Name of the radio in ``[radio]``; each ``[[extra_radio]]`` has a name of its own."""
 TEXT_ON_AIR_BYTES_MAX = 200
@@ -367,13 +363,10 @@ class PowerSeen:
     state: PowerState = PowerState.UNKNOWN
     source: PowerSource = PowerSource.UNKNOWN
     percent: int | None = None
-    hours_left: float | None = None
-    """Until the site shuts down; on mains, if that fell away now."""
+    hours_left: float | None = None  # until the site shuts down; on mains, if that fell away now
     slow_heartbeat: bool = False
-    going_dark: bool = False
-    """The site is about to shut down for want of power."""
-    faulty: bool = False
-    """Something is wrong with the battery or with what reads it."""
+    going_dark: bool = False  # about to shut down for want of power
+    faulty: bool = False  # something is wrong with the battery or with what reads it
 
 
 @dataclass(frozen=True, slots=True)

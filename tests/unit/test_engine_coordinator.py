@@ -26,6 +26,7 @@ from steunpunt.protocol.beacons import parse_beacon
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.pieces import parse_piece, parse_pieces
 from steunpunt.relay.epochs import HELD_SITE_MAX
+from steunpunt.relay.outbox import MESH_FIRST_WAIT_MS
 from steunpunt.relay.replies import ECHO_MS_MAX, TOKEN_GATHER_MS
 from tests.fakes.sites import (
     BROKER_DOWN,
@@ -276,7 +277,7 @@ def test_a_lost_ledger_is_healed_by_the_hello_that_comes_again(
         fresh.turn(*(heard(packet) for packet in pieces(kiosk)))
         clock.advance_s(30)
         hours += 30 / 3600
-        assert hours < 0.25
+        assert hours < 0.35, "the hello rides along from the fourth try"
     assert fresh.engine.counts["held"]
     assert fresh.only_case().text == "na het verlies"
     fresh.ledger.close()
@@ -402,7 +403,7 @@ def test_each_word_of_a_site_does_not_call_up_all_replies_again(
 
 def pieces_again(kiosk: KioskSite, clock: Clock) -> bytes:
     """Return what the kiosk sends once more, for it heard no receipt."""
-    clock.advance_s(100)
+    clock.advance_s(1.4 * MESH_FIRST_WAIT_MS / 1000)
     return pieces(kiosk)[0]
 
 

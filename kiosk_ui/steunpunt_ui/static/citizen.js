@@ -1,4 +1,4 @@
-// Optional: every page works without it.
+// Optional; pages need none of it
 (() => {
   const {poll, mark, personal} = document.body.dataset;
   const byId = (id) => document.getElementById(id);
@@ -9,9 +9,9 @@
   history.replaceState(null, "");
   const look = async () => {
     try {
-      const reply = await fetch(poll, {cache: "no-store", signal: AbortSignal.timeout(4000)});
-      if (!reply.ok) throw 0;
-      if (await reply.text() !== mark) {
+      const got = await fetch(poll, {cache: "no-store", signal: AbortSignal.timeout(4000)});
+      if (!got.ok) throw 0;
+      if (await got.text() !== mark) {
         history.replaceState({still: now() - touched}, "");
         return location.reload();
       }
@@ -30,7 +30,7 @@
   });
 
   const able = (yes) => all("button", (one) => one.disabled = !yes);
-  addEventListener("submit", () => setTimeout(able));
+  addEventListener("submit", (e) => e.target.method === "post" && setTimeout(able));
   addEventListener("pageshow", able);
 
   const {warning, wipe, home} = idle?.dataset ?? {};
@@ -38,7 +38,7 @@
   const go = () => location.replace(home);
   if (personal !== undefined) {
     if (performance.getEntriesByType("navigation")[0]?.type === "back_forward") go();
-    onpageshow = (event) => event.persisted && go();
+    onpageshow = (e) => e.persisted && go();
   }
   const touch = () => { if (!idle.open) touched = now(); };
   for (const what of ["pointerdown", "keydown", "input", "scroll"]) addEventListener(what, touch, true);
