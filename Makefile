@@ -167,10 +167,10 @@ check: $(VENV)/installed-dev ## style, types and layers
 .PHONY: test
 test: install-dev ## everything: installs what the tests need, `make check`, and the tests in random order
 	@$(MAKE) --no-print-directory check
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: soak
-soak: install-dev ## what takes long: radios that fail at random, 10,000 storms; see STEUNPUNT_SOAK_S, STEUNPUNT_SOAK_SEEDS
+soak: install-dev ## what takes long: radios that fail at random, 10,000 storms; see STEUNPUNT_SOAK_S, STEUNPUNT_SOAK_SEEDS; goes on where it was stopped
 	$(BIN)/pytest -s -o faulthandler_timeout=0 tests/soak
 
 .PHONY: crash
@@ -199,6 +199,7 @@ bench-bridge: install-dev ## the bridge beside others from PyPI, which it instal
 .PHONY: bench-air
 bench-air: install-dev ## what a request costs on the air beside other ways; installs others from PyPI into .cache
 	$(BIN)/python -m tests.bench.air
+	$(BIN)/python -m tests.bench.mesh_sim --picture docs/pictures/growth.svg
 
 .PHONY: text-model
 text-model: install-dev ## trains the text model anew from tests/textmodel/corpus: the same texts give the same bytes

@@ -41,13 +41,18 @@ def wait_until_fixture() -> Callable[..., None]:
 def free_port() -> Callable[[], int]:
     """Give a function that names a TCP port of 127.0.0.1 that was free, another one each time."""
     given: set[int] = set()
+    # Workers of one run each have ports of their own: what is to be absent in one test must not be there by another.
+    workers, mine = (
+        int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+        int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]),
+    )
 
     def choose() -> int:
         while True:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 port: int = probe.getsockname()[1]
-            if port not in given:
+            if port not in given and port % workers == mine:
                 given.add(port)
                 return port
 

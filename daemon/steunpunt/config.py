@@ -5,8 +5,6 @@ is a :class:`~steunpunt.model.ConfigError` that names file, line, key, what was 
 Relative paths in the file count from the file's own folder.
 """
 
-import re
-import tomllib
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from itertools import combinations
@@ -16,6 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from steunpunt.configerrors import example, explain
+from steunpunt.configfile import parse, read
 from steunpunt.configparts import (
     ChannelName,
     CoordinatorId,
@@ -43,6 +42,8 @@ READER_USER = "reader"
 """The broker's user for integrators, who may write nothing."""
 INTEGRATOR_USER = "integrator"
 """The broker's user who may also publish for the mesh; exists only where ``[broker.downlink]`` is on."""
+IDLE_ANSWER_S_MIN = 10
+"""Seconds that a person has at least to say that somebody is still there."""
 RADIOS_MAX = 8
 """Radios of one coordinator."""
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
@@ -211,6 +212,10 @@ class Kiosk(Section, frozen=True, kw_only=True):
     """The broadcaster that tells this region what is going on, with its frequency, as its pages name it."""
     demo: bool = False
     """Whether nobody asks for real help here: then pages that no authority has approved are shown too."""
+    idle_warning_s: Annotated[int, msgspec.Meta(ge=10, le=600)] = 60
+    """Seconds without a touch until the point's own screen asks whether somebody is still there."""
+    idle_wipe_s: Annotated[int, msgspec.Meta(ge=20, le=1200)] = 120
+    """Seconds without a touch until that screen goes back to its first page; ``IDLE_ANSWER_S_MIN`` more at least."""
 
 
 class Button(Section, frozen=True, kw_only=True):
@@ -277,39 +282,16 @@ class Config(Section, frozen=True, kw_only=True):
 
 def load(path: Path) -> Config:
     """Read and check a site's config file; raises ConfigError with the place and the mend."""
-    text = _read(path)
+    text = read(path)
     config = _decode(path, text)
     for key, problem in _contradictions(config):
         raise ConfigError(f"{path}:{line_of(text, key)}: {problem}")
     return absolute(config, path.resolve().parent)
 
 
-FILE_BYTES_MAX = 65536
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(FILE_BYTES_MAX + 1)
-        # Editors on Windows put a byte order mark in front, which TOML does not know.
-        text = raw.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read ({reason}); give the path of a readable TOML file") from error
-    if len(raw) > FILE_BYTES_MAX:
-        raise ConfigError(f"{path}: longer than {FILE_BYTES_MAX} bytes; this is not a site's config file")
-    return text
-
-
 def _decode(path: Path, text: str) -> Config:
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"at line (\d+)", str(error))
-        line = int(at[1]) if at else max(1, len(text.splitlines()))
-        raise ConfigError(f"{path}:{line}: not valid TOML: {error}; correct that line") from error
-    try:
-        return msgspec.convert(data, Config)
+        return msgspec.convert(parse(path, text), Config)
     except msgspec.ValidationError as error:
         raise ConfigError(explain(Config, path, text, str(error))) from error
 
@@ -353,6 +335,10 @@ def _site_problems(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _web_problems(config: Config) -> Iterator[tuple[str, str]]:
+    least_s = config.kiosk.idle_warning_s + IDLE_ANSWER_S_MIN
+    if config.kiosk.idle_wipe_s < least_s:
+        mend = f"leave time to answer the warning; write {least_s} or more"
+        yield "kiosk.idle_wipe_s", f"kiosk.idle_wipe_s is {config.kiosk.idle_wipe_s}; {mend}"
     address = config.web.hotspot_address
     if address is None:
         return

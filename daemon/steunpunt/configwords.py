@@ -107,6 +107,8 @@ _EXAMPLES = {
     "kiosk.content": 'content = "content"',
     "kiosk.broadcaster": 'broadcaster = "L1, 95.3 FM"',
     "kiosk.demo": "demo = false",
+    "kiosk.idle_warning_s": "idle_warning_s = 60",
+    "kiosk.idle_wipe_s": "idle_wipe_s = 120",
     "panel": "a section [panel]",
     "panel.pins": 'pins = "gpio"',
     "panel.buzzer_pin": "buzzer_pin = 22",

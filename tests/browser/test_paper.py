@@ -48,7 +48,7 @@ def ticket_page(browser: Browser, kiosk: str, words: str) -> Page:
     """Ask for help on the kiosk's screen, without JavaScript; gives the ticket's page."""
     page = browser.new_context(java_script_enabled=False, viewport={"width": 1024, "height": 600}).new_page()
     page.goto(f"{kiosk}/nl/hulp/medisch")
-    page.locator("summary").first.click()
+    page.locator("main summary").first.click()
     page.locator("textarea[name=text]").fill(words)
     page.get_by_role("button", name=re.compile("Controleer|Verder|Bekijk")).first.click()
     page.get_by_role("button", name=re.compile("Nee")).first.click()

@@ -47,7 +47,7 @@ def ask(page: Page, url: str, words: str) -> str:
     page.goto(url)
     page.get_by_role("link", name="Hulp vragen").click()
     page.get_by_role("link", name="Medische hulp").click()
-    page.locator("summary").first.click()
+    page.locator("main summary").first.click()
     page.locator("textarea[name=text]").fill(words)
     page.get_by_role("button", name=re.compile("Controleer|Verder|Bekijk")).first.click()
     page.get_by_role("button", name=re.compile("Nee")).first.click()

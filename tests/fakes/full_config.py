@@ -86,6 +86,8 @@ desk_passwords_file = "desk.passwords"
 content = "content"
 broadcaster = "L1, 95.3 FM"
 demo = false
+idle_warning_s = 60
+idle_wipe_s = 120
 
 [panel]
 pins = "gpio"

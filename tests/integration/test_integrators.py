@@ -137,6 +137,7 @@ def test_retained_state_for_home_assistant(site: RealSite, wait_until: Wait) -> 
         report = last_json(reader.heard, STATUS)
         assert report["site"] == {"id": 47, "name": "Buurthuis", "place": "Kerkplein 1", "role": "kiosk"}
         assert (report["queue"], report["oldest_min"], report["buttons"]) == (0, None, {"help": "off"})
+        wait_until(lambda: last_json(reader.heard, DISCOVERY), what="the discovery")
         entities = last_json(reader.heard, DISCOVERY)["components"]
         assert {"broker", "radio", "region", "ledger", "queue", "oldest", "last_receipt", "lamp-help"} == set(entities)
         site.ask_for_help()

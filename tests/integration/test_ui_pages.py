@@ -15,6 +15,7 @@ from tests.fakes.fake_node import SECRET, FakeNode, ticket_body
 from tests.fakes.ui_citizen import HOME, TICKET, ask, hidden, kiosk_web, post, words
 
 FIRST_VIEW_BYTES_MAX = 14 * 1024
+SCRIPT_BYTES_MAX = 2 * 1024
 MESH_DOWN = {"mesh": {"up": False}, "broker": {"up": True}}
 
 
@@ -114,6 +115,13 @@ PAGES = ["/nl/", "/nl/taal", "/nl/hulp", "/nl/hulp/spullen", "/nl/volgen", "/nl/
 
 
 @pytest.mark.parametrize("path", PAGES)
+def test_only_the_screen_of_the_point_itself_is_cleared(web: FlaskClient, node: FakeNode, path: str) -> None:
+    node.tickets["47-1"] = ticket_body("47-1")
+    assert '<dialog id="idle" data-warning="60" data-wipe="120" data-home="/nl/"' in web.get(path).text
+    assert 'id="idle"' not in web.get(path, environ_base={"REMOTE_ADDR": "10.42.0.17"}).text
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_a_page_in_every_language_each_named_in_its_own(web: FlaskClient, node: FakeNode, path: str) -> None:
     node.tickets["47-1"] = ticket_body("47-1")
     for language in LANGUAGES:
@@ -134,6 +142,11 @@ def test_a_first_view_fits_the_first_flight(web: FlaskClient, node: FakeNode, pa
     css = (Path(steunpunt_ui.__file__).parent / "static" / "citizen.css").read_bytes()
     size = len(gzip.compress(web.get(path).data)) + len(gzip.compress(css))
     assert size <= FIRST_VIEW_BYTES_MAX
+
+
+def test_the_script_is_small() -> None:
+    script = Path(steunpunt_ui.__file__).parent / "static" / "citizen.js"
+    assert len(script.read_bytes()) <= SCRIPT_BYTES_MAX
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/nl/stand", "/nl/nergens", "/nl/t/47-1/stand", "/"])

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from steunpunt import config
+from steunpunt.configfile import FILE_BYTES_MAX
 from steunpunt.configwords import EXAMPLES as WORDS
 from steunpunt.model import ConfigError, Role, SteunpuntError
 from tests.fakes.full_config import FULL
@@ -195,7 +196,7 @@ def test_toml_that_is_none(tmp_path: Path) -> None:
     [
         (None, "No such file or directory"),
         (b"\xff\xfe[\x00", "not UTF-8 text"),
-        (b"#" * (config.FILE_BYTES_MAX + 1), "longer than 65536 bytes"),
+        (b"#" * (FILE_BYTES_MAX + 1), "longer than 65536 bytes"),
     ],
 )
 def test_a_file_that_cannot_be_read(content: bytes | None, says: str, tmp_path: Path) -> None:
@@ -256,6 +257,7 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
         (kiosk(("web.port", "1883")), "web.port", "web.port and broker.port are both 1883"),
         (kiosk(("broker.region_listener.port", "1883")), "broker.region_listener.port", "and broker.port are both"),
         (kiosk(("broker.host", '"localhost"'), ("web.port", "1883")), "web.port", "give one of them another port"),
+        (kiosk(("kiosk.idle_wipe_s", "69")), "kiosk.idle_wipe_s", "leave time to answer the warning; write 70 or more"),
         (kiosk(("point.id", "15")), "point.id", "id 15 is a coordinator's; write the kiosk's site.id, 16 or higher"),
         (changed(FULL, ("point[1].coordinator", "4")), "point[1].coordinator", "4 with its name in a section"),
         (

@@ -232,7 +232,7 @@ TOLD = Facts(
     place=Place(postcode="6211AB", house_number=12, floor=2, access="achterom"),
     callback="0612345678",
     name="Truus",
-    mark=Mark.EXERCISE,
+    mark=Mark.TEST,
     on_behalf=True,
 )
 

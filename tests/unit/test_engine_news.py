@@ -10,13 +10,15 @@ from steunpunt.engine.beating import EARLY_MS
 from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.news import STALE_MS_MAX, NewsView, Shown
 from steunpunt.engine.receipts import PATIENT_MS
+from steunpunt.facts import Mark
 from steunpunt.ledger import announcements, heartbeats
 from steunpunt.ledger.announcements import Draft
 from steunpunt.ledger.tables import news
-from steunpunt.model import Lane, LinkName, PointState, SenderFunction, SendFrame, SendOutcome
+from steunpunt.model import Lane, LinkName, PointState, SenderFunction, SendFrame, SendOutcome, ticket_number
 from steunpunt.protocol.announcements import Announcement, MessageType, Urgency
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.phrases import Phrase
+from steunpunt.relay.replies import TOKEN_PACE_MS
 from tests.fakes.sites import (
     BRIDGE_UP,
     BROKER_UP,
@@ -26,10 +28,12 @@ from tests.fakes.sites import (
     Clock,
     CoordinatorSite,
     KioskSite,
+    answer_in,
     ended,
     frames,
     heard,
     help_form,
+    more_form,
     seeded,
 )
 
@@ -114,7 +118,7 @@ class Region:
     def ask(self, site: int = 47) -> None:
         kiosk = self.kiosks[site]
         self.carry(kiosk, frames(kiosk.turn(help_form(kiosk.token()))))
-        self.walk(10)
+        self.walk(10 + TOKEN_PACE_MS / 1000)
 
     def news_packets(self) -> list[SendFrame]:
         return [frame for _, frame in self.sent if kind_of(frame.payload) is Kind.NEWS]
@@ -369,6 +373,55 @@ def test_a_command_holds_once_confirmed_and_over_a_restart(region: Region) -> No
     assert state() is PointState.CLOSED
     region.kiosks[47].turn(MESH_UP)
     region.say(replace(close, state=PointState.OPEN, sites=()))
-    region.ask(47)
+    region.walk(2 * EARLY_MS[1] / 1000)
     assert state() is PointState.OPEN
     assert region.shown() == [], "a command is no news for citizens"
+
+
+def command(region: Region, state: PointState) -> None:
+    """Put kiosk 47 in this state, heard and proved."""
+    region.say(Announcement(type=MessageType.POINT_STATE, function=SenderFunction.COORDINATOR, state=state))
+    region.walk(2 * EARLY_MS[1] / 1000)
+    kiosk = region.kiosks[47]
+    assert kiosk.engine.news.point_state(kiosk.ledger, kiosk.ledger.connection) is state
+
+
+def test_a_closed_point_refuses_a_new_form_and_accepts_one_that_was_begun_before(region: Region) -> None:
+    kiosk = region.kiosks[47]
+    region.ask()
+    begun, number = kiosk.token(), ticket_number(47, 1)
+    command(region, PointState.CLOSED)
+    refused = kiosk.ask("Wij hebben water nodig")
+    assert (refused["ok"], refused["error"]) == (False, "closed")
+    for form in (help_form(begun), help_form(begun), more_form(kiosk.token(), number)):
+        effects = kiosk.turn(form)
+        region.carry(kiosk, frames(effects))
+        assert answer_in(effects)["ok"]
+    region.walk(10)
+    assert [case.number for case in region.center.desk.cases()] == ["47-1", "47-2"]
+    kiosk.restart()
+    assert kiosk.ask()["error"] == "closed"
+    late = kiosk.token()
+    region.carry(kiosk, frames(kiosk.turn(MESH_UP)))
+    command(region, PointState.OPEN)
+    assert answer_in(kiosk.turn(help_form(late)))["ok"]
+
+
+def test_a_form_is_an_exercise_only_during_one(region: Region) -> None:
+    kiosk, marks = region.kiosks[47], []
+
+    def told(mark: Mark) -> None:
+        region.carry(kiosk, frames(kiosk.turn(help_form(kiosk.token(), mark=mark))))
+        region.walk(10)
+        case = max(region.center.desk.cases(), key=lambda one: one.id)
+        marks.append(case.facts.mark)
+
+    region.ask()
+    told(Mark.EXERCISE)
+    command(region, PointState.EXERCISE)
+    told(Mark.EXERCISE)
+    told(Mark.REAL)
+    told(Mark.NONE)
+    command(region, PointState.OPEN)
+    told(Mark.EXERCISE)
+    assert marks == [Mark.NONE, Mark.EXERCISE, Mark.REAL, Mark.NONE, Mark.NONE]

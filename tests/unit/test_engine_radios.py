@@ -10,7 +10,7 @@ from steunpunt.engine.common import Links
 from steunpunt.ledger import incoming
 from steunpunt.model import MAIN_RADIO, FrameHeard, LinkChanged, LinkName, SendFrame, SendOutcome
 from steunpunt.protocol.packets import Kind, kind_of
-from steunpunt.relay.replies import TOKEN_GATHER_MS, TRIES_PER_RADIO
+from steunpunt.relay.replies import TOKEN_GATHER_MS, TOKEN_PACE_MS, TRIES_PER_RADIO
 from tests.fakes.sites import MESH_UP, Clock, CoordinatorSite, KioskSite, ended, frames, heard, seeded
 
 MESH = LinkName.MESH
@@ -87,6 +87,7 @@ def test_what_two_radios_hear_is_taken_in_once_and_receipted_once(
     assert receipts(center, clock) == []
     assert center.engine.counts["heard_by_another_radio"] == 1
     assert incoming.roads_of(center.ledger.connection, 47).radio == HILL
+    clock.advance_s(TOKEN_PACE_MS / 1000)
     center.turn(by(MAIN_RADIO, packet, 8))
     assert [frame.radio for frame in receipts(center, clock)] == [MAIN_RADIO], "another try of the kiosk is answered"
     assert incoming.roads_of(center.ledger.connection, 47).radio == MAIN_RADIO

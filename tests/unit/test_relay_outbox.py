@@ -144,7 +144,7 @@ def test_a_retry_never_overtakes_the_radio() -> None:
 
 
 def test_jitter_takes_sites_apart() -> None:
-    assert wait_ms(MESH, Lane.URGENT, 1, 1) - wait_ms(MESH, Lane.URGENT, 1, 0) == 12_000
+    assert wait_ms(MESH, Lane.LIFE_THREAT, 1, 1) - wait_ms(MESH, Lane.LIFE_THREAT, 1, 0) == 12_000
 
 
 # --- order --------------------------------------------------------------------------------------------------------

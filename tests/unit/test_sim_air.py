@@ -1,7 +1,7 @@
 """The simulated air and the mesh on it, by walking the timeline."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -313,3 +313,46 @@ def test_the_same_seed_gives_the_same_world() -> None:
 
     assert story(3) == story(3)
     assert story(3) != story(4)
+
+
+# --- next hops ----------------------------------------------------------------------------------------------------
+
+
+def answer(sender: int, to: int, packet_id: int, answers: int) -> Frame:
+    return replace(frame(sender, packet_id, to=to, size=30), answers=answers)
+
+
+def taught() -> World:
+    """A chain of three with a fourth radio beside the middle one; 3 has answered 1, and 1 has answered 3."""
+    world = World(4).chain()
+    world.air.set_link(4, 3, Link(audible=False))
+    world.air.set_link(3, 4, Link(audible=False))
+    for one, other in ((2, 4), (4, 2), (1, 4), (4, 1)):
+        world.air.set_link(one, other, Link())
+    world.mesh[1].send(frame(1, 1), 64)
+    world.run(60_000)
+    world.mesh[3].send(answer(3, 1, 2, answers=1), 64)
+    world.run(120_000)
+    return world
+
+
+def test_an_answer_teaches_the_next_hop_and_others_stay_silent() -> None:
+    world = taught()
+    sent = world.air.counters["transmissions"]
+    relayed = world.mesh[4].counters["frames_relayed"]
+    world.mesh[1].send(frame(1, 3, to=3), 64)
+    world.run(180_000)
+    assert [packet_id for _, packet_id, _ in world.hosts[3].got] == [1, 3]
+    assert "arrived 3" not in [told for told, _ in world.hosts[2].events]
+    assert world.mesh[4].counters["frames_relayed"] == relayed
+    assert world.air.counters["transmissions"] >= sent + 2
+
+
+def test_a_next_hop_that_is_gone_is_forgotten_and_everybody_is_asked() -> None:
+    world = taught()
+    world.mesh[2].stop()
+    world.air.set_link(4, 3, Link())
+    world.mesh[1].send(frame(1, 3, to=3), 64)
+    world.run(240_000)
+    assert [packet_id for _, packet_id, _ in world.hosts[3].got][-1] == 3
+    assert world.mesh[4].counters["frames_relayed"] >= 1

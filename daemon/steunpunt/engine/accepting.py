@@ -167,13 +167,21 @@ class Acceptor:
         self._stock = stock
         self._form_key = form_key
 
-    def help(self, connection: sa.Connection, form: HelpSubmitted, now_ms: int) -> dict[str, object]:
-        """Accept a help request; the same form gets the same ticket. Raises NotAccepted."""
+    def help(
+        self, connection: sa.Connection, form: HelpSubmitted, now_ms: int, *, closed_since_ms: int | None = None
+    ) -> dict[str, object]:
+        """Accept a help request; the same form gets the same ticket. Raises NotAccepted.
+
+        A point that is closed since ``closed_since_ms`` still accepts what was begun before: who was promised a form
+        here is not sent away with it.
+        """
         token = self._known_token(form.form_token)
         counter = self._submitted(connection, token, is_request=True)
         if counter is not None:
             return self._again(connection, counter, token)
         self._check_fresh(token, now_ms)
+        if closed_since_ms is not None and token.issued_s > closed_since_ms // 1000:
+            raise NotAccepted("closed", "this point is closed; show where help can be asked instead")
         text, facts = checked_request(form)
         ticket = self._stock.take()
         counter = outgoing.next_counter(connection)

@@ -1,7 +1,7 @@
 """A kiosk's engine: accepts requests, sends them until the region has receipted them, follows what is said of them."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -19,6 +19,7 @@ from steunpunt.engine.notices import NoticeBook
 from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.rekeying import Rekeyer
 from steunpunt.engine.sending import Sender
+from steunpunt.facts import Mark
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
     BridgeChanged,
@@ -31,6 +32,7 @@ from steunpunt.model import (
     GuestSending,
     HelpSubmitted,
     LinkChanged,
+    PointState,
     PowerSeen,
     RadioPrepared,
     RadioUsed,
@@ -193,7 +195,9 @@ class KioskEngine:
     ) -> list[Effect]:
         try:
             if isinstance(form, HelpSubmitted):
-                body = self._acceptor.help(connection, form, now_ms)
+                form = self._as_meant(connection, form)
+                closed_ms = self.news.closed_since_ms(connection)
+                body = self._acceptor.help(connection, form, now_ms, closed_since_ms=closed_ms)
                 self._fallback.note(body["number"], form)
                 self.counts["accepted"] += not body["repeated"]
                 _log.info("action=accept ticket=%s repeated=%s", body["number"], body["repeated"])
@@ -204,3 +208,10 @@ class KioskEngine:
             self.counts[f"refused_{error.code}"] += 1
             answer = {"ok": False, "error": error.code, "message": str(error), **error.details}
         return [ReplyTo(form.reply, answer)] if form.reply is not None else []
+
+    def _as_meant(self, connection: sa.Connection, form: HelpSubmitted) -> HelpSubmitted:
+        """Return the form, without the mark of an exercise that is over: nobody's need is taken for play by mistake."""
+        exercise = self.news.point_state(self._ledger, connection) is PointState.EXERCISE
+        if exercise or form.facts.mark is not Mark.EXERCISE:
+            return form
+        return replace(form, facts=replace(form.facts, mark=Mark.NONE))

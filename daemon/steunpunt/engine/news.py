@@ -28,6 +28,8 @@ MINUTE_MS = 60_000
 _COMMANDED = "point_state"
 _COMMAND = struct.Struct(">BBHB")
 """Coordinator, incarnation, serial, state."""
+_SINCE = "point_state_since_ms"
+"""In ledger time, eight bytes: when the point's state last became another one."""
 
 
 class Shown(StrEnum):
@@ -68,7 +70,7 @@ class NewsKeeper:
         self._named: dict[int, tuple[Named, int]] = {}
         """Coordinator -> the newest serial that a token of this start named, and when."""
         self._told: dict[int, Named] = {}
-        """The same by what cannot be proved to be of now, such as a beacon: reason to ask, no more."""
+        """The same by what cannot be proved to be of now, such as a beacon or a command: reason to ask, no more."""
 
     # --- hearing ------------------------------------------------------------------------------------------------
 
@@ -84,13 +86,16 @@ class NewsKeeper:
         verdict = newsfloor.judge(row, held)
         issued_ms = now_ms - round(said.issued_s * 1000)
         self._counts[f"news_{verdict}"] += 1
+        if said.state is not None and said.is_for(self._site) and verdict in (Verdict.KEEP, Verdict.COPY):
+            # A command waits for its proof, and a closed point has nothing else to send: reason for a sign of life.
+            self._note_told(row.signer, row.incarnation, row.serial)
         if verdict is Verdict.COPY:
             newsrows.older(connection, row, issued_ms)
         elif verdict is Verdict.KEEP:
             newsrows.add(connection, KeptNews(row, news.payload, issued_ms, said.issued_at_least))
             for dead in newsfloor.to_drop([*held, row]):
                 newsrows.drop(connection, dead)
-            self._obey(connection)
+            self._obey(connection, now_ms)
 
     def proved(self, connection: sa.Connection, head: Head, now_ms: int) -> None:
         """Take the head of a token for a message of this start: what it names is the newest there is."""
@@ -99,18 +104,20 @@ class NewsKeeper:
         if heard is not None:
             self._named[head.coordinator] = (heard, now_ms)
             if heard != before:
-                self._obey(connection)
+                self._obey(connection, now_ms)
 
     def told(self, head: Head) -> None:
         """Take the head of a packet that authenticates, but may be an old one."""
-        before = self._told.get(head.coordinator)
-        heard = newsfloor.named(before, head.incarnation, head.serial, of_this_start=True)
+        self._note_told(head.coordinator, head.incarnation, head.serial)
+
+    def _note_told(self, coordinator: int, incarnation: int, serial: int) -> None:
+        heard = newsfloor.named(self._told.get(coordinator), incarnation, serial, of_this_start=True)
         if heard is not None:
-            self._told[head.coordinator] = heard
+            self._told[coordinator] = heard
 
     # --- commands -----------------------------------------------------------------------------------------------
 
-    def _obey(self, connection: sa.Connection) -> None:
+    def _obey(self, connection: sa.Connection, now_ms: int) -> None:
         """Take over the newest confirmed command of our coordinator, once."""
         token = self._named.get(self._coordinator, (None, 0))[0]
         kept = newsrows.of_signer(connection, self._coordinator)
@@ -123,6 +130,8 @@ class NewsKeeper:
                 continue
             if newsfloor.standing(one.row, held, token) is Standing.CONFIRMED:
                 last = one.row.rank
+                if said.state is not self.point_state(self._ledger, connection):
+                    self._ledger.set_meta(connection, _SINCE, now_ms.to_bytes(8, "big"))
                 command = _COMMAND.pack(self._coordinator, *one.row.rank, said.state)
                 self._ledger.set_meta(connection, _COMMANDED, command)
 
@@ -131,6 +140,12 @@ class NewsKeeper:
         """Return the point's state as last commanded; open until then."""
         stored = ledger.get_meta(connection, _COMMANDED)
         return PointState.OPEN if stored is None else PointState(_COMMAND.unpack(stored)[3])
+
+    def closed_since_ms(self, connection: sa.Connection) -> int | None:
+        """Return since when the point is closed, in ledger time; None: it takes requests."""
+        if self.point_state(self._ledger, connection) is not PointState.CLOSED:
+            return None
+        return int.from_bytes(self._ledger.get_meta(connection, _SINCE) or b"", "big")
 
     # --- telling ------------------------------------------------------------------------------------------------
 

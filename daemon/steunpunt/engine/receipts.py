@@ -4,8 +4,8 @@ Over the broker a receipt goes at once to the site that carried the message. Ove
 company, those of signs of life longer, and all but those of life threats longer when others went not long ago; the
 latest of those are said once more. One that has no company goes to its site's radio alone, as the answer to the packet
 that was heard: this teaches the radios on the way the next hop. A message that a gateway carried is receipted through
-the first gateway only, for each would put the receipt on the air; and through none when it was heard here too, unless
-two receipts over the mesh did not silence its site: some radios are heard further than they hear.
+the first gateway only, for each would put the receipt on the air; and through none when it was heard here too, unless a
+receipt over the mesh did not silence its site: some radios are heard further than they hear.
 """
 
 import itertools
@@ -26,7 +26,7 @@ RECEIPTS_MAX = 2_000
 PATIENT_MS = 600_000
 """How long the receipt of a sign of life waits for company over the mesh: an idle region says little else."""
 REFUSED_WAIT_MS = 5_000
-UNHEARD_MIN = 2
+UNHEARD_MIN = 1
 """After so many receipts over the mesh for one message, a gateway may say it too."""
 
 Remembered = TypeVar("Remembered")
@@ -196,7 +196,7 @@ class Receipts:
     def _packet(
         self, connection: sa.Connection, head: Head, radio: str, batch: list[tuple[Piece, Owed]], now_ms: int
     ) -> Effect:
-        again = self._said_lately({at for at, _ in batch}, TOKENS_MAX - len(batch), now_ms)
+        again = self._said_lately(radio, {at for at, _ in batch}, TOKENS_MAX - len(batch), now_ms)
         payload = pack_tokens(head, [(owed.verify, owed.code) for owed in [*(owed for _, owed in batch), *again]])
         senders = {owed.sender for _, owed in batch}
         newest = batch[-1][1]
@@ -212,13 +212,16 @@ class Receipts:
             answers=newest.packet_id if alone else None,
         )
 
-    def _said_lately(self, but: set[Piece], room: int, now_ms: int) -> list[Owed]:
+    def _said_lately(self, radio: str, but: set[Piece], room: int, now_ms: int) -> list[Owed]:
         """Return receipts to say once more: a kiosk that missed one would send its whole request again."""
         said = reversed(self._now.said.items())
         fresh = (
             owed
             for at, (owed, said_ms) in said
-            if now_ms - said_ms <= replies.TOKEN_AGAIN_MS and at not in but and owed.code is TokenCode.RECEIVED
+            if now_ms - said_ms <= replies.TOKEN_AGAIN_MS
+            and owed.radio == radio
+            and at not in but
+            and owed.code is TokenCode.RECEIVED
         )
         return list(itertools.islice(fresh, min(room, replies.TOKENS_AGAIN_MAX)))
 

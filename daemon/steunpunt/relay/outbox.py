@@ -25,7 +25,8 @@ from steunpunt.relay.reassembly import fragments_to_send
 BEACON_FRESH_MS_MAX = 60_000
 """The region answers over the broker when its last beacon is at most this old."""
 BROKER_TRIES_BEFORE_MESH = 2
-MESH_FIRST_WAIT_MS = 100_000
+MESH_FIRST_WAIT_MS = 125_000
+"""Longer than a coordinator's pace of receipts, and than a gateway's wait before it carries a piece once more."""
 MESH_LIFE_FIRST_WAIT_MS = 30_000
 MESH_WAIT_MS_MAX = 900_000
 MESH_LIFE_WAIT_MS_MAX = 180_000

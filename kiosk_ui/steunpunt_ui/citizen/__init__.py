@@ -9,6 +9,7 @@ Addresses (after the language): ``/`` home · ``/taal`` languages · ``/hulp`` k
 from flask import Blueprint, g
 
 from steunpunt_ui.citizen import ask, follow, home, information, news, supplement, ticket
+from steunpunt_ui.citizen.pointstate import page_words
 from steunpunt_ui.languages import LANGUAGES
 
 
@@ -27,6 +28,8 @@ def make_blueprint() -> Blueprint:
     def give_language(_endpoint: str, values: dict[str, str]) -> None:
         values.setdefault("lang", g.get("lang", ""))
 
+    # For the application, not only these pages: an error's page stands in the same frame.
+    pages.app_context_processor(page_words)
     what = f"<any({','.join(repr(slug) for slug in supplement.KINDS)}):slug>"
     forms = ["GET", "POST"]
     pages.add_url_rule("/", "home", home.show)

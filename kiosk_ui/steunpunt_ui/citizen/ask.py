@@ -16,6 +16,7 @@ from steunpunt.facts import CALLBACK_BYTES_MAX, PEOPLE_MAX
 from steunpunt.model import TEXT_CHARS_MAX, Category
 from steunpunt_ui.citizen.asking import Kept, NotKept, Trouble, form_token, keep, show_again
 from steunpunt_ui.citizen.lookup import tidy_number
+from steunpunt_ui.citizen.pointstate import MARK_FIELD, form_mark, is_closed, show_closed
 from steunpunt_ui.languages import language
 from steunpunt_ui.texts import characters_over, clean, clean_line
 
@@ -54,10 +55,13 @@ class Wish:
         return bool(self.people or self.text or self.callback)
 
 
-def show_kinds() -> str:
-    """Show the six kinds of help."""
+def show_kinds() -> Response | str:
+    """Show the six kinds of help; at a closed point where to go instead."""
+    if is_closed():
+        return show_closed()
     follows = tidy_number(request.args.get("bij", "")) or None
-    return render_template("citizen/kinds.html", kinds=[_kind(slug) for slug in SLUGS], follows=follows)
+    kinds = [_kind(slug) for slug in SLUGS]
+    return render_template("citizen/kinds.html", kinds=kinds, follows=follows, meant=form_mark().name.lower())
 
 
 def ask(slug: str) -> Response | str:
@@ -66,6 +70,8 @@ def ask(slug: str) -> Response | str:
         abort(404)
     kind = _kind(slug)
     if request.method != "POST":
+        if is_closed():
+            return show_closed()
         return _show(kind, _first_wish(), form_token())
     wish, token, step = _wish(request.form), request.form.get("token", ""), request.form.get("do", "check")
     problems = _problems(wish)
@@ -83,7 +89,7 @@ def _send(kind: Kind, wish: Wish, token: str, *, life_threat: bool) -> Response:
     if result.trouble is Trouble.TEXT_TOO_LONG:
         return _too_long(kind, wish, token, result)
     typed = {"token": token, "people": wish.people, "text": wish.text, "callback": wish.callback}
-    typed["do"] = "yes" if life_threat else "no"
+    typed |= {"do": "yes" if life_threat else "no", MARK_FIELD: form_mark().name.lower()}
     return show_again(result.trouble, url_for("citizen.ask", slug=kind.slug), typed)
 
 
@@ -96,6 +102,7 @@ def _fields(kind: Kind, wish: Wish, token: str, *, life_threat: bool) -> dict[st
         "text": wish.text,
         "callback": wish.callback,
         "language": language(),
+        "facts": {"mark": form_mark().value},
     }
 
 
@@ -112,6 +119,7 @@ def _show(kind: Kind, wish: Wish, token: str, problems: dict[str, str] | None = 
         token=token,
         problems=problems or {},
         checking=checking,
+        meant=form_mark().name.lower(),
         text_chars_max=TEXT_CHARS_MAX,
     )
 

@@ -13,6 +13,7 @@ from flask import Response, make_response, render_template, request
 from flask_babel import gettext
 
 from steunpunt.control import NotKnownYet, Refused, Unreachable
+from steunpunt_ui.citizen.pointstate import is_closed
 from steunpunt_ui.context import client, config
 from steunpunt_ui.pages import Page
 
@@ -26,6 +27,7 @@ class Trouble(StrEnum):
     TEXT_TOO_LONG = "text_too_long"
     UNKNOWN_TICKET = "unknown_ticket"
     BAD_REQUEST = "bad_request"
+    CLOSED = "closed"
 
 
 _TROUBLES = {
@@ -36,6 +38,7 @@ _TROUBLES = {
     "token_expired": Trouble.FORM_TOO_OLD,
     "text_too_long": Trouble.TEXT_TOO_LONG,
     "unknown_ticket": Trouble.UNKNOWN_TICKET,
+    "closed": Trouble.CLOSED,
 }
 
 
@@ -100,6 +103,8 @@ def show_again(trouble: Trouble, action: str, fields: dict[str, str], earlier: E
     """
     if trouble is Trouble.CANNOT_KEEP and _asked_before():
         trouble = Trouble.NOT_KNOWN_YET
+    elif trouble is Trouble.FORM_TOO_OLD and earlier is None and is_closed():
+        trouble = Trouble.CLOSED  # a fresh pass would be refused too
     elif trouble is Trouble.FORM_TOO_OLD:
         fields = fields | {"token": form_token()}
         if not fields["token"]:
@@ -108,7 +113,7 @@ def show_again(trouble: Trouble, action: str, fields: dict[str, str], earlier: E
         fields = fields | {ASKED_BEFORE: "1"}
     page = _page(trouble) if earlier is None else _supplement_page(trouble, earlier.number)
     body = render_template("citizen/again.html", page=page, action=action, fields=fields, earlier=earlier)
-    ours = trouble in {Trouble.CANNOT_KEEP, Trouble.NOT_KNOWN_YET}
+    ours = trouble in {Trouble.CANNOT_KEEP, Trouble.NOT_KNOWN_YET, Trouble.CLOSED}
     return make_response(body, HTTPStatus.SERVICE_UNAVAILABLE if ours else HTTPStatus.BAD_REQUEST)
 
 
@@ -170,6 +175,13 @@ def _page(trouble: Trouble) -> Page:
             gettext("Your request has not been sent. What you filled in is still on this page."),
             gettext("Tap the button to send it."),
             gettext("Send now"),
+        )
+    if trouble is Trouble.CLOSED:
+        return Page(
+            gettext("This point is closed."),
+            gettext("Nobody has your request. What you filled in is still on this page."),
+            gettext("Life in danger? Call 112. If that fails: go to %(address)s, or send someone.", address=address),
+            gettext("Try again"),
         )
     return Page(
         gettext("This request could not be read."),

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt_ui.ages import ago
+from steunpunt_ui.citizen.pointstate import NODE_AWAY, is_closed, point_state, read_status
 from steunpunt_ui.citizen.power import power_line
 from steunpunt_ui.citizen.states import short_words
 from steunpunt_ui.content.serving import has_pages
@@ -18,7 +19,6 @@ from steunpunt_ui.context import client, config
 from steunpunt_ui.portal import is_phone
 
 BUTTONS_SHOWN_MAX = 3
-_NODE_AWAY = (Unreachable, NotKnownYet, Refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ButtonCall:
 def show() -> str:
     """Show the first page."""
     status = read_status()
-    banner, calls, news, pages = banner_of(status), _calls_of(status), _news_of(status), has_pages(status)
+    banner, calls, news, pages = _banner(status), _calls_of(status), _news_of(status), has_pages(status)
     return render_template(
         "citizen/home.html",
         banner=banner,
@@ -65,7 +65,7 @@ def show_languages() -> str:
 def show_mark() -> Response:
     """Return the fingerprint of what the first page shows now, for polling."""
     status = read_status()
-    banner, calls, news = banner_of(status), _calls_of(status), _news_of(status)
+    banner, calls, news = _banner(status), _calls_of(status), _news_of(status)
     mark = _mark(banner, calls, news, power_line(status), pages=has_pages(status))
     return Response(mark, mimetype="text/plain")
 
@@ -85,8 +85,16 @@ def cancel_call(name: str) -> AnyResponse:
     return redirect(url_for("citizen.home"), 303)
 
 
+def _banner(status: dict[str, Any] | None) -> Banner | None:
+    """Return the banner of the first page; a closed point has no road to speak of."""
+    return None if is_closed() else banner_of(status)
+
+
 def banner_of(status: dict[str, Any] | None) -> Banner | None:
-    """Return the gravest thing to say of this point's roads, in plain words; None when all is well."""
+    """Return the gravest thing to say of this point's roads, in plain words; None when all is well.
+
+    A closed point says nothing that invites to ask for help.
+    """
     address, station = config().region.fallback_address, config().region.coordinator_name
     if status is None or not status["can_keep"]:
         return Banner(
@@ -104,6 +112,8 @@ def banner_of(status: dict[str, Any] | None) -> Banner | None:
     if not radio and not internet:
         heard = "" if "broker" not in up else " " + _silence(status["region"].get("age_s"), station)
         return Banner(gettext("This point can't send anything now.") + heard, danger)
+    if is_closed():
+        return None
     if not radio:
         return Banner(
             gettext("The radio of this point does not work now."),
@@ -125,14 +135,6 @@ def _silence(age_s: float | None, station: str) -> str:
     return gettext("We last heard %(station)s %(ago)s.", station=station, ago=ago(age_s))
 
 
-def read_status() -> dict[str, Any] | None:
-    """Return what the node says of itself; None when it does not answer."""
-    try:
-        return client().call("status")
-    except _NODE_AWAY:
-        return None
-
-
 def _calls_of(status: dict[str, Any] | None) -> list[ButtonCall]:
     """Return the calls that are waiting or not yet closed."""
     found = [_call_of(button) for button in (status or {}).get("buttons", [])]
@@ -148,7 +150,7 @@ def _call_of(button: dict[str, Any]) -> ButtonCall | None:
 def _open_call(name: str, number: str) -> ButtonCall | None:
     try:
         ticket = client().call("ticket", number=number)
-    except _NODE_AWAY:
+    except NODE_AWAY:
         return None
     if ticket["state"] == "CLOSED":
         return None
@@ -160,5 +162,6 @@ def _news_of(status: dict[str, Any] | None) -> int:
 
 
 def _mark(banner: Banner | None, calls: list[ButtonCall], news: int, power: str, *, pages: bool) -> str:
-    shown = json.dumps([banner and asdict(banner), [asdict(call) for call in calls], news, power, pages])
+    state = point_state().name
+    shown = json.dumps([banner and asdict(banner), [asdict(call) for call in calls], news, power, pages, state])
     return hashlib.sha256(shown.encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ from babel.lists import format_list
 from flask import Response, abort, render_template, send_file
 from flask_babel import format_date, gettext
 
-from steunpunt_ui.citizen.home import read_status
+from steunpunt_ui.citizen.pointstate import read_status
 from steunpunt_ui.content.serving import shelf, unapproved_too
 from steunpunt_ui.content.shelf import InfoPage
 from steunpunt_ui.languages import LANGUAGES, language

@@ -8,18 +8,17 @@ from typing import Any
 from flask import Response, render_template, url_for
 from flask_babel import gettext, ngettext
 
-from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt.facts import Mark
 from steunpunt.protocol.answerbody import unpack_phrases
 from steunpunt.protocol.phrasebook import render_all
 from steunpunt.protocol.phrases import Phrase
 from steunpunt_ui.ages import HOUR_S, MINUTE_S, ago
-from steunpunt_ui.citizen.home import banner_of, read_status
+from steunpunt_ui.citizen.home import banner_of
+from steunpunt_ui.citizen.pointstate import NODE_AWAY, point_state, read_status
 from steunpunt_ui.citizen.states import function_words, notes_on
 from steunpunt_ui.context import client
 from steunpunt_ui.languages import language
 
-_NODE_AWAY = (Unreachable, NotKnownYet, Refused)
 _PAST = ("superseded", "cancelled", "expired")
 
 
@@ -65,13 +64,13 @@ def show_mark() -> Response:
 def _views() -> list[NewsView] | None:
     try:
         found = client().call("news")["news"]
-    except _NODE_AWAY:
+    except NODE_AWAY:
         return None
     return [view_of(one) for one in found if one["standing"] != "superseded"]
 
 
 def _mark(views: list[NewsView] | None) -> str:
-    shown = json.dumps(None if views is None else [asdict(view) for view in views])
+    shown = json.dumps([None if views is None else [asdict(view) for view in views], point_state().name])
     return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 

@@ -14,9 +14,10 @@ from werkzeug.wrappers import Response
 from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt.model import TicketState
 from steunpunt_ui.citizen.asking import form_token
-from steunpunt_ui.citizen.home import Banner, banner_of, read_status
+from steunpunt_ui.citizen.home import Banner, banner_of
 from steunpunt_ui.citizen.lookup import find, tidy_number, tidy_secret
 from steunpunt_ui.citizen.papercode import paper_codes
+from steunpunt_ui.citizen.pointstate import point_state, read_status
 from steunpunt_ui.citizen.states import TicketView, answers_of, view_of
 from steunpunt_ui.context import client, config
 
@@ -67,7 +68,7 @@ def _banner(ticket: TicketView) -> Banner | None:
 
 def _mark(ticket: TicketView, banner: Banner | None) -> str:
     """Return a fingerprint of all that the page shows, so that a poll sees a change."""
-    shown = json.dumps([ticket.mark(), banner and asdict(banner)])
+    shown = json.dumps([ticket.mark(), banner and asdict(banner), point_state().name])
     return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 

@@ -1,0 +1,180 @@
+"""The point's own screen in a real browser: asks who is there, goes home, and leaves nothing for who comes next."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from werkzeug.serving import make_server
+
+from steunpunt.control import Client
+from steunpunt_ui.app import create_app
+from steunpunt_ui.languages import LANGUAGES
+from tests.fakes.fake_node import FakeNode, ticket_body
+from tests.fakes.ui_citizen import TICKET
+from tests.fakes.ui_sites import kiosk_config
+
+KIOSK = {"width": 1024, "height": 600}
+PERSONAL = ["/ar/hulp/medisch", "/ar/volgen", "/ar/t/47-1", TICKET.replace("/nl/", "/ar/"), f"{TICKET}/erger"]
+TYPED = "zij valt weg"
+
+
+@pytest.fixture(name="node")
+def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
+    node = FakeNode(tmp_path / "node.sock")
+    node.tickets["47-1"] = ticket_body("47-1")
+    yield node
+    node.close()
+
+
+@pytest.fixture(name="kiosk")
+def fixture_kiosk(node: FakeNode) -> Iterator[str]:
+    client = Client(node.path)
+    server = make_server("127.0.0.1", 0, create_app(kiosk_config(node.path), client))
+
+    def serve() -> None:
+        with closing(client):  # of this thread
+            server.serve_forever()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join(20)
+    server.server_close()
+
+
+@pytest.fixture(name="page")
+def fixture_page(browser: Browser) -> Iterator[Page]:
+    """A page whose clock the test walks."""
+    context = browser.new_context(viewport={"width": 1024, "height": 600})
+    page = context.new_page()
+    page.clock.install()
+    yield page
+    context.close()
+
+
+def test_it_asks_after_a_minute_and_is_home_in_dutch_after_two(page: Page, kiosk: str) -> None:
+    page.goto(f"{kiosk}/ar/volgen")
+    page.clock.run_for(58_000)
+    expect(page.locator("#idle")).to_be_hidden()
+    page.clock.run_for(3_000)
+    expect(page.locator("#idle")).to_be_visible()
+    box = page.locator("#idle button").bounding_box()
+    assert box is not None
+    assert box["height"] >= 168
+    assert box["y"] + box["height"] <= KIOSK["height"]
+    page.clock.run_for(56_000)
+    expect(page).to_have_url(f"{kiosk}/ar/volgen")
+    page.clock.run_for(5_000)
+    expect(page).to_have_url(f"{kiosk}/nl/")
+    expect(page.locator("#idle")).to_be_hidden()
+    page.clock.run_for(200_000)
+    expect(page.locator("#idle")).to_be_hidden()
+
+
+def test_one_tap_stays_and_what_was_typed_with_it(page: Page, kiosk: str) -> None:
+    page.goto(f"{kiosk}/nl/hulp/medisch")
+    page.locator("main summary").click()
+    page.locator("textarea").fill(TYPED)
+    page.clock.run_for(62_000)
+    page.locator("#idle button").click()
+    expect(page.locator("#idle")).to_be_hidden()
+    page.clock.run_for(58_000)
+    expect(page.locator("#idle")).to_be_hidden()
+    expect(page.locator("textarea")).to_have_value(TYPED)
+    page.locator("textarea").press("End")
+    page.clock.run_for(58_000)
+    expect(page.locator("#idle")).to_be_hidden()
+    expect(page).to_have_url(f"{kiosk}/nl/hulp/medisch")
+
+
+def test_a_ticket_that_changes_by_itself_is_no_touch_and_is_not_lost(page: Page, kiosk: str, node: FakeNode) -> None:
+    page.goto(f"{kiosk}{TICKET}")
+    page.clock.run_for(40_000)
+    node.tickets["47-1"] = ticket_body("47-1", "RECEIVED")
+    with page.expect_navigation():
+        page.clock.run_for(6_000)
+    expect(page.locator("main")).to_contain_text("Aangekomen")
+    page.clock.run_for(16_000)
+    expect(page.locator("#idle")).to_be_visible()
+    page.clock.run_for(62_000)
+    expect(page).to_have_url(f"{kiosk}/nl/")
+    page.goto(f"{kiosk}/nl/volgen")
+    page.locator("#number").fill("47-1")
+    page.locator("#secret").fill("7kq4 m2xd")
+    page.get_by_role("button", name="Laat zien").click()
+    expect(page.locator("main")).to_contain_text("Aangekomen")
+
+
+def test_while_the_pages_are_away_the_screen_stays_and_goes_home_when_they_are_back(page: Page, kiosk: str) -> None:
+    page.goto(f"{kiosk}{TICKET}")
+    page.route(f"{kiosk}/nl/", lambda route: route.abort())
+    page.clock.run_for(125_000)
+    expect(page).to_have_url(f"{kiosk}{TICKET}")
+    expect(page.locator("#idle")).to_be_visible()
+    page.unroute(f"{kiosk}/nl/")
+    page.clock.run_for(2_000)
+    expect(page).to_have_url(f"{kiosk}/nl/")
+
+
+@pytest.mark.parametrize("last", ["form", "ticket"])
+def test_going_back_shows_nothing_that_another_one_left(browser: Browser, kiosk: str, last: str) -> None:
+    page = browser.new_context(viewport={"width": 1024, "height": 600}).new_page()
+    page.goto(f"{kiosk}/nl/")
+    page.goto(f"{kiosk}/nl/hulp/medisch")
+    page.locator("main summary").click()
+    page.locator("textarea").fill(TYPED)
+    if last == "ticket":
+        page.get_by_role("button", name=re.compile("Nee")).click()
+        expect(page.locator("main")).to_contain_text("7KQ4-M2XD")
+    page.get_by_role("link", name="Klaar").click()
+    expect(page).to_have_url(f"{kiosk}/nl/")
+    for _ in range(3):
+        page.go_back()
+        expect(page).to_have_url(re.compile(rf"^(about:blank|{re.escape(kiosk)}/nl/)$"))
+        expect(page.locator("body")).not_to_contain_text("7KQ4-M2XD")
+        assert TYPED not in page.content()
+        assert page.evaluate("[...document.querySelectorAll('textarea')].map((one) => one.value).join('')") == ""
+
+
+@pytest.mark.parametrize("state", ["OPEN", "CLOSED", "EXERCISE"])
+def test_the_first_page_needs_no_scrolling_in_any_state_and_language(
+    browser: Browser, kiosk: str, node: FakeNode, state: str
+) -> None:
+    node.status["point_state"] = state
+    page = browser.new_context(viewport={"width": 1024, "height": 600}).new_page()
+    for language in LANGUAGES:
+        page.goto(f"{kiosk}/{language}/")
+        size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+        assert size == [KIOSK["width"], KIOSK["height"]], language
+
+
+@pytest.mark.parametrize("path", PERSONAL)
+@pytest.mark.parametrize("script", [True, False])
+def test_done_is_in_sight_on_every_personal_page(browser: Browser, kiosk: str, path: str, *, script: bool) -> None:
+    page = browser.new_context(viewport={"width": 1024, "height": 600}, java_script_enabled=script).new_page()
+    page.goto(f"{kiosk}{path}")
+    box = page.locator("a.done").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= KIOSK["height"]
+    assert box["height"] >= 70
+    page.locator("a.done").click()
+    expect(page).to_have_url(f"{kiosk}/nl/")
+
+
+@pytest.mark.parametrize("path", PERSONAL)
+def test_without_a_script_a_personal_page_goes_home_by_itself(browser: Browser, kiosk: str, path: str) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(f"{kiosk}{path}")
+    waited_s, address = 0, path
+    while address != "/nl/":
+        refresh = re.search(r'http-equiv="refresh" content="(\d+);url=([^"]+)"', page.content())
+        assert refresh is not None
+        waited_s, address = waited_s + int(refresh[1]), refresh[2]
+        assert waited_s <= 120
+        page.goto(f"{kiosk}{address}")
+    assert waited_s == 120
