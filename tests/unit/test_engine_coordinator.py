@@ -27,7 +27,7 @@ from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.pieces import parse_piece, parse_pieces
 from steunpunt.relay.epochs import HELD_SITE_MAX
 from steunpunt.relay.outbox import MESH_FIRST_WAIT_MS
-from steunpunt.relay.replies import ECHO_MS_MAX, TOKEN_GATHER_MS
+from steunpunt.relay.replies import ECHO_MS_MAX, TOKEN_BURST, TOKEN_GATHER_MS, TOKEN_PACE_MS
 from tests.fakes.sites import (
     BROKER_DOWN,
     BROKER_UP,
@@ -284,6 +284,19 @@ def test_a_lost_ledger_is_healed_by_the_hello_that_comes_again(
 
 
 # --- receipts -------------------------------------------------------------------------------------------------------
+
+
+def test_who_asks_after_a_quiet_time_is_receipted_at_once_and_a_flood_at_a_pace(
+    kiosk: KioskSite, center: CoordinatorSite, clock: Clock
+) -> None:
+    center.turn(MESH_UP)
+    waits_s: list[float] = []
+    for i in range(TOKEN_BURST + 2):
+        center.turn(heard(one_piece(kiosk, f"{i}")))
+        sent = walk(center, clock, 2 * TOKEN_PACE_MS / 1000 if i > TOKEN_BURST else 3)
+        waits_s.append(sent[0][0])
+    assert waits_s[:-1] == [TOKEN_GATHER_MS / 1000] * (TOKEN_BURST + 1)
+    assert TOKEN_GATHER_MS / 1000 < waits_s[-1] <= TOKEN_PACE_MS / 1000
 
 
 def test_receipts_for_the_mesh_share_a_packet(kiosk: KioskSite, center: CoordinatorSite, clock: Clock) -> None:
