@@ -392,6 +392,11 @@ def _radio_problems(config: Config) -> Iterator[tuple[str, str]]:
             if size > most:
                 mend = f"a radio takes {most}; write less, é counts as two"
                 yield f"{section}.{key}", f"{plain(section)}.{key} has {size} bytes and {mend}"
+        if radio.emergency_channel == radio.channel:
+            # People with handhelds do not have the private channel's key: nobody would read the plain words.
+            mend = "name the channel that people with handhelds hear, or leave it out"
+            both = f"{plain(section)}.emergency_channel is the private {plain(section)}.channel"
+            yield f"{section}.emergency_channel", f"{both}, {radio.channel}; {mend}"
         if radio.kind == "serial" and not radio.path:
             missing = f'{plain(section)}.path is missing for kind = "serial"; add {example("radio.path")}'
             yield f"{section}.path", missing

@@ -1,8 +1,7 @@
 """What the domain is made of: ids, states, events and effects.
 
-Nothing here reads a clock, a file or a socket. All times are *ledger milliseconds*
-(``now_ms``): a counter that never goes back, survives restarts and is a lower
-bound of the time that passed (see :mod:`steunpunt.ledger.clock`).
+Nothing here reads a clock, a file or a socket. All times are *ledger milliseconds* (``now_ms``): a counter that never
+goes back, survives restarts and is a lower bound of the time that passed (see :mod:`steunpunt.ledger.clock`).
 """
 
 import re
@@ -17,10 +16,7 @@ SITE_ID_MAX = 0xFFFF
 COORDINATOR_ID_MAX = 15
 """Ids 1 to 15 are coordinators, those above are kiosks: no number means two devices."""
 TEXT_CHARS_MAX = 2_000
-"""Longest free text of a request, a supplement, an answer or an announcement, in Unicode characters.
-
-What does not compress into sixteen fragments is refused all the same: only chance does not.
-"""
+"""Longest free text, in Unicode characters; what does not compress into sixteen fragments is refused all the same."""
 MAIN_RADIO = "main"
 """Name of the radio in ``[radio]``; each ``[[extra_radio]]`` has a name of its own."""
 TEXT_ON_AIR_BYTES_MAX = 200
@@ -136,6 +132,8 @@ class SupplementCode(IntEnum):
     """To a question of the desk."""
     GOT_HELP = 8
     STILL_NEEDED = 9
+    LIFE_THREAT = 10
+    """Somebody's life is in danger, and the request did not say so: its case goes to the first lane."""
 
 
 class Skill(IntEnum):

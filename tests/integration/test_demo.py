@@ -25,6 +25,8 @@ HERE = "http://127.0.0.1"
 MARK = "STEUNPUNT_DEMO_RUN"
 CHECK_S_MAX = 300
 SEEN_S_MAX = 30.0
+HUNG_S_MAX = 40.0
+"""Two connections without an answer, and the polite part of the restart."""
 WaitUntil = Callable[..., None]
 
 
@@ -82,6 +84,13 @@ def test_the_page_shows_every_mark_without_javascript(world: FlaskClient, region
             form = rf'name="site" value="{name}"><button name="do" value="{what}"'
             assert re.search(form, page), (name, what)
     assert '<meta http-equiv="refresh"' in page
+
+
+def test_the_station_has_one_name(world: FlaskClient, region: Region) -> None:
+    page = world.get("/", base_url=HERE).get_data(as_text=True)
+    station = region.sites[COORDINATOR].ask("status")["coordinator_name"]
+    assert station in page
+    assert region.sites[COORDINATOR].title == station
 
 
 def test_a_cut_cable_is_seen_by_the_kiosk_itself(world: FlaskClient, region: Region, wait_until: WaitUntil) -> None:
@@ -159,6 +168,34 @@ def test_the_pressed_button_shows_its_lamp(world: FlaskClient, region: Region, w
     assert re.fullmatch(r"vraagt over \d+ s om hulp", words(world, "kiosk-b.call"))
     region.sites["kiosk-b"].ask("cancel_call", name="help")
     wait_until(lambda: words(world, "kiosk-b.lamp") == "uit", SEEN_S_MAX, "staff cancelled: the lamp is off")
+
+
+def test_a_broker_that_hangs_is_restarted_as_on_a_device(
+    world: FlaskClient, region: Region, wait_until: WaitUntil
+) -> None:
+    """Stopped in the middle it accepts connections and answers none, as mosquitto 2.0.11 when its bridge spins."""
+    site = region.sites["kiosk-b"]
+    hung = site.processes["broker"]
+    region.kill_part("kiosk-b", "node")
+    hung.send_signal(signal.SIGSTOP)
+    region.start_part("kiosk-b", "node")
+    wait_until(lambda: site.processes["broker"] is not hung, HUNG_S_MAX, "another broker")
+    assert hung.poll() is not None
+    wait_until(lambda: look(world, "kiosk-b.broker") == "good", SEEN_S_MAX, "the node has its broker again")
+    assert not site.restart_request.exists()
+
+
+def test_a_site_without_power_gets_no_broker_for_an_old_request(world: FlaskClient, region: Region) -> None:
+    site = region.sites["kiosk-b"]
+    assert do(world, "kiosk-b", "power_off") == 303
+    site.restart_request.touch()
+    region.restart_hung_brokers()
+    assert not site.powered
+    before = site.processes["broker"]
+    region.power_on("kiosk-b")
+    broker = site.processes["broker"]
+    region.restart_hung_brokers()
+    assert before is not broker is site.processes["broker"], "what was asked before the cut holds no longer"
 
 
 @pytest.mark.parametrize("origin", [None, "http://127.0.0.1:9", "https://elsewhere.example"])

@@ -181,3 +181,14 @@ def test_after_a_lost_reply_nobody_is_told_that_nobody_has_the_request(
         assert page.status_code == 503
         assert "Wij weten nog niet of uw vraag bewaard is." in words(page)
         assert "Niemand heeft uw vraag" not in words(page)
+
+
+@pytest.mark.parametrize(
+    ("people", "callback"), [("\u0661\u0662", "\u0660\u0666\u0661\u0662"), ("\u06f1\u06f2", "\u06f0\u06f6\u06f1\u06f2")]
+)
+def test_arabic_and_persian_digits_arrive_as_the_digits_that_the_desk_reads(
+    web: FlaskClient, node: FakeNode, people: str, callback: str
+) -> None:
+    assert ask(web, "no", people=people, callback=f"bel {callback}").status_code == 303
+    kept = next(iter(node.kept.values()))
+    assert (kept["people"], kept["callback"]) == (12, "bel 0612")

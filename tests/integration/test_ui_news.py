@@ -60,6 +60,16 @@ def test_what_is_said_by_whom_how_old_and_for_how_long(node: FakeNode) -> None:
         ({"standing": "cancelled"}, "Geldt niet meer Ingetrokken. Dit geldt niet meer. Gaslek"),
         ({"standing": "expired", "left_s": 0}, "Geldt niet meer Voorbij. Dit geldt niet meer. Gaslek"),
         ({"type": "CANCEL"}, "Ingetrokken: wat hierover eerder gezegd is, geldt niet meer. Gaslek"),
+        ({"type": "CANCEL", "standing": "unconfirmed"}, "Volgens een niet bevestigd bericht ingetrokken. Gaslek"),
+        (
+            {"type": "CANCEL", "standing": "stale"},
+            "Ingetrokken: wat hierover eerder gezegd is, geldt niet meer. Dit klopte. Wij hebben al lang niet gehoord",
+        ),
+        (
+            {"type": "CANCEL", "standing": "expired", "left_s": 0},
+            "Geldt niet meer Ingetrokken: wat hierover eerder gezegd is, geldt niet meer. Gaslek",
+        ),
+        ({"type": "CANCEL", "standing": "cancelled"}, "Geldt niet meer Ingetrokken. Dit geldt niet meer. Gaslek"),
         ({"type": "CANCEL", "headline": ""}, "Een eerder bericht is ingetrokken."),
         ({"type": "UPDATE", "headline": "", "text": "Ramen dicht"}, "Mededeling Ramen dicht"),
         ({"mark": "EXERCISE"}, "OEFENING. Dit is niet echt. Gaslek"),
@@ -70,6 +80,13 @@ def test_what_is_said_by_whom_how_old_and_for_how_long(node: FakeNode) -> None:
 )
 def test_what_the_reader_must_know_first_is_said_first(node: FakeNode, fields: dict[str, object], says: str) -> None:
     assert says in shown(node, "nl", news_row(**fields))
+
+
+@pytest.mark.parametrize("standing", ["unconfirmed", "confirmed", "stale"])
+def test_a_withdrawal_names_no_time_until_which_it_holds(node: FakeNode, standing: str) -> None:
+    left = {"standing": standing, "left_s": 23 * 3600}
+    assert "Geldt nog 23 uur." in shown(node, "nl", news_row(**left))
+    assert "Geldt nog" not in shown(node, "nl", news_row(type="CANCEL", **left))
 
 
 def test_what_a_later_one_replaced_is_not_shown(node: FakeNode) -> None:

@@ -49,13 +49,13 @@ def test_when_all_is_well_there_is_no_banner(web: FlaskClient) -> None:
         ),
         (
             {"links": {"mesh": {"up": True}, "broker": {"up": False}}},
-            "Dit steunpunt heeft nu geen internet.",
-            "U kunt hulp vragen: dat gaat via de radio.",
+            "Dit steunpunt kan internet nu niet gebruiken.",
+            "U kunt hulp vragen: wij bewaren uw vraag en versturen hem via de radio.",
         ),
         (
             {"region": {"fresh": False, "age_s": 3700}},
-            "Dit steunpunt heeft nu geen internet.",
-            "U kunt hulp vragen: dat gaat via de radio.",
+            "Wij horen Brandweerkazerne Noord nu niet via internet.",
+            "U kunt hulp vragen: wij bewaren uw vraag en versturen hem via de radio.",
         ),
         (
             {"links": MESH_DOWN, "region": {"fresh": False, "age_s": 3700}},
@@ -78,6 +78,27 @@ def test_the_banner_says_what_is_down_and_what_to_do(
     assert told in shown
     assert now in shown
     assert web.get("/nl/stand").text != before
+
+
+@pytest.mark.parametrize("age_s", [None, 61])
+def test_a_silent_region_is_not_told_as_a_lack_of_internet(web: FlaskClient, node: FakeNode, age_s: int | None) -> None:
+    """The fire station without power, or a point that has just started, looks the same from here."""
+    node.status["region"] = {"fresh": False, "age_s": age_s}
+    assert "geen internet" not in words(web.get("/nl/"))
+
+
+@pytest.mark.parametrize("path", ["/nl/hulp", "/nl/hulp/spullen"])
+def test_who_asks_for_help_is_told_that_nothing_can_leave_but_not_of_a_road_that_is_covered(
+    web: FlaskClient, node: FakeNode, path: str
+) -> None:
+    told = "Dit steunpunt kan nu niets versturen."
+    assert told not in words(web.get(path))
+    node.status |= {"region": {"fresh": False, "age_s": 3700}}
+    assert "nu niet via internet" not in words(web.get(path))
+    node.status |= {"links": {"mesh": {"up": False}, "broker": {"up": False}}}
+    assert told in words(web.get(path))
+    if path != "/nl/hulp":
+        assert told in words(post(web, path, do="check", text="water op"))
 
 
 def test_without_a_node_the_first_page_says_so_and_forms_keep_what_is_typed(web: FlaskClient, node: FakeNode) -> None:

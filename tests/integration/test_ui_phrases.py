@@ -254,3 +254,15 @@ def test_a_question_is_answered_with_a_tap(node: FakeNode) -> None:
             assert post(web, f"{ticket}/antwoorden", token="t", **fields).headers["Location"] == ticket
         assert web.get(f"{ticket}/antwoorden").headers["Location"] == ticket
     assert len(node.supplements) == 1
+
+
+def test_a_count_and_a_number_may_be_typed_in_arabic_digits(node: FakeNode) -> None:
+    answered(node, Phrase(63), text="")
+    ticket = f"/nl/t/47-1/{SECRET}"
+    with kiosk_web(node) as web:
+        page = web.get(ticket)
+        token = hidden(page, "token")
+        assert 'pattern="[0-9\u0660-\u0669\u06f0-\u06f9]{1,3}"' in page.text
+        post(web, f"{ticket}/antwoorden", token=token, question="63", count="\u0661\u06f2")
+        assert node.supplements[token]["count"] == 12
+        assert post(web, "/nl/volgen", number="\u0664\u0667-\u0661", secret=SECRET).headers["Location"] == ticket

@@ -257,3 +257,12 @@ def test_who_can_not_be_helped_is_told_what_to_do_in_danger(web: FlaskClient, no
     assert "Doe nu: Gevaar? Bel 112." in words(web.get(TICKET))
     node.tickets["47-1"] = ticket_body("47-1", "CLOSED", close_code="CLOSED_HELPED")
     assert "Gevaar? Bel 112." not in words(web.get(TICKET))
+
+
+@pytest.mark.parametrize(("life_threat", "said"), [(True, "In levensgevaar: ja"), (False, "In levensgevaar: nee")])
+def test_the_ticket_says_whether_it_went_as_a_life_threat_to_whom_holds_the_code_alone(
+    web: FlaskClient, node: FakeNode, said: str, *, life_threat: bool
+) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", life_threat=life_threat)
+    assert said in words(web.get(TICKET))
+    assert "In levensgevaar:" not in words(web.get("/nl/t/47-1"))

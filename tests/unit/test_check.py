@@ -167,3 +167,16 @@ def test_the_pages_are_counted_and_so_are_those_that_are_approved(sites: Sites) 
 def test_a_folder_of_pages_that_is_not_there(sites: Sites) -> None:
     sites.change(sites.site, "# [kiosk]\n# content", "[kiosk]\ncontent")
     assert "content: cannot be read (No such file or directory)" in sites.only(sites.site, "kiosk.content")
+
+
+# --- the ledger ---------------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_folder_that_is_not_there_is_named_and_no_mistake(sites: Sites, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    sites.change(sites.site, "/var/lib/steunpunt/ledger.db", f"{folder}/ledger.db")
+    result = CliRunner().invoke(main, ["check", str(sites.site / "site.toml")])
+    assert result.exit_code == 0
+    assert f"  key `ledger.path`: the folder {folder} is not there; the node makes it when it starts" in result.stdout
+    folder.mkdir()
+    assert "ledger.path" not in CliRunner().invoke(main, ["check", str(sites.site / "site.toml")]).stdout

@@ -252,6 +252,16 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
         (kiosk(("panel.buzzer_pin", "5")), None, "pin 5 is used twice"),
         (kiosk(("radio.channel", '"ééééééé"')), "radio.channel", "has 14 bytes and a radio takes 11"),
         (kiosk(("radio.long_name", f'"{"é" * 20}"')), "radio.long_name", "has 40 bytes and a radio takes 39"),
+        (
+            kiosk(("radio.emergency_channel", '"serial"')),
+            "radio.emergency_channel",
+            "is the private radio.channel, serial; name the channel that people with handhelds hear",
+        ),
+        (
+            changed(FULL, ("extra_radio[1].emergency_channel", '"serial"')),
+            "extra_radio[1].emergency_channel",
+            "extra_radio.emergency_channel is the private extra_radio.channel, serial",
+        ),
         (kiosk(("radio.short_name", '"ééé"')), "radio.short_name", "has 6 bytes and a radio takes 4"),
         (kiosk(("broker.username", '"reader"')), "broker.username", 'write username = "steunpunt"'),
         (kiosk(("web.port", "1883")), "web.port", "web.port and broker.port are both 1883"),

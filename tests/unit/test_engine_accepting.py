@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from steunpunt.facts import CALLBACK_BYTES_MAX, Facts, Flag, Mark, Place
+from steunpunt.ledger import outgoing
 from steunpunt.ledger.tables import messages, tickets
-from steunpunt.model import TEXT_CHARS_MAX, Category, SupplementCode
+from steunpunt.model import TEXT_CHARS_MAX, Category, Lane, SupplementCode
 from steunpunt.protocol import forms
 from tests.fakes.sites import (
     MESH_UP,
@@ -288,3 +289,88 @@ def test_facts_that_cannot_travel_are_refused(kiosk: KioskSite, facts: Facts, er
     assert answer_in(kiosk.turn(help_form(kiosk.token(), facts=facts)))["error"] == error
     more = replace(more_form(kiosk.token(), number, SupplementCode.DETAILS), facts=facts)
     assert answer_in(kiosk.turn(more))["error"] == error
+
+
+def supplements(center: CoordinatorSite) -> list[SupplementCode | None]:
+    return [event.code for event in center.only_case().events if event.kind == "supplement"]
+
+
+@pytest.mark.parametrize("sent_before", [False, True])
+def test_yes_after_no_on_the_same_form_raises_the_case_to_a_life_threat_exactly_once(
+    kiosk: KioskSite, center: CoordinatorSite, *, sent_before: bool
+) -> None:
+    token = kiosk.token()
+    first = answer_in(kiosk.turn(help_form(token, category=Category.MEDICAL)))
+    if sent_before:
+        arrive(kiosk, center)
+        assert center.only_case().lane is Lane.URGENT
+    for _ in range(3):
+        effects = kiosk.turn(help_form(token, category=Category.MEDICAL, life_threat=True))
+        assert answer_in(effects) == {**first, "repeated": True}
+        for frame in frames(effects):
+            center.turn(heard(frame.payload))
+            kiosk.turn(ended(frame))
+    assert kiosk.ticket(first["number"]).life_threat is True
+    assert len(kiosk.rows(messages)) == 2
+    arrive(kiosk, center)
+    assert (center.only_case().lane, center.only_case().life_threat) == (Lane.LIFE_THREAT, True)
+    assert supplements(center) == [SupplementCode.LIFE_THREAT]
+
+
+def test_yes_and_no_in_one_batch_is_a_life_threat_in_either_order(kiosk: KioskSite) -> None:
+    for answers in ((False, True), (True, False)):
+        token = kiosk.token()
+        effects = kiosk.turn(*(help_form(token, life_threat=answer) for answer in answers))
+        number = answer_in(effects[:1])["number"]
+        assert kiosk.ticket(number).life_threat is True
+    assert len(kiosk.rows(tickets)) == 2
+    assert len(kiosk.rows(messages)) == 3
+
+
+def test_no_after_yes_takes_no_life_threat_back(kiosk: KioskSite) -> None:
+    token = kiosk.token()
+    number = answer_in(kiosk.turn(help_form(token, life_threat=True)))["number"]
+    kiosk.turn(help_form(token, life_threat=False))
+    assert kiosk.ticket(number).life_threat is True
+    assert len(kiosk.rows(messages)) == 1
+
+
+def test_a_raise_whose_commit_failed_is_made_by_the_next_tap(kiosk: KioskSite) -> None:
+    token = kiosk.token()
+    number = answer_in(kiosk.turn(help_form(token)))["number"]
+
+    def fail() -> None:
+        raise OSError("no power")
+
+    with pytest.raises(OSError, match="no power"):
+        kiosk.turn(help_form(token, life_threat=True), stop=fail)
+    assert kiosk.ticket(number).life_threat is False
+    assert len(kiosk.rows(messages)) == 1
+    kiosk.restart()
+    assert answer_in(kiosk.turn(help_form(token, life_threat=True)))["number"] == number
+    assert kiosk.ticket(number).life_threat is True
+    assert len(kiosk.rows(messages)) == 2
+
+
+def test_a_raised_request_and_what_is_added_to_it_go_in_the_first_lane(kiosk: KioskSite) -> None:
+    token = kiosk.token()
+    number = answer_in(kiosk.turn(help_form(token)))["number"]
+    kiosk.turn(help_form(token, life_threat=True))
+    kiosk.turn(more_form(kiosk.token(), number))
+    with kiosk.ledger.transaction() as connection:
+        assert [message.lane for message in outgoing.waiting(connection)] == [Lane.LIFE_THREAT] * 3
+
+
+def test_a_raise_that_overtakes_its_request_still_raises_it(kiosk: KioskSite, center: CoordinatorSite) -> None:
+    token = kiosk.token()
+    kiosk.turn(help_form(token, UNSHORTENED[:120]))
+    lost = frames(kiosk.turn(MESH_UP))[0]
+    kiosk.turn(help_form(token, life_threat=True))
+    later = []
+    waiting = frames(kiosk.turn(ended(lost)))
+    while waiting:
+        later.append(waiting[0].payload)
+        waiting = frames(kiosk.turn(ended(waiting[0])))
+    for payload in [*reversed(later), lost.payload]:
+        center.turn(heard(payload))
+    assert center.only_case().lane is Lane.LIFE_THREAT

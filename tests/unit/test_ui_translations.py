@@ -13,6 +13,7 @@ from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 
 import steunpunt_ui
+from steunpunt.protocol.phrasebook import SENTENCES
 from steunpunt_ui.languages import DESK_LANGUAGES, LANGUAGES, direction
 
 ROOT = Path(steunpunt_ui.__file__).parent
@@ -101,3 +102,9 @@ def test_numbers_and_names_stand_apart_from_words_that_run_the_other_way(languag
     for ids, message in messages(language).items():
         for text in [message.string] if isinstance(message.string, str) else list(message.string or ()):
             assert not bare.search(text), ids
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_sentence_that_leads_to_the_news_names_its_tile(language: str) -> None:
+    tile = str(messages(language)["News"].string)
+    assert SENTENCES[language][39].endswith(f": {tile}.")

@@ -98,8 +98,20 @@ def check(config: Path) -> None:
         if problems:
             sys.exit(1)
     click.echo(f"{config}: good. {loaded.site.role} {loaded.site.id}, {loaded.site.name}, {loaded.site.place}")
-    for line in _content_lines(loaded):
+    for line in (*_ledger_lines(loaded), *_content_lines(loaded)):
         click.echo(f"  {line}")
+
+
+def _ledger_lines(config: Config) -> Iterator[str]:
+    """Tell of a ledger's folder that is not there: no mistake before the first start, but perhaps a misspelt path."""
+    folder = Path(config.ledger.path).parent
+    try:
+        missing = not folder.is_dir()
+    except OSError:  # what only the node's user may see
+        return
+    if missing:
+        mend = "the node makes it when it starts; if it ran here before, correct the path"
+        yield f"key `ledger.path`: the folder {folder} is not there; {mend}"
 
 
 def _file_problems(config: Config) -> list[str]:

@@ -71,7 +71,7 @@ def show(config: Path, *, as_json: bool) -> None:
 )
 @AS_JSON
 def test(config: Path, *, wait_s: float, as_json: bool) -> None:
-    """Ask you to pull the plug and to put it back: is mains seen, and the right way round?
+    """Ask you to pull the plug: is mains seen rightly?
 
     CONFIG is the site's TOML file. Exit code 1 when not; each problem is one line with the mend.
     """

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from steunpunt.model import SteunpuntError
@@ -39,14 +39,16 @@ class Processes:
         self._warden: subprocess.Popen[bytes] | None = None
         self._stopped = False
 
-    def spawn(self, name: str, folder: Path, command: list[str]) -> subprocess.Popen[bytes]:
-        """Start a process in a folder, its output in ``NAME.log`` there."""
+    def spawn(
+        self, name: str, folder: Path, command: list[str], variables: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a process in a folder, its output in ``NAME.log`` there, with more environment variables than ours."""
         with self._lock:
             if self._stopped:
                 raise Stopped(f"{name} was not started: the demo is stopping")
             if self._warden is None:
                 self._warden = _start([sys.executable, "-m", __name__], folder / "warden.log", subprocess.PIPE)
-            process = _start(command, folder / f"{name}.log", subprocess.DEVNULL, folder)
+            process = _start(command, folder / f"{name}.log", subprocess.DEVNULL, folder, variables)
             self._started = [other for other in self._started if other.poll() is None] + [process]
             _tell(self._warden, process.pid)
             return process
@@ -55,12 +57,12 @@ class Processes:
         """End every process that was started, politely and then for certain, and start none any more."""
         with self._lock:
             self._stopped = True
-            _end(self._started)
+            end(self._started)
             self._started = []
             if self._warden is not None and self._warden.stdin is not None:
                 with contextlib.suppress(BrokenPipeError):
                     self._warden.stdin.close()
-                _end([self._warden])
+                end([self._warden])
 
 
 def kill(processes: Iterable[subprocess.Popen[bytes]]) -> None:
@@ -72,9 +74,25 @@ def kill(processes: Iterable[subprocess.Popen[bytes]]) -> None:
         process.wait()
 
 
-def _start(command: list[str], log: Path, stdin: int, folder: Path | None = None) -> subprocess.Popen[bytes]:
+def end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """SIGTERM, and SIGKILL to those that still run after STOP_S_MAX; wait until all are gone."""
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + STOP_S_MAX
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(deadline - time.monotonic(), 0))
+    kill(process for process in processes if process.poll() is None)
+
+
+def _start(
+    command: list[str], log: Path, stdin: int, folder: Path | None = None, variables: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    env = {**os.environ, **(variables or {})}
     with log.open("ab") as output:
-        return subprocess.Popen(command, stdin=stdin, stdout=output, stderr=output, cwd=folder, start_new_session=True)
+        return subprocess.Popen(
+            command, stdin=stdin, stdout=output, stderr=output, cwd=folder, env=env, start_new_session=True
+        )
 
 
 def _tell(warden: subprocess.Popen[bytes], pid: int) -> None:
@@ -84,16 +102,6 @@ def _tell(warden: subprocess.Popen[bytes], pid: int) -> None:
     with contextlib.suppress(BrokenPipeError):
         warden.stdin.write(b"%d\n" % pid)
         warden.stdin.flush()
-
-
-def _end(processes: list[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        process.terminate()
-    deadline = time.monotonic() + STOP_S_MAX
-    for process in processes:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(deadline - time.monotonic(), 0))
-    kill(process for process in processes if process.poll() is None)
 
 
 def _keep_watch() -> None:

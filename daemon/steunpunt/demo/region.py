@@ -21,13 +21,16 @@ from steunpunt.config import load
 from steunpunt.control import Body, Client, ControlError
 from steunpunt.demo.cable import Cable
 from steunpunt.demo.ports import free_ports
-from steunpunt.demo.processes import DemoError, Processes, Stopped, kill
+from steunpunt.demo.processes import STOP_S_MAX, DemoError, Processes, Stopped, end, kill
 from steunpunt.demo.siteconfig import NAMES, POSITIONS, Ports, coordinator_toml, kiosk_toml
+from steunpunt.node.links import RESTART_REQUEST
 from steunpunt.sim import ask_control_port
 from steunpunt_ui.desk.passwords import set_password
 
 START_S_MAX = 60.0
 POLL_S = 0.05
+REQUESTS_POLL_S = 0.5
+"""Between two looks whether a node asks for another broker, in seconds."""
 SOCKET_PATH_BYTES_MAX = 107
 """Linux takes no longer path for a Unix socket."""
 DESK_NAME = "Officier van dienst"
@@ -68,6 +71,16 @@ class Site:
     def socket(self) -> Path:
         """The node's control socket."""
         return self.folder / "node.sock"
+
+    @property
+    def runtime(self) -> Path:
+        """What systemd's RuntimeDirectory is on a device."""
+        return self.folder / "run"
+
+    @property
+    def restart_request(self) -> Path:
+        """The file by which the node asks for another broker, because its own hangs."""
+        return self.runtime / RESTART_REQUEST
 
     @property
     def url(self) -> str:
@@ -117,6 +130,7 @@ class Region:
         self._processes = Processes()
         self._power = threading.Lock()
         self._radios: subprocess.Popen[bytes] | None = None
+        self._watch = threading.Thread(target=self._watch_requests, name="broker-watch", daemon=True)
 
     # --- setting up ---------------------------------------------------------------------------------------------
 
@@ -137,6 +151,7 @@ class Region:
             cable.start()
         run_as: Literal["root", "mosquitto"] = "root" if os.geteuid() == 0 else "mosquitto"
         for site in self.sites.values():
+            site.runtime.mkdir(exist_ok=True)
             site.config.write_text(self._toml(site), encoding="utf-8")
             brokerfiles.write_files(load(site.config), site.folder / "mosquitto", run_as)
 
@@ -168,13 +183,14 @@ class Region:
             self.wait_until_up(name)
 
     def start_radios(self) -> None:
-        """Start the virtual radios' process."""
+        """Start the virtual radios' process, and look after the brokers from here on."""
         arguments = ["virtual-radio", "--control-port", str(self.radio_control_port), "--speed", str(self._speed)]
         arguments += ["--channel-keys", str(self.folder / "region.keys")]
         for site in self.sites.values():
             arguments += ["--radio", f"{site.name}:{site.radio_port}:{POSITIONS[site.name]}"]
         self._radios = self._processes.spawn("radios", self.folder, [*_steunpunt(), *arguments])
         self._wait(lambda: _listens(self.radio_control_port), "the virtual radios", self.folder, self._radios)
+        self._watch.start()
 
     def power_on(self, name: str, *, wait: bool = True) -> None:
         """Give a site power: its radio first, then its broker, node and web processes."""
@@ -188,6 +204,7 @@ class Region:
             if not site.power:
                 self._power_radio(site, on=True)
             site.power = True
+            site.restart_request.unlink(missing_ok=True)  # on a device it lies in memory
             for part, command in commands.items():
                 self.start_part(name, part, command)
         if wait:
@@ -203,7 +220,8 @@ class Region:
             if old is None or not isinstance(old.args, list):
                 raise DemoError(f"{part} of {name} was never started; give the site power first")
             command = [str(argument) for argument in old.args]
-        site.processes[part] = self._processes.spawn(part, site.folder, command)
+        variables = {"RUNTIME_DIRECTORY": str(site.runtime)} if part == "node" else None
+        site.processes[part] = self._processes.spawn(part, site.folder, command, variables)
 
     def wait_until_up(self, name: str) -> None:
         """Wait until a site's node and screens answer; DemoError with the end of its log otherwise."""
@@ -222,6 +240,20 @@ class Region:
     def kill_part(self, name: str, part: str) -> None:
         """SIGKILL one process of a site."""
         kill([self.sites[name].processes[part]])
+
+    def restart_hung_brokers(self) -> None:
+        """Restart the broker of each site whose node asked for it; a unit of systemd does so on a device."""
+        for name, site in self.sites.items():
+            with self._power:
+                if site.power and site.restart_request.exists():
+                    site.restart_request.unlink()  # what is asked from here on is asked anew
+                    end([site.processes["broker"]])
+                    self.start_part(name, "broker")
+
+    def _watch_requests(self) -> None:
+        with contextlib.suppress(Stopped):
+            while not self.stopping.wait(REQUESTS_POLL_S):
+                self.restart_hung_brokers()
 
     def cut_internet(self, name: str) -> None:
         """Cut the cable between a kiosk's broker and the region's."""
@@ -254,6 +286,8 @@ class Region:
         """End every process that was started, politely and then for certain."""
         self.stopping.set()
         self._processes.stop()
+        if self._watch.is_alive():
+            self._watch.join(STOP_S_MAX)
         for cable in self.cables.values():
             cable.stop()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 NAMES = {
     "kiosk-a": ("Buurthuis De Regenboog", "Kerkplein 1, Maastricht"),
     "kiosk-b": ("Sporthal De Geusselt", "Stadionplein 12, Maastricht"),
-    "coordinator": ("Coördinatiepunt Noord", "Willem Alexanderweg 1, Maastricht"),
+    "coordinator": ("Brandweerkazerne Noord", "Willem Alexanderweg 1, Maastricht"),
 }
 POSITIONS = {"kiosk-a": "50.8514,5.6910", "kiosk-b": "50.8560,5.7170", "coordinator": "50.8620,5.6980"}
 
@@ -53,7 +53,7 @@ place = "{place}"
 [region]
 name = "Demo"
 coordinator = 1
-coordinator_name = "Brandweerkazerne Noord"
+coordinator_name = "{NAMES["coordinator"][0]}"
 fallback_address = "{NAMES["coordinator"][1]}"
 
 [keys]

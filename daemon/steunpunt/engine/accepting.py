@@ -3,6 +3,7 @@
 The plain text exists only here, in memory. The ticket is shown after the commit, never before.
 """
 
+import hashlib
 import threading
 from collections import deque
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ STOCK_MAX = 64
 """Secrets stretched ahead of time: scrypt takes its 10 to 50 ms while nobody waits."""
 _QUIET = (SupplementCode.UNDERSTOOD, SupplementCode.NO_LONGER_NEEDED, SupplementCode.GOT_HELP)
 """What asks for nothing goes after what does."""
+_RAISE_LABEL = b"steunpunt raised form v1"
 
 
 class TicketStock:
@@ -173,12 +175,13 @@ class Acceptor:
         """Accept a help request; the same form gets the same ticket. Raises NotAccepted.
 
         A point that is closed since ``closed_since_ms`` still accepts what was begun before: who was promised a form
-        here is not sent away with it.
+        here is not sent away with it. Of what the same form says later only a life
+        threat counts: whoever taps "no" and then "yes" means yes.
         """
         token = self._known_token(form.form_token)
         counter = self._submitted(connection, token, is_request=True)
         if counter is not None:
-            return self._again(connection, counter, token)
+            return self._again(connection, counter, token, form, now_ms)
         self._check_fresh(token, now_ms)
         if closed_since_ms is not None and token.issued_s > closed_since_ms // 1000:
             raise NotAccepted("closed", "this point is closed; show where help can be asked instead")
@@ -285,10 +288,16 @@ class Acceptor:
         if token.expired(now_ms // 1000):
             raise NotAccepted("token_expired", "this form is too old; show it again")
 
-    def _again(self, connection: sa.Connection, counter: int, token: forms.FormToken) -> dict[str, object]:
+    def _again(
+        self, connection: sa.Connection, counter: int, token: forms.FormToken, form: HelpSubmitted, now_ms: int
+    ) -> dict[str, object]:
         row = outgoing.ticket(connection, counter)
         if row is None or row.copy_locked is None:
             raise LookupError(f"ticket {counter} of a form has no copy of its secret")
+        if form.life_threat and not row.life_threat:
+            outgoing.raise_to_life_threat(connection, counter)
+            digest = hashlib.sha256(_RAISE_LABEL + token.digest).digest()
+            self.add(connection, counter, SupplementCode.LIFE_THREAT, digest, now_ms)
         secret = tickets.unlock(tickets.copy_key(token.random), row.copy_locked).decode()
         return {"number": ticket_number(self._keys.site, counter), "secret": secret, "repeated": True}
 

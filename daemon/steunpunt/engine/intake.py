@@ -213,6 +213,7 @@ class Intake:
             else:
                 self._new_supplement(connection, at, message, arrival)
         life_threat = isinstance(message, messages.HelpRequest) and message.life_threat
+        life_threat |= isinstance(message, messages.Supplement) and message.code is SupplementCode.LIFE_THREAT
         return [Taken(at, keys.verify, incoming.state_code(connection, at), life_threat)]
 
     def _acknowledged(
@@ -303,7 +304,8 @@ class Intake:
         incoming.add_event(connection, at, "received", arrival.now_ms, None)
         if arrival.link is LinkName.PAPER:
             incoming.note_paper(connection, at, arrival.now_ms)
-        incoming.note_presses(connection, at, incoming.early_presses(connection, self._ledger_key, at))
+        for event in incoming.early_supplements(connection, self._ledger_key, at):
+            self._weigh(connection, at, event)
         self._counts["cases"] += 1
 
     def _new_supplement(
@@ -314,8 +316,6 @@ class Intake:
         A doubtful one stands in the case's history as such, and changes nothing.
         """
         to = Piece(at.site, supplement.to.eid, supplement.to.n)
-        if supplement.code is SupplementCode.PRESSED_AGAIN and not arrival.doubtful:
-            incoming.note_presses(connection, to, supplement.presses)
         content = EventContent(
             text=supplement.text,
             code=supplement.code,
@@ -325,6 +325,8 @@ class Intake:
             newer=supplement.newer,
             doubtful=arrival.doubtful,
         )
+        if not arrival.doubtful:
+            self._weigh(connection, to, content)
         key = incoming.case_key(connection, self._ledger_key, to)
         box = incoming.box_event(key or self._ledger_key, self._nonce(), content)
         incoming.add_event(connection, to, "supplement" if key else "early", arrival.now_ms, box)
@@ -332,3 +334,11 @@ class Intake:
 
     def _nonce(self) -> bytes:
         return self._entropy.token(vault.NONCE_BYTES)
+
+    @staticmethod
+    def _weigh(connection: sa.Connection, at: Piece, added: EventContent) -> None:
+        """Note on the case what a supplement changes of it; no case yet: nothing."""
+        if added.code == SupplementCode.PRESSED_AGAIN:
+            incoming.note_presses(connection, at, added.presses)
+        elif added.code == SupplementCode.LIFE_THREAT:
+            incoming.raise_to_life_threat(connection, at)

@@ -176,8 +176,9 @@ class NewsKeeper:
         return sorted(views, key=lambda view: (list(Shown).index(view.shown), view.age_ms))
 
     def count(self, connection: sa.Connection, now_ms: int) -> int:
-        """Return how many pieces of news may still hold, as far as is known here."""
-        return sum(view.shown in MAY_HOLD for view in self.views(connection, now_ms))
+        """Return how many pieces of news may still hold, as far as is known here; a withdrawal is none of them."""
+        views = self.views(connection, now_ms)
+        return sum(view.shown in MAY_HOLD and view.announcement.type is not MessageType.CANCEL for view in views)
 
     def _view(
         self, one: KeptNews, said: Announcement, held: list[tuple[NewsRow, Announcement]], now_ms: int

@@ -64,8 +64,8 @@ class _Kept:
     """Earned a receipt over the mesh: how often, and when last."""
     said: dict[Piece, tuple[Owed, int]] = field(default_factory=dict)
     """Receipted over the mesh, and when last; the latest last."""
-    spoke_ms: int = -replies.TOKEN_PACE_MS
-    """When the last packet went over the mesh."""
+    paced_ms: int = 0
+    """When the pace of the packets that went over the mesh is over."""
 
     def copy(self) -> "_Kept":
         """Return one that changes apart from this."""
@@ -76,7 +76,7 @@ class _Kept:
             dict(self.carried),
             dict(self.meshed),
             dict(self.said),
-            self.spoke_ms,
+            self.paced_ms,
         )
 
 
@@ -138,7 +138,7 @@ class Receipts:
             self._now.owed[taken.at] = Owed(frame.radio, taken.verify, taken.code, frame.sender, frame.packet_id)
         due_ms = now_ms + (PATIENT_MS if taken.patient else replies.TOKEN_GATHER_MS)
         if not taken.life_threat:
-            due_ms = max(due_ms, self._now.spoke_ms + replies.TOKEN_PACE_MS)
+            due_ms = max(due_ms, replies.paced_from_ms(self._now.paced_ms))
         self._now.due_ms = due_ms if self._now.due_ms is None else min(due_ms, self._now.due_ms)
 
     def _needs_gateway(self, at: Piece, now_ms: int) -> bool:
@@ -185,7 +185,7 @@ class Receipts:
                 now.due_ms = min(later_ms, now.due_ms or later_ms)
                 continue
             effects.append(self._packet(connection, head, radio, batch, now_ms))
-            now.spoke_ms = now_ms
+            now.paced_ms = replies.paced_to_ms(now.paced_ms, now_ms)
             for at, owed in batch:
                 del now.owed[at]
                 _remember(now.said, at, (owed, now_ms))

@@ -221,7 +221,7 @@ class Desk:
             site=row.at.site,
             lane=row.lane,
             category=Category(content.category),
-            life_threat=content.life_threat,
+            life_threat=content.life_threat or row.lane is Lane.LIFE_THREAT,
             text=content.text,
             language=content.language,
             state=row.state,

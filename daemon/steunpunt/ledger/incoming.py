@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger.tables import cases, events, gateways, heard_epochs, heard_pieces, replies, sites
-from steunpunt.model import SENDING_LINKS, FrameHeard, LinkName, SealError, SteunpuntError, TicketState, TokenCode
+from steunpunt.model import SENDING_LINKS, FrameHeard, Lane, LinkName, SealError, SteunpuntError, TicketState, TokenCode
 from steunpunt.protocol import vault
 from steunpunt.protocol.messages import QuestionReply
 from steunpunt.relay.replies import SiteRoads
@@ -293,15 +293,19 @@ def note_presses(connection: sa.Connection, at: Piece, presses: int) -> None:
     connection.execute(sa.update(cases).where(more).values(presses=presses))
 
 
-def early_presses(connection: sa.Connection, ledger_key: bytes, at: Piece) -> int:
-    """Return the most presses that supplements told of before their request came; damaged ones tell of none."""
+def raise_to_life_threat(connection: sa.Connection, at: Piece) -> None:
+    """Put a case in the first lane: what was added to it says that a life is in danger."""
+    connection.execute(sa.update(cases).where(_at(cases, at)).values(lane=int(Lane.LIFE_THREAT)))
+
+
+def early_supplements(connection: sa.Connection, ledger_key: bytes, at: Piece) -> list[EventContent]:
+    """Return the supplements that came before their request and count; damaged and doubtful ones do not."""
     boxes = connection.execute(sa.select(events.c.content).where(_at(events, at), events.c.kind == "early")).scalars()
-    most = 0
+    found = []
     for box in boxes:
         with contextlib.suppress(Damaged):
-            event = unbox_event(ledger_key, box)
-            most = max(most, 0 if event.doubtful else event.presses)
-    return most
+            found.append(unbox_event(ledger_key, box))
+    return [event for event in found if not event.doubtful]
 
 
 def add_event(

@@ -312,6 +312,13 @@ def raise_state(connection: sa.Connection, counter: int, to: TicketState, now_ms
     return bool(changed.rowcount)
 
 
+def raise_to_life_threat(connection: sa.Connection, counter: int) -> None:
+    """Note that a ticket is a life threat after all; what waits of its request, and is added later, goes first."""
+    connection.execute(sa.update(tickets).where(tickets.c.counter == counter).values(life_threat=True))
+    request = sa.and_(messages.c.counter == counter, messages.c.is_request)
+    connection.execute(sa.update(messages).where(request).values(lane=int(Lane.LIFE_THREAT)))
+
+
 def note_passed_on(connection: sa.Connection, counter: int, now_ms: int) -> bool:
     """Note that the request was passed on to others; returns False when that was known."""
     where = (tickets.c.counter == counter, tickets.c.passed_on_ms.is_(None))

@@ -13,8 +13,10 @@ from steunpunt.model import LinkName
 TOKEN_GATHER_MS = 1_500
 """Receipts for the mesh wait this long for company: five more cost less than a second packet."""
 TOKEN_PACE_MS = 60_000
-"""After a packet with receipts the next one waits so long, unless it is for a life threat: what a flood carries costs
+"""In a flood one packet with receipts goes in this time, unless it is for a life threat: what a flood carries costs
 less than the flood itself. A kiosk's first wait for a token is longer than this."""
+TOKEN_BURST = 3
+"""So many packets go ahead of that pace after a quiet time: somebody stands there and waits to read "received"."""
 TOKEN_AGAIN_MS = 240_000
 """A receipt that went with others less long ago rides along once more where there is room: six bytes that may spare a
 whole request."""
@@ -79,6 +81,16 @@ def reply_radio(last: str | None, tries: int, up: Sequence[str]) -> str:
     """
     in_turn = sorted(up, key=lambda name: name != last)
     return in_turn[tries // TRIES_PER_RADIO % len(in_turn)]
+
+
+def paced_from_ms(paced_ms: int) -> int:
+    """Return from when the next packet with receipts may go; ``paced_ms``: when the pace of all so far is over."""
+    return paced_ms - TOKEN_BURST * TOKEN_PACE_MS
+
+
+def paced_to_ms(paced_ms: int, now_ms: int) -> int:
+    """Return when the pace is over after one more packet now: the generic cell rate algorithm (ITU-T I.371)."""
+    return max(paced_ms, now_ms) + TOKEN_PACE_MS
 
 
 def wait_ms(link: LinkName, tries: int, jitter: float) -> int:

@@ -15,10 +15,11 @@ from werkzeug.wrappers import Response
 from steunpunt.facts import CALLBACK_BYTES_MAX, PEOPLE_MAX
 from steunpunt.model import TEXT_CHARS_MAX, Category
 from steunpunt_ui.citizen.asking import Kept, NotKept, Trouble, form_token, keep, show_again
+from steunpunt_ui.citizen.home import grave_banner
 from steunpunt_ui.citizen.lookup import tidy_number
 from steunpunt_ui.citizen.pointstate import MARK_FIELD, form_mark, is_closed, show_closed
 from steunpunt_ui.languages import language
-from steunpunt_ui.texts import characters_over, clean, clean_line
+from steunpunt_ui.texts import characters_over, clean, clean_line, plain_digits
 
 _PEOPLE_DIGITS_MAX = 4
 SLUGS = {
@@ -61,7 +62,9 @@ def show_kinds() -> Response | str:
         return show_closed()
     follows = tidy_number(request.args.get("bij", "")) or None
     kinds = [_kind(slug) for slug in SLUGS]
-    return render_template("citizen/kinds.html", kinds=kinds, follows=follows, meant=form_mark().name.lower())
+    return render_template(
+        "citizen/kinds.html", kinds=kinds, follows=follows, banner=grave_banner(), meant=form_mark().name.lower()
+    )
 
 
 def ask(slug: str) -> Response | str:
@@ -119,6 +122,7 @@ def _show(kind: Kind, wish: Wish, token: str, problems: dict[str, str] | None = 
         token=token,
         problems=problems or {},
         checking=checking,
+        banner=grave_banner(),
         meant=form_mark().name.lower(),
         text_chars_max=TEXT_CHARS_MAX,
     )
@@ -132,9 +136,9 @@ def _first_wish() -> Wish:
 
 def _wish(form: ImmutableMultiDict[str, str]) -> Wish:
     return Wish(
-        people=clean_line(form.get("people", "")),
+        people=plain_digits(clean_line(form.get("people", ""))),
         text=clean(form.get("text", "")),
-        callback=clean_line(form.get("callback", "")),
+        callback=plain_digits(clean_line(form.get("callback", ""))),
     )
 
 

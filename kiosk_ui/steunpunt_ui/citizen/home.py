@@ -122,11 +122,20 @@ def banner_of(status: dict[str, Any] | None) -> Banner | None:
         )
     if not internet:
         return Banner(
-            gettext("This point has no internet now."),
-            gettext("You can ask for help: it goes by radio."),
+            # A station without power, a cut line and a node that has just started look the same from here.
+            gettext("We don't hear %(station)s over the internet now.", station=station)
+            if "broker" in up
+            else gettext("This point can't use the internet now."),
+            gettext("You can ask for help: we keep your request and send it by radio."),
             calm=True,
         )
     return None
+
+
+def grave_banner() -> Banner | None:
+    """Return what must be said to whoever asks for help now: that it is kept nowhere, or has no road; else None."""
+    banner = banner_of(read_status())
+    return None if banner is None or banner.calm else banner
 
 
 def _silence(age_s: float | None, station: str) -> str:

@@ -11,6 +11,7 @@ from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt.model import parse_ticket_number, ticket_number
 from steunpunt_ui.context import client, config
 from steunpunt_ui.pages import Page, show_message
+from steunpunt_ui.texts import plain_digits
 
 _SECRET = re.compile(r"([0-9A-HJKMNP-TV-Z]{4})[-\s]*([0-9A-HJKMNP-TV-Z]{4})")
 """Crockford's base 32, as the node makes them; what is misread (O, I, L, U) is put right first."""
@@ -20,13 +21,13 @@ _DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2212/._", "--------")
 
 def tidy_number(typed: str) -> str:
     """Return a typed number as it is written on tickets, or "" when it cannot be one."""
-    parts = parse_ticket_number(re.sub(r"(?<=\d)\s+(?=\d)", "-", typed.strip().translate(_DASHES)))
+    parts = parse_ticket_number(re.sub(r"(?<=\d)\s+(?=\d)", "-", plain_digits(typed.strip()).translate(_DASHES)))
     return ticket_number(*parts) if parts else ""
 
 
 def tidy_secret(typed: str) -> str:
     """Return a typed secret half as it is written on tickets, or "" when it cannot be one."""
-    match = _SECRET.fullmatch(typed.strip().upper().translate(_DASHES).translate(_LOOKALIKES))
+    match = _SECRET.fullmatch(plain_digits(typed.strip()).upper().translate(_DASHES).translate(_LOOKALIKES))
     return f"{match[1]}-{match[2]}" if match else ""
 
 

@@ -83,7 +83,8 @@ def view_of(one: dict[str, Any]) -> NewsView:
         text=one["text"],
         by=function_words(one["function"]),
         age=ago(one["age_s"], at_least=one["age_at_least"]),
-        ends=_ends(one["left_s"]),
+        # A withdrawal's end is no end of what it withdraws: "holds for 23 hours" under it would be read so.
+        ends="" if one["type"] == "CANCEL" else _ends(one["left_s"]),
         note=_note(one, standing),
         notes=notes_on(phrases) + _unread(one),
         kind="past" if standing in _PAST else standing,
@@ -121,6 +122,14 @@ def _note(one: dict[str, Any], standing: str) -> str:
         "expired": gettext("Ended. This no longer holds."),
     }
     told = notes.get(standing, "")
-    if one["type"] == "CANCEL" and standing == "confirmed":
-        told = gettext("Withdrawn: what was said about this before no longer holds.")
-    return told
+    return _withdrawal_note(standing, told) if one["type"] == "CANCEL" else told
+
+
+def _withdrawal_note(standing: str, told: str) -> str:
+    """Return the note of a withdrawal: its words are often those of what it withdraws, so it always says what it is."""
+    if standing == "unconfirmed":
+        return gettext("Withdrawn, according to an announcement that is not confirmed.")
+    withdrawn = gettext("Withdrawn: what was said about this before no longer holds.")
+    if standing == "stale":
+        return f"{withdrawn} {told}"
+    return told if standing == "cancelled" else withdrawn

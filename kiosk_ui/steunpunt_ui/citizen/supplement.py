@@ -12,7 +12,7 @@ from steunpunt.model import TEXT_CHARS_MAX, SupplementCode
 from steunpunt_ui.citizen.asking import Earlier, Kept, Trouble, form_token, keep, show_again
 from steunpunt_ui.citizen.lookup import find, not_found, tidy_number, tidy_secret
 from steunpunt_ui.citizen.ticket import step_address
-from steunpunt_ui.texts import clean
+from steunpunt_ui.texts import clean, plain_digits
 
 KINDS = {
     "erger": SupplementCode.WORSE,
@@ -74,7 +74,7 @@ def _send(number: str, secret: str | None, slug: str) -> Response:
 
 def _tapped() -> dict[str, int]:
     """Return what was tapped under a question: its code, and an option's place or a number; else nothing."""
-    typed = {name: request.form.get(name, "") for name in ("question", "option", "count")}
+    typed = {name: plain_digits(request.form.get(name, "")) for name in ("question", "option", "count")}
     found = {name: int(text) for name, text in typed.items() if _SMALL_NUMBER.fullmatch(text)}
     return found if "question" in found and len(found) > 1 else {}
 

@@ -197,5 +197,6 @@ def _supplement_words(code: SupplementCode | None) -> str:
         SupplementCode.REPLY: gettext("The person answers a question"),
         SupplementCode.GOT_HELP: gettext("The person has been helped"),
         SupplementCode.STILL_NEEDED: gettext("The person still needs help"),
+        SupplementCode.LIFE_THREAT: gettext("The person says: life in danger"),
     }
     return words.get(code, "") if code else gettext("The person added something")

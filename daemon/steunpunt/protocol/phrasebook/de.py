@@ -43,7 +43,7 @@ SENTENCES = {
     36: "Wir brauchen Ihre Hilfe. Kommen Sie zu: {place}. Zeit: {time}.",
     37: "Danke. Es gibt jetzt genug Hilfe.",
     38: "Das war schon gemeldet. Wir bearbeiten die Meldungen zusammen.",
-    39: "Lesen Sie auf diesem Bildschirm: Was ist los.",
+    39: "Lesen Sie auf diesem Bildschirm: Nachrichten.",
     40: "Atmet die Person nicht? Legen Sie die Person auf den Rücken. Drücken Sie fest mitten auf die Brust, 2 Mal pro "
     "Sekunde. Hören Sie nicht auf.",
     41: "Holen Sie einen AED (Defibrillator). Schalten Sie ihn ein und tun Sie, was er sagt. Wo: {place}.",

@@ -43,7 +43,7 @@ SENTENCES = {
     36: "We would like your help. Come to: {place}. Time: {time}.",
     37: "Thank you. There is enough help now.",
     38: "This was reported before. We deal with the reports together.",
-    39: "Read on this screen: What is going on.",
+    39: "Read on this screen: News.",
     40: "Is the person not breathing? Lay the person on the back. Push hard in the middle of the chest, twice a "
     "second. "
     "Don't stop.",

@@ -43,7 +43,7 @@ SENTENCES = {
     36: "Nous voulons bien votre aide. Venez à : {place}. Heure : {time}.",
     37: "Merci. Il y a assez d'aide maintenant.",
     38: "C'était déjà signalé. Nous traitons ces demandes ensemble.",
-    39: "Lisez sur cet écran : Que se passe-t-il.",
+    39: "Lisez sur cet écran : Nouvelles.",
     40: "La personne ne respire pas ? Couchez-la sur le dos. Appuyez fort au milieu de la poitrine, 2 fois par "
     "seconde. "
     "N'arrêtez pas.",

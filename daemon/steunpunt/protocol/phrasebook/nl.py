@@ -43,7 +43,7 @@ SENTENCES = {
     36: "Wij willen graag uw hulp. Kom naar: {place}. Tijd: {time}.",
     37: "Dank u. Er is nu genoeg hulp.",
     38: "Dit was al gemeld. Wij behandelen de meldingen samen.",
-    39: "Lees op dit scherm: Wat is er aan de hand.",
+    39: "Lees op dit scherm: Nieuws.",
     40: "Ademt de persoon niet? Leg de persoon op de rug. Duw hard midden op de borst, 2 keer per seconde. Stop niet.",
     41: "Haal een AED. Zet hem aan en doe wat hij zegt. Waar: {place}.",
     42: "Bewusteloos, maar ademt de persoon normaal? Leg de persoon op de zij. Let steeds op de ademhaling.",

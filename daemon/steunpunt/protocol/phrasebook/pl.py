@@ -43,7 +43,7 @@ SENTENCES = {
     36: "Potrzebujemy Twojej pomocy. Przyjdź tutaj: {place}. Czas: {time}.",
     37: "Dziękujemy. Teraz jest dość pomocy.",
     38: "To już zgłoszono. Zajmujemy się tymi zgłoszeniami razem.",
-    39: "Przeczytaj na tym ekranie: Co się dzieje.",
+    39: "Przeczytaj na tym ekranie: Wiadomości.",
     40: "Osoba nie oddycha? Połóż ją na plecach. Uciskaj mocno środek klatki piersiowej, 2 razy na sekundę. Nie "
     "przerywaj.",
     41: "Przynieś defibrylator AED. Włącz go i rób to, co mówi. Gdzie: {place}.",

@@ -43,7 +43,7 @@ SENTENCES = {
     36: "Yardımınızı istiyoruz. Buraya gelin: {place}. Zaman: {time}.",
     37: "Teşekkürler. Şu anda yeterli yardım var.",
     38: "Bu daha önce bildirildi. Bildirimleri birlikte ele alıyoruz.",
-    39: "Bu ekranda okuyun: Neler oluyor.",
+    39: "Bu ekranda okuyun: Haberler.",
     40: "Kişi nefes almıyor mu? Sırt üstü yatırın. Göğsün ortasına saniyede 2 kez kuvvetle bastırın. Durmayın.",
     41: "AED cihazı getirin. Açın ve söylediğini yapın. Yer: {place}.",
     42: "Kişi baygın, ama normal nefes alıyor mu? Yan yatırın. Nefesini sürekli kontrol edin.",
