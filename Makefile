@@ -170,7 +170,7 @@ test: install-dev ## everything: installs what the tests need, `make check`, and
 	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: soak
-soak: install-dev ## what takes long: radios that fail at random, 10,000 storms; see STEUNPUNT_SOAK_S, STEUNPUNT_SOAK_SEEDS; goes on where it was stopped
+soak: install-dev ## what takes long: radios that fail at random, planted bugs, 10,000 storms; see STEUNPUNT_SOAK_S, STEUNPUNT_SOAK_SEEDS; goes on where it was stopped
 	$(BIN)/pytest -s -o faulthandler_timeout=0 tests/soak
 
 .PHONY: crash

@@ -52,7 +52,7 @@ def free_port() -> Callable[[], int]:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 port: int = probe.getsockname()[1]
-            if port not in given and port % workers == mine:
+            if port not in given and port // 2 % workers == mine:
                 given.add(port)
                 return port
 

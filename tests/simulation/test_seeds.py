@@ -15,19 +15,10 @@ from steunpunt.sim.region.simulate import Report, SeedFailed, run_seeds, simulat
 
 SEEDS = 200
 JOBS = min(os.cpu_count() or 1, 2)
-HARD = {
-    "clones": 3,
-    "restored": 3,
-    "lagging": 2,
-    "takeover": 1,
-    "killed": 3,
-    "hostile": 3,
-    "thief": 3,
-    "gateways": 1,
-    "cancelled": 1,
-    "overload": 1,
-}
-"""The ten hard cases of the protocol, and how many seeds of each."""
+HARD = (
+    "clones", "restored", "lagging", "takeover", "killed", "hostile", "thief", "gateways", "cancelled", "overload",
+)  # fmt: skip
+"""The ten hard cases of the protocol."""
 
 
 def reports(options: Options, count: int) -> list[Report]:
@@ -49,8 +40,7 @@ def test_two_hundred_small_storms_lose_double_and_betray_nothing() -> None:
 
 @pytest.mark.parametrize("case", HARD)
 def test_a_hard_case(case: str) -> None:
-    for seed in range(HARD[case]):
-        assert simulate(Options(case, seed)).cases > 0
+    assert simulate(Options(case, 0)).cases > 0
 
 
 def test_a_region_in_a_storm() -> None:
