@@ -10,6 +10,7 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from steunpunt.facts import NOTHING, Facts
+from steunpunt.powerfacts import PowerSeen
 
 SITE_ID_MAX = 0xFFFF
 COORDINATOR_ID_MAX = 15
@@ -159,25 +160,6 @@ class PointState(IntEnum):
     CLOSED = 0
     OPEN = 1
     EXERCISE = 2
-
-
-class PowerSource(IntEnum):
-    """What a site runs on."""
-
-    UNKNOWN = 0
-    MAINS = 1
-    CHARGING = 2
-    BATTERY = 3
-
-
-class PowerState(StrEnum):
-    """How a site stands with its power, after the policy's times."""
-
-    UNKNOWN = "unknown"
-    MAINS = "mains"
-    BATTERY = "battery"
-    LOW = "low"
-    CRITICAL = "critical"
 
 
 class Fault(IntEnum):
@@ -354,19 +336,6 @@ class CallCancelled:
     """Staff cancelled the waiting call of a button, before it left."""
 
     name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerSeen:
-    """What is known of the site's power; told when it changed. None: not known."""
-
-    state: PowerState = PowerState.UNKNOWN
-    source: PowerSource = PowerSource.UNKNOWN
-    percent: int | None = None
-    hours_left: float | None = None  # until the site shuts down; on mains, if that fell away now
-    slow_heartbeat: bool = False
-    going_dark: bool = False  # about to shut down for want of power
-    faulty: bool = False  # something is wrong with the battery or with what reads it
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from steunpunt.model import Event, PowerSeen, PowerState
+from steunpunt.model import Event
 from steunpunt.power.nut import NutReader
 from steunpunt.power.watch import PowerWatch
 from steunpunt.powerconfig import Action, Power, Shed
+from steunpunt.powerfacts import PowerSeen, PowerState
 from tests.fakes.upses import DummyUps
 
 STEP_S = 10

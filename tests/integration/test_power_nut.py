@@ -93,6 +93,7 @@ class _Listener:
         except OSError:
             return
         with connection:
+            connection.recv(1024)  # or closing would reset the connection, for what is unread
             for piece in self._pieces:
                 try:
                     connection.sendall(piece)

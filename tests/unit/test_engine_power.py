@@ -8,7 +8,8 @@ import pytest
 
 from steunpunt.engine.beating import BROKER_MS, SLOW
 from steunpunt.ledger import heartbeats
-from steunpunt.model import Event, Fault, Lane, LinkName, PowerSeen, PowerSource, PowerState, SendFrame
+from steunpunt.model import Event, Fault, Lane, LinkName, SendFrame
+from steunpunt.powerfacts import PowerSeen, PowerSource, PowerState
 from steunpunt.protocol.heartbeat import Heartbeat
 from tests.fakes.sites import (
     BRIDGE_UP,

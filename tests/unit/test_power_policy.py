@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from steunpunt.model import PowerSource, PowerState
 from steunpunt.power.policy import ABSENT_MS, CALL_OFF_MS, CONFIRM_MS, STILL_HERE_MS, Decision, Policy
 from steunpunt.power.reading import reading_of
 from steunpunt.powerconfig import Power, Shed
+from steunpunt.powerfacts import PowerSource, PowerState
 from tests.fakes.batteries import Battery
 
 MAINS, BATTERY, LOW, CRITICAL = PowerState.MAINS, PowerState.BATTERY, PowerState.LOW, PowerState.CRITICAL

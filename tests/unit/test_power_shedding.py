@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from steunpunt.model import PowerSource, PowerState
 from steunpunt.power import commands
 from steunpunt.power.policy import Decision
 from steunpunt.power.shedding import AGAIN_MS, END_AGAIN_MS, Shedder
 from steunpunt.power.touch import Touch
 from steunpunt.powerconfig import Power, Shed
+from steunpunt.powerfacts import PowerSource, PowerState
 
 
 class Ran:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from steunpunt.model import Event, PowerSeen, PowerSource, PowerState
+from steunpunt.model import Event
 from steunpunt.power.reading import ReadingError
 from steunpunt.power.watch import PowerWatch
 from steunpunt.powerconfig import Power, Shed
+from steunpunt.powerfacts import PowerSeen, PowerSource, PowerState
 from tests.fakes.batteries import Battery
 
 Wait = Callable[..., None]

@@ -15,11 +15,11 @@ from steunpunt.model import (
     Fault,
     FrameError,
     PointState,
-    PowerSource,
     Skill,
     SupplementCode,
     TokenCode,
 )
+from steunpunt.powerfacts import PowerSource
 from steunpunt.protocol import messages
 from steunpunt.protocol.age import unpack_age
 from steunpunt.protocol.bits import BitReader, BitWriter

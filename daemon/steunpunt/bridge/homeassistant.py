@@ -9,7 +9,8 @@ import json
 from typing import Any
 
 from steunpunt.config import Config
-from steunpunt.model import LampMode, PowerState, Role
+from steunpunt.model import LampMode, Role
+from steunpunt.powerfacts import PowerState
 
 Json = dict[str, Any]
 PAYLOAD_BYTES_MAX = 8192

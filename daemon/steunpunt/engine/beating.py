@@ -19,7 +19,8 @@ from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.sending import Sender
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import Effect, Fault, Lane, LinkName, PowerSeen, SendFrame
+from steunpunt.model import Effect, Fault, Lane, LinkName, SendFrame
+from steunpunt.powerfacts import PowerSeen
 from steunpunt.protocol.heartbeat import BROKER_S, Heartbeat, mesh_interval_s
 from steunpunt.protocol.pieces import SealedPiece
 from steunpunt.protocol.tokens import HeardTokens

@@ -33,7 +33,6 @@ from steunpunt.model import (
     HelpSubmitted,
     LinkChanged,
     PointState,
-    PowerSeen,
     RadioPrepared,
     RadioUsed,
     ReplyTo,
@@ -41,6 +40,7 @@ from steunpunt.model import (
     SupplementSubmitted,
     TextHeard,
 )
+from steunpunt.powerfacts import PowerSeen
 from steunpunt.protocol.keys import SiteKeys
 
 _log = logging.getLogger(__name__)

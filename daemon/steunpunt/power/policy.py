@@ -9,10 +9,10 @@ A look at the source goes in with the time, a :class:`Decision` comes out; there
 
 from dataclasses import dataclass
 
-from steunpunt.model import PowerSource, PowerState
 from steunpunt.power.gauge import Charge, Gauge
 from steunpunt.power.reading import Reading
 from steunpunt.powerconfig import Power, Shed
+from steunpunt.powerfacts import PowerSource, PowerState
 
 CONFIRM_MS = 30_000
 """Low and critical must be true this long, and be over this long."""

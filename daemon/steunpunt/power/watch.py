@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from steunpunt.model import Event, PowerSeen, PowerState
+from steunpunt.model import Event
 from steunpunt.power import commands
 from steunpunt.power.policy import Decision, Policy
 from steunpunt.power.reading import Reading, ReadingError, reading_of
@@ -17,6 +17,7 @@ from steunpunt.power.shedding import Run, Shedder
 from steunpunt.power.sources import Source
 from steunpunt.power.touch import Touch
 from steunpunt.powerconfig import Power
+from steunpunt.powerfacts import PowerSeen, PowerState
 
 NEAR_END_S = 2.0
 """Between two looks while the site goes dark: mains that comes back must be seen."""
