@@ -167,7 +167,7 @@ check: $(VENV)/installed-dev ## style, types and layers
 .PHONY: test
 test: install-dev ## everything: installs what the tests need, `make check`, and the tests in random order
 	@$(MAKE) --no-print-directory check
-	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: soak
 soak: install-dev ## what takes long: radios that fail at random, planted bugs, 10,000 storms; see STEUNPUNT_SOAK_S, STEUNPUNT_SOAK_SEEDS; goes on where it was stopped

@@ -64,8 +64,10 @@ def test_a_broker_that_goes_and_comes_back(site: RealSite, wait_until: Wait, how
     with tool(site.config.broker.port, "reader") as reader:
         reader.subscribe(STATUS, AVAILABILITY, "homeassistant/#")
         wait_until(lambda: last_json(reader.heard, STATUS).get("queue") == 1, 15, "the status, retained again")
-        assert (AVAILABILITY, b"online") in reader.heard
-        assert any(topic.startswith("homeassistant/device/") for topic, _ in reader.heard)
+        wait_until(lambda: (AVAILABILITY, b"online") in reader.heard, what="the availability, retained again")
+        wait_until(
+            lambda: any(topic.startswith("homeassistant/device/") for topic, _ in reader.heard), what="discovery"
+        )
 
 
 def test_a_broker_that_hangs_is_said_and_its_restart_asked_for(
