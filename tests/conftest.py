@@ -16,6 +16,7 @@ settings.load_profile("steunpunt")
 
 RUN_MARK = "STEUNPUNT_TEST_RUN"
 LEFTOVER_GRACE_S = 5.0
+PORT_LOOKS_MAX = 1_000
 
 
 def wait_until(
@@ -48,13 +49,14 @@ def free_port() -> Callable[[], int]:
     )
 
     def choose() -> int:
-        while True:
+        for _ in range(PORT_LOOKS_MAX):
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 port: int = probe.getsockname()[1]
-            if port not in given and port // 2 % workers == mine:
+            if port not in given and port // 2 % workers == mine:  # halves: Linux prefers odd ports here
                 given.add(port)
                 return port
+        return pytest.fail(f"no free port of worker {mine} of {workers} in {PORT_LOOKS_MAX} looks")
 
     return choose
 

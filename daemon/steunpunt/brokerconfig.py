@@ -16,7 +16,6 @@ from typing import Literal
 from steunpunt.config import INTEGRATOR_USER, READER_USER, Bridge, Config, RegionListener
 from steunpunt.model import ConfigError, Role
 
-NODE_USER_DEFAULT = "steunpunt"
 SALT_BYTES = 12
 """Length of a password's salt: the only one that mosquitto 2.0 reads."""
 ITERATIONS = 101

@@ -1,6 +1,9 @@
 """A config file that holds every key there is."""
 
-FULL = """\
+from tests.fakes.power_toml import POWER_TOML
+
+FULL = (
+    """\
 [site]
 role = "coordinator"
 id = 1
@@ -105,60 +108,9 @@ button_pin = 5
 lamp_pin = 6
 cancel_s = 30
 
-[power]
-source = "nut"
-poll_s = 10
-capacity_wh = 500.0
-draw_w = 5.0
-low_percent = 30
-critical_percent = 10
-battery_after_s = 10
-mains_after_s = 60
-farewell_s = 30
-awake_s = 120
-sysfs_path = "/sys/class/power_supply"
-backlight_path = "/sys/class/backlight/panel"
-touch_path = "/dev/input/event0"
-command_s_max = 20
-shutdown_command = "systemctl poweroff"
-cut_command = "true"
-call_off_command = "true"
-
-[power.nut]
-ups = "ups"
-host = "127.0.0.1"
-port = 3493
-
-[power.hat]
-gauge = "ina219"
-i2c_bus = 1
-i2c_address = 67
-cells = 1
-shunt_mohm = 100
-charging = "positive"
-empty_v = 6.0
-full_v = 8.4
-mains_pin = 4
-mains_level = "high"
-
-[[power.shed]]
-action = "dim"
-below_percent = 100
-command = "true"
-undo_command = "true"
-percent = 30
-open_min = 10
-every_min = 60
-
-[[power.shed]]
-action = "browser"
-below_percent = 40
-command = "true"
-undo_command = "true"
-percent = 30
-open_min = 10
-every_min = 60
-
+"""
+    + POWER_TOML
+    + """
 [[point]]
 id = 47
 name = "Buurthuis"
@@ -222,3 +174,4 @@ latitude = 50.8514
 longitude = 5.691
 altitude_m = 49
 """
+)

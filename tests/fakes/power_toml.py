@@ -1,6 +1,27 @@
-"""The section ``[power]`` with every key, for the tests of the config file."""
+"""A kiosk's config file without power, and the section ``[power]`` with every key."""
 
-POWER_TOML = """
+SITE_TOML = """\
+[site]
+role = "kiosk"
+id = 47
+name = "Buurthuis"
+place = "Kerkplein 1"
+[region]
+name = "Zuid"
+coordinator_name = "Kazerne"
+fallback_address = "Weg 1"
+[keys]
+file = "site.keys"
+[radio]
+kind = "tcp"
+[broker]
+[ledger]
+path = "ledger.db"
+[control]
+socket = "node.sock"
+"""
+
+POWER_TOML = """\
 [power]
 source = "nut"
 poll_s = 10

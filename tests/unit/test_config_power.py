@@ -6,30 +6,9 @@ import pytest
 
 from steunpunt.config import load
 from steunpunt.model import ConfigError
-from tests.fakes.power_toml import POWER_TOML
+from tests.fakes.power_toml import POWER_TOML, SITE_TOML
 
-SITE = """\
-[site]
-role = "kiosk"
-id = 47
-name = "Buurthuis"
-place = "Kerkplein 1"
-[region]
-name = "Zuid"
-coordinator_name = "Kazerne"
-fallback_address = "Weg 1"
-[keys]
-file = "site.keys"
-[radio]
-kind = "tcp"
-[broker]
-[ledger]
-path = "ledger.db"
-[control]
-socket = "node.sock"
-[panel]
-buzzer_pin = 22
-"""
+SITE = SITE_TOML + "[panel]\nbuzzer_pin = 22\n"
 
 
 def refusal(folder: Path, text: str) -> str:

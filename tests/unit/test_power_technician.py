@@ -11,6 +11,7 @@ from steunpunt.cli import main
 from steunpunt.fleet.powertest import Outcome, PowerTest
 from steunpunt.power.reading import ReadingError
 from steunpunt.powerconfig import Hat, Power
+from tests.fakes.power_toml import SITE_TOML
 from tests.unit.test_power_sysfs import supply
 
 NUT = Power(source="nut")
@@ -115,30 +116,10 @@ def test_no_source_a_flapping_one_and_a_plug_that_stays_out() -> None:
 
 # --- the commands ------------------------------------------------------------------------------------------------
 
-SITE = """\
-[site]
-role = "kiosk"
-id = 47
-name = "Buurthuis"
-place = "Kerkplein 1"
-[region]
-name = "Zuid"
-coordinator_name = "Kazerne"
-fallback_address = "Weg 1"
-[keys]
-file = "site.keys"
-[radio]
-kind = "tcp"
-[broker]
-[ledger]
-path = "ledger.db"
-[control]
-socket = "node.sock"
-"""
 POWER = '[power]\nsource = "sysfs"\nsysfs_path = "supplies"\n'
 
 
-def run(folder: Path, *words: str, text: str = SITE + POWER) -> tuple[int, str, str]:
+def run(folder: Path, *words: str, text: str = SITE_TOML + POWER) -> tuple[int, str, str]:
     config = folder / "site.toml"
     config.write_text(text, "utf-8")
     done = CliRunner().invoke(main, ["power", words[0], str(config), *words[1:]])
@@ -171,7 +152,7 @@ def test_show_tells_what_is_read(supplies: Path) -> None:
 
 
 def test_failures_are_one_line(tmp_path: Path) -> None:
-    code, out, err = run(tmp_path, "show", text=SITE)
+    code, out, err = run(tmp_path, "show", text=SITE_TOML)
     assert (code, out) == (1, "")
     assert err.endswith('there is no [power]; add that section, with source = "nut" for example\n')
     code, out, err = run(tmp_path, "show")

@@ -19,8 +19,7 @@ from steunpunt.model import FrameError
 from steunpunt.protocol import codepoints, ngram, spelling
 
 RAW, DEFLATE, NGRAM, CODE_POINTS = 0, 1, 2, 3
-METHODS = range(8)
-"""The numbers that three bits can hold; 4 to 7 are free."""
+"""Three bits: 4 to 7 are free."""
 METHOD_NAMES = {RAW: "raw", DEFLATE: "deflate-1", NGRAM: "ngram-1", CODE_POINTS: "code-points-1"}
 CHARS_MAX = 4_000
 CHARS_OVER_SPARE = 10
