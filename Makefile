@@ -206,12 +206,13 @@ FUZZ_RUNS ?= 50000
 ATHERIS := .cache/atheris-3.0.0
 
 .PHONY: fuzz
-fuzz: install-dev ## hostile bytes for radio link and bridge, by atheris, which it installs into .cache; FUZZ_RUNS=50000
+fuzz: install-dev ## hostile bytes for radio link and bridge, by atheris, which it installs into .cache, and the text coder; FUZZ_RUNS=50000
 	@test -e $(ATHERIS)/installed || { \
 	  $(PIP) install --quiet --target $(ATHERIS) atheris==3.0.0 && touch $(ATHERIS)/installed; } || { \
 	  echo "atheris does not install on this Python; make test has the same programs by Hypothesis" >&2; exit 1; }
 	PYTHONPATH=$(ATHERIS) $(BIN)/python -m tests.fuzz session $(FUZZ_RUNS)
 	PYTHONPATH=$(ATHERIS) $(BIN)/python -m tests.fuzz bridge $(FUZZ_RUNS)
+	$(BIN)/python -m tests.fuzz.text_walk $$(( $(FUZZ_RUNS) / 50 ))
 
 .PHONY: bench
 bench: install-dev ## the figures, as ratios within one run

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from steunpunt import keymaking
 from steunpunt.cli import main
+from steunpunt.protocol.text import coder_words
 
 EXAMPLES = Path(__file__).parents[2] / "config"
 
@@ -55,6 +56,12 @@ def sites(tmp_path: Path) -> Sites:
     made = Sites(tmp_path)
     assert [made.check(made.site), made.check(made.desk)] == [[], []]
     return made
+
+
+def test_it_says_who_compresses_texts(sites: Sites) -> None:
+    result = CliRunner().invoke(main, ["check", str(sites.site / "site.toml")])
+    assert f"  {coder_words()}\n" in result.stdout
+    assert "texts are compressed by " in coder_words()
 
 
 # --- TLS files ----------------------------------------------------------------------------------------------------

@@ -98,7 +98,9 @@ def check(config: Path) -> None:
         if problems:
             sys.exit(1)
     click.echo(f"{config}: good. {loaded.site.role} {loaded.site.id}, {loaded.site.name}, {loaded.site.place}")
-    for line in (*_ledger_lines(loaded), *_content_lines(loaded)):
+    from steunpunt.protocol.text import coder_words
+
+    for line in (*_ledger_lines(loaded), *_content_lines(loaded), coder_words()):
         click.echo(f"  {line}")
 
 
