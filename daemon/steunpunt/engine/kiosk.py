@@ -144,9 +144,9 @@ class KioskEngine:
         """Return whether the site's airtime has room for an integrator's packet now."""
         return self._sender.air.guest_fits(connection, air_ms, now_ms)
 
-    def air_used_ms(self, now_ms: int) -> float:
+    def air_used_ms(self, connection: sa.Connection, _radio: str, now_ms: int) -> float:
         """Return how many milliseconds of the rolling hour count as used, for screens."""
-        return self._sender.air.used_ms(now_ms)
+        return self._sender.air.used_ms(connection, now_ms)
 
     def _take(self, connection: sa.Connection, event: Event, now_ms: int) -> list[Effect]:
         match event:

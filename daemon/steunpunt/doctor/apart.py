@@ -1,0 +1,108 @@
+"""What can be looked at without the node: is the radio's device there, who listens, is there room, what says the UPS.
+
+For when the node is dead, and for what a node cannot know of itself. Each look takes at most LOOK_S_MAX seconds.
+"""
+
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from steunpunt.config import Config, Radio
+from steunpunt.doctor.findings import Finding, On
+from steunpunt.model import MAIN_RADIO
+from steunpunt.panel import InputPin
+from steunpunt.power.reading import ReadingError, reading_of
+from steunpunt.power.sources import open_source
+
+LOOK_S_MAX = 3.0
+DISK_FREE_MIB_MIN = 50
+_MIB = 2**20
+
+
+def examine_dead(config: Config) -> Iterator[Finding]:
+    """Give what can be known of a site whose node does not run."""
+    for name, radio in config.radios.items():
+        yield _radio(name, radio)
+    if config.broker.enabled:
+        yield _listens("broker", config.broker.host, config.broker.port, "sudo systemctl start mosquitto")
+    if config.power is not None:
+        yield from _power(config)
+    yield from _disk(config)
+
+
+def screens(config: Config) -> Finding:
+    """Return whether the web process listens."""
+    return _listens("screens", config.web.host, config.web.port, "sudo systemctl status steunpunt-web")
+
+
+def _listens(part: str, host: str, port: int, mend: str) -> Finding:
+    on = On(part, f"{host}:{port}")
+    try:
+        with socket.create_connection((_near(host), port), LOOK_S_MAX):
+            return on.passes("something listens there")
+    except OSError as error:
+        return on.fails(f"nothing listens there ({error.strerror or error})", mend)
+
+
+def _near(host: str) -> str:
+    """Return where this device finds what listens everywhere."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared with, not bound to
+
+
+def _radio(name: str, radio: Radio) -> Finding:
+    if radio.kind == "tcp":
+        return _listens("radio", radio.host, radio.port, "start meshtasticd, or correct radio.host and radio.port")
+    on = On("radio", radio.path)
+    try:
+        mode = Path(radio.path).stat().st_mode
+    except OSError as error:
+        mend = "plug it in, or write the path that ls -l /dev/serial/by-path/ shows"
+        return on.fails(f"the device is not there ({error.strerror})", mend)
+    if not stat.S_ISCHR(mode):
+        return on.fails("this is no device", "write the path that ls -l /dev/serial/by-path/ shows")
+    if not os.access(radio.path, os.R_OK | os.W_OK):
+        return on.warns("the device is there, but this user may not use it", "ask as root")
+    option = "" if name == MAIN_RADIO else f" --radio {name}"
+    return on.warns("the device is there; whether a radio answers is not known", "steunpunt radio show" + option)
+
+
+def _power(config: Config) -> Iterator[Finding]:
+    on = On("power", "power")
+    if config.power is None:
+        return
+    source = open_source(config.power, InputPin)
+    with contextlib.closing(source):
+        try:
+            reading = reading_of(source.read())
+        except ReadingError as error:
+            yield on.fails(str(error), "steunpunt power show")
+            return
+    for problem in reading.problems:
+        yield on.fails(problem, "steunpunt power test")
+    mains = {True: "mains", False: "on its battery", None: "mains not known"}[reading.mains]
+    what = mains if reading.charge is None else f"{mains}, battery {reading.charge:.0f} %"
+    yield on.passes(what) if reading.mains else on.warns(what, "is the plug in, is there mains?")
+
+
+def _disk(config: Config) -> Iterator[Finding]:
+    folder = Path(config.ledger.path).parent
+    on = On("disk", str(folder))
+    try:
+        found = os.statvfs(folder)
+    except FileNotFoundError:
+        mend = "the node makes it when it starts; if it ran here before, correct ledger.path"
+        yield on.warns("the ledger's folder is not there", mend)
+        return
+    except OSError as error:
+        yield on.warns(f"cannot be looked at ({error.strerror})", "ask as root")
+        return
+    free_mib = found.f_bavail * found.f_frsize // _MIB
+    if found.f_flag & os.ST_RDONLY:
+        yield on.fails("it is read-only", "is the card worn out? replace it")
+    elif free_mib < DISK_FREE_MIB_MIN:
+        yield on.fails(f"{free_mib} MiB free", "free the disk: nothing can be kept soon")
+    else:
+        yield on.passes(f"{free_mib} MiB free")
