@@ -17,6 +17,7 @@ PASS, WARN, FAIL = Verdict
 DISK = {"free_mib": 9000, "free_percent": 60, "ledger_mib": 1.5, "read_only": False}
 SNR = {"last_db": 3.0, "median_db": 3.5, "count": 12}
 POWER = {"state": "mains", "percent": 97, "hours_left": 81.0, "problems": []}
+TESTED = {"age_s": 86_400, "over": True, "passed": True, "steps_ms": {"received": 4_300}, "road": "mesh"}
 BRIDGE = config.Bridge(host="broker.example", ca_file="a", certificate_file="b", key_file="c")
 
 
@@ -36,7 +37,7 @@ def healthy() -> dict[str, Any]:
     figures = {"age_s": 3, "air_ms": {"main": 36_000}, "snr": {"main": SNR}, "disk": DISK, "last_s": last}
     clock = {"source": "rtc", "uncertainty_s": 0.5}
     more = {"damaged_log": "", "panel_reason": "", "power": POWER, "clock": clock}
-    return status_body() | more | {"radio": radio, "figures": figures}
+    return status_body() | more | {"radio": radio, "figures": figures, "test": TESTED}
 
 
 def found(site: config.Config, status: dict[str, Any], part: str) -> list[Finding]:
@@ -46,7 +47,7 @@ def found(site: config.Config, status: dict[str, Any], part: str) -> list[Findin
 def test_a_site_that_is_well_passes_in_every_part(site: config.Config) -> None:
     findings = list(examine(site, healthy()))
     assert [finding for finding in findings if finding.verdict is not PASS] == []
-    parts = {"radio", "broker", "bridge", "power", "clock", "disk", "queue", "airtime", "signal", "traffic"}
+    parts = {"radio", "broker", "bridge", "power", "clock", "disk", "queue", "airtime", "signal", "traffic", "test"}
     assert {finding.part for finding in findings} == parts
 
 
@@ -56,7 +57,7 @@ def test_a_site_that_is_well_passes_in_every_part(site: config.Config) -> None:
         ("radio", {"links": {"mesh": {"up": False, "reason": "gone"}, "broker": {"up": True}}}, FAIL, "down: gone"),
         ("radio", {"radio": None}, WARN, "has not told who it is"),
         ("broker", {"links": {"mesh": {"up": True}, "broker": {"up": False, "reason": "no"}}}, FAIL, "down: no"),
-        ("bridge", {"region": {"fresh": False, "age_s": None}}, WARN, "no beacon since"),
+        ("bridge", {"region": {"fresh": False, "age_s": None}}, WARN, "last beacon never"),
         ("power", {"power": POWER | {"problems": ["upsd: refused"]}}, FAIL, "upsd: refused"),
         ("power", {"power": POWER | {"state": "unknown", "percent": None}}, FAIL, "not known"),
         ("power", {"power": POWER | {"state": "battery"}}, WARN, "battery 97 %, about 81 h left"),
@@ -70,6 +71,11 @@ def test_a_site_that_is_well_passes_in_every_part(site: config.Config) -> None:
         ("ledger", {"ledger_behind": True}, FAIL, "older copy"),
         ("queue", {"queue": 2, "oldest_s": 901}, FAIL, "2 without receipt, the oldest for 901 s"),
         ("queue", {"queue": 2, "oldest_s": 5}, PASS, "2 without receipt"),
+        ("test", {"test": None}, WARN, "no test request was ever sent"),
+        ("test", {"test": TESTED | {"age_s": 36 * 86_400}}, WARN, "36 days ago"),
+        ("test", {"test": TESTED | {"passed": False}}, FAIL, "earned no receipt"),
+        ("test", {"test": TESTED | {"over": False}}, WARN, "under way"),
+        ("test", {}, PASS, "24 h ago, in 4.3 s, over mesh"),
         ("panel", {"panel_reason": "no gpio"}, FAIL, "no gpio"),
         ("program", {"counters": {"events_failed": 2}}, WARN, "2 events_failed"),
     ],
@@ -140,5 +146,5 @@ def test_the_limit_of_the_signal_is_the_datasheets(preset: str, least_db: float)
 
 
 def test_the_gravest_verdict_counts(tmp_path: Path) -> None:
-    good, bad = Finding("a", PASS, "x"), Finding("b", FAIL, "y", str(tmp_path), "z")
+    good, bad = Finding("a", PASS, "queue.empty"), Finding("b", FAIL, "disk.read_only", str(tmp_path))
     assert [worst([]), worst([good]), worst([bad, good])] == [PASS, PASS, FAIL]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from steunpunt import __version__
-from steunpunt.cli.examining import doctor
+from steunpunt.cli.examining import doctor, test_request
 from steunpunt.cli.powering import power
 from steunpunt.cli.simulating import simulate
 from steunpunt.config import Config, load
@@ -283,6 +283,7 @@ def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"])
 main.add_command(keys)
 main.add_command(power)
 main.add_command(doctor)
+main.add_command(test_request)
 
 
 @main.command()

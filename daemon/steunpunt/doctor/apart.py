@@ -12,13 +12,13 @@ from pathlib import Path
 
 from steunpunt.config import Config, Radio
 from steunpunt.doctor.findings import Finding, On
+from steunpunt.doctor.live import room
 from steunpunt.model import MAIN_RADIO
 from steunpunt.panel import InputPin
 from steunpunt.power.reading import ReadingError, reading_of
 from steunpunt.power.sources import open_source
 
 LOOK_S_MAX = 3.0
-DISK_FREE_MIB_MIN = 50
 _MIB = 2**20
 
 
@@ -42,9 +42,9 @@ def _listens(part: str, host: str, port: int, mend: str) -> Finding:
     on = On(part, f"{host}:{port}")
     try:
         with socket.create_connection((_near(host), port), LOOK_S_MAX):
-            return on.passes("something listens there")
+            return on.passes("listens.yes")
     except OSError as error:
-        return on.fails(f"nothing listens there ({error.strerror or error})", mend)
+        return on.fails("listens.no", reason=error.strerror or str(error), mend=mend)
 
 
 def _near(host: str) -> str:
@@ -59,14 +59,12 @@ def _radio(name: str, radio: Radio) -> Finding:
     try:
         mode = Path(radio.path).stat().st_mode
     except OSError as error:
-        mend = "plug it in, or write the path that ls -l /dev/serial/by-path/ shows"
-        return on.fails(f"the device is not there ({error.strerror})", mend)
+        return on.fails("radio.no_device", reason=str(error.strerror))
     if not stat.S_ISCHR(mode):
-        return on.fails("this is no device", "write the path that ls -l /dev/serial/by-path/ shows")
+        return on.fails("radio.not_a_device")
     if not os.access(radio.path, os.R_OK | os.W_OK):
-        return on.warns("the device is there, but this user may not use it", "ask as root")
-    option = "" if name == MAIN_RADIO else f" --radio {name}"
-    return on.warns("the device is there; whether a radio answers is not known", "steunpunt radio show" + option)
+        return on.warns("radio.forbidden")
+    return on.warns("radio.device", option="" if name == MAIN_RADIO else f" --radio {name}")
 
 
 def _power(config: Config) -> Iterator[Finding]:
@@ -78,13 +76,13 @@ def _power(config: Config) -> Iterator[Finding]:
         try:
             reading = reading_of(source.read())
         except ReadingError as error:
-            yield on.fails(str(error), "steunpunt power show")
+            yield on.fails("power.problem", reason=str(error))
             return
     for problem in reading.problems:
-        yield on.fails(problem, "steunpunt power test")
+        yield on.fails("power.problem", reason=problem)
     mains = {True: "mains", False: "on its battery", None: "mains not known"}[reading.mains]
-    what = mains if reading.charge is None else f"{mains}, battery {reading.charge:.0f} %"
-    yield on.passes(what) if reading.mains else on.warns(what, "is the plug in, is there mains?")
+    told = mains if reading.charge is None else f"{mains}, battery {reading.charge:.0f} %"
+    yield on.passes("power.mains", told=told) if reading.mains else on.warns("power.battery", told=told)
 
 
 def _disk(config: Config) -> Iterator[Finding]:
@@ -93,16 +91,9 @@ def _disk(config: Config) -> Iterator[Finding]:
     try:
         found = os.statvfs(folder)
     except FileNotFoundError:
-        mend = "the node makes it when it starts; if it ran here before, correct ledger.path"
-        yield on.warns("the ledger's folder is not there", mend)
+        yield on.warns("disk.no_folder")
         return
     except OSError as error:
-        yield on.warns(f"cannot be looked at ({error.strerror})", "ask as root")
+        yield on.warns("disk.forbidden", reason=str(error.strerror))
         return
-    free_mib = found.f_bavail * found.f_frsize // _MIB
-    if found.f_flag & os.ST_RDONLY:
-        yield on.fails("it is read-only", "is the card worn out? replace it")
-    elif free_mib < DISK_FREE_MIB_MIN:
-        yield on.fails(f"{free_mib} MiB free", "free the disk: nothing can be kept soon")
-    else:
-        yield on.passes(f"{free_mib} MiB free")
+    yield room(on, found.f_bavail * found.f_frsize // _MIB, read_only=bool(found.f_flag & os.ST_RDONLY))

@@ -42,8 +42,9 @@ def examine(path: Path) -> Examination:
     try:
         config = load(path)
     except ConfigError as error:
-        return Examination((On("config", str(path)).fails(str(error), "correct the file, then ask again"),))
-    findings = [On("config", str(path)).passes(f"{config.site.role} {config.site.id}, {config.site.name}")]
+        return Examination((On("config", str(path)).fails("config.wrong", reason=str(error)),))
+    site = config.site
+    findings = [On("config", str(path)).passes("config.good", role=str(site.role), id=site.id, name=site.name)]
     findings += files.examine(config)
     status = _ask(config, findings)
     findings += apart.examine_dead(config) if status is None else live.examine(config, status)
@@ -58,18 +59,12 @@ def _ask(config: Config, findings: list[Finding]) -> Body | None:
         with contextlib.closing(Client(config.control.socket, NODE_S_MAX)) as client:
             status = client.call("status")
     except Unreachable as error:
-        if isinstance(error.__cause__, PermissionError):
-            findings.append(
-                on.fails("this user may not ask it", "sudo usermod -aG steunpunt-control $USER, or as root")
-            )
-        else:
-            mend = "sudo systemctl start steunpunt-node; why it ended: journalctl -u steunpunt-node -n 50"
-            findings.append(on.fails("it does not run", mend))
+        forbidden = isinstance(error.__cause__, PermissionError)
+        findings.append(on.fails("node.forbidden" if forbidden else "node.dead"))
     except (ControlError, Refused) as error:
-        mend = "sudo systemctl restart steunpunt-node"
-        findings.append(on.fails(f"it runs, but does not answer ({error})", mend))
+        findings.append(on.fails("node.silent", reason=str(error)))
     else:
-        findings.append(on.passes("it runs and answers"))
+        findings.append(on.passes("node.answers"))
         return status
     return None
 

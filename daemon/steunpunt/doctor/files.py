@@ -23,9 +23,9 @@ def examine(config: Config) -> Iterator[Finding]:
         match = _PROBLEM.fullmatch(problem)
         where, what, mend = match.group("where", "what", "mend") if match else ("", problem, "")
         part = "content" if where == "kiosk.content" else "files"
-        yield On(part, where or "").fails(what, mend or "see docs/config.md")
+        yield On(part, where or "").fails("files.wrong", reason=what, mend=mend or "see docs/config.md")
     if not found:
-        yield On("files", config.keys.file).passes("keys, passwords and certificates are this site's and fit together")
+        yield On("files", config.keys.file).passes("files.good")
     if config.site.role is Role.KIOSK:
         yield _content(config)
 
@@ -33,10 +33,10 @@ def examine(config: Config) -> Iterator[Finding]:
 def _content(config: Config) -> Finding:
     pages = shelf_of(config).pages.values()
     approved = sum(page.front.approved for page in pages)
-    on, what = On("content", "kiosk.content"), f"{approved} of {len(pages)} information pages are approved"
+    on, count = On("content", "kiosk.content"), len(pages)
     if approved or config.kiosk.demo:
-        return on.passes(what)
-    return on.warns(f"{what}, so none is shown", "let an authority approve them; see docs/content.md")
+        return on.passes("content.approved", approved=approved, count=count)
+    return on.warns("content.unapproved", count=count)
 
 
 def ledger_lines(config: Config) -> Iterator[str]:

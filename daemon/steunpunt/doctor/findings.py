@@ -1,9 +1,17 @@
-"""What an examination found, a finding each. Pure."""
+"""What an examination found, a finding each. Pure.
+
+A finding is named by a code, such as ``radio.down``, that stands for its words in English (:mod:`words`) and for those
+of the technician's page in Dutch; what differs from one time to the next is in its values.
+"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from steunpunt.doctor.words import WORDS
+
+Value = str | int | float
 
 
 class Verdict(StrEnum):
@@ -16,46 +24,51 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the examination: of which part, how it counts, what is so, where, and what to do about it.
+    """One line of the examination: of which part, how it counts, what is so, and where.
 
-    ``where`` is a key of the config, a path, an address or a unit; ``mend`` is empty only for a pass.
+    ``where`` is a key of the config, a path, an address or a unit.
     """
 
     part: str
     verdict: Verdict
-    what: str
+    code: str
     where: str = ""
-    mend: str = ""
+    values: dict[str, Value] = field(default_factory=dict)
+
+    @property
+    def what(self) -> str:
+        """Return what is so, in English."""
+        return WORDS[self.code][0].format(**self.values)
+
+    @property
+    def mend(self) -> str:
+        """Return what to do about it, in English; "" only for a pass."""
+        return WORDS[self.code][1].format(**self.values)
 
     def body(self) -> dict[str, Any]:
         """Return it for ``--json``."""
-        return {
-            "part": self.part,
-            "verdict": str(self.verdict),
-            "what": self.what,
-            "where": self.where,
-            "mend": self.mend,
-        }
+        told = {"part": self.part, "verdict": str(self.verdict), "code": self.code}
+        return told | {"what": self.what, "where": self.where, "mend": self.mend}
 
 
 @dataclass(frozen=True, slots=True)
 class On:
-    """Makes findings of one part."""
+    """Makes findings of one part at one place."""
 
     part: str
     where: str = ""
 
-    def passes(self, what: str) -> Finding:
+    def passes(self, code: str, **values: Value) -> Finding:
         """Return what is right."""
-        return Finding(self.part, Verdict.PASS, what, self.where)
+        return Finding(self.part, Verdict.PASS, code, self.where, values)
 
-    def warns(self, what: str, mend: str) -> Finding:
+    def warns(self, code: str, **values: Value) -> Finding:
         """Return what needs a look, or is not known."""
-        return Finding(self.part, Verdict.WARN, what, self.where, mend)
+        return Finding(self.part, Verdict.WARN, code, self.where, values)
 
-    def fails(self, what: str, mend: str) -> Finding:
+    def fails(self, code: str, **values: Value) -> Finding:
         """Return what is wrong."""
-        return Finding(self.part, Verdict.FAIL, what, self.where, mend)
+        return Finding(self.part, Verdict.FAIL, code, self.where, values)
 
 
 def worst(findings: Iterable[Finding]) -> Verdict:

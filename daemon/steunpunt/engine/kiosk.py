@@ -196,10 +196,11 @@ class KioskEngine:
         try:
             if isinstance(form, HelpSubmitted):
                 form = self._as_meant(connection, form)
-                closed_ms = self.news.closed_since_ms(connection)
+                tested = form.facts.mark is Mark.TEST  # a technician's: a closed point must be tried, too
+                closed_ms = None if tested else self.news.closed_since_ms(connection)
                 body = self._acceptor.help(connection, form, now_ms, closed_since_ms=closed_ms)
                 self._fallback.note(body["number"], form)
-                self.counts["accepted"] += not body["repeated"]
+                self.counts["tests" if tested else "accepted"] += not body["repeated"]
                 _log.info("action=accept ticket=%s repeated=%s", body["number"], body["repeated"])
             else:
                 body = self._acceptor.supplement(connection, form, now_ms)

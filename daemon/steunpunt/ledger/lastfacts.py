@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from steunpunt.ledger.store import Ledger
 from steunpunt.ledger.tables import answers, cases, messages, tickets
+from steunpunt.model import LinkName
 
 LAST_ACT = "last_act_ms"
 """In the ledger's meta table: when a person last acted at the desk."""
@@ -26,3 +27,10 @@ def last_at_coordinator(connection: sa.Connection) -> dict[str, int | None]:
         "request": connection.execute(_LAST_CASE).scalar(),
         "act": None if acted is None else int.from_bytes(acted, "big"),
     }
+
+
+def roads_tried(connection: sa.Connection, counter: int) -> list[str]:
+    """Return the links over which any message of a ticket was tried."""
+    tried = sa.select(sa.func.max(messages.c.mesh_tries), sa.func.max(messages.c.broker_tries))
+    mesh, broker = connection.execute(tried.where(messages.c.counter == counter)).one()
+    return [name for name, tries in ((LinkName.MESH, mesh), (LinkName.BROKER, broker)) if tries]

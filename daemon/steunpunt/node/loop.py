@@ -20,7 +20,6 @@ from steunpunt.engine.common import Entropy, LinkView, Neighbours
 from steunpunt.engine.kiosk import KioskEngine, KioskSettings
 from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
-from steunpunt.ledger.clock import boot_time_ms
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.ledger.wal import damaged_log_of
 from steunpunt.model import (
@@ -50,16 +49,15 @@ from steunpunt.model import (
     SteunpuntError,
     SupplementSubmitted,
 )
-from steunpunt.node.figures import Figures
 from steunpunt.node.inbox import Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
-from steunpunt.node.logkeeper import LogKeeper
 from steunpunt.node.papers import PaperRequests
 from steunpunt.node.power import SitePower
 from steunpunt.node.requests import KioskRequests, Pending, no
 from steunpunt.node.stocking import Stocker
 from steunpunt.node.stopping import on_stop_signals
+from steunpunt.node.technician import Technician
 from steunpunt.panel import NotMockError, Panel, UnknownButtonError
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
@@ -99,7 +97,7 @@ class Node:
         self._radios = KnownRadios()
         self._integrators = Integrators(config, self._publish, time.monotonic)
         self._power = SitePower(config, self._inbox.put)
-        self._figures, self._log = Figures(config), LogKeeper(boot_time_ms)
+        self._technician = Technician(config)
         self._panel_reason = ""
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
@@ -125,7 +123,6 @@ class Node:
         self._inbox.put(None)
 
     def _open(self) -> None:
-        self._log.begin()
         config = self._config
         path = Path(config.ledger.path)
         entropy = system_entropy()
@@ -170,6 +167,7 @@ class Node:
 
     def _start(self) -> None:
         config = self._config
+        self._technician.open(self._ledger, self._requests)
         self._links = SiteLinks.of(config, self._inbox.put)
         self._links.tell_absent()
         self._panel = Panel(config.panel, self._inbox.put) if config.panel else None
@@ -202,7 +200,7 @@ class Node:
             self._panel.stop()
         self._reader.close()
         self._ledger.close()
-        self._log.end()
+        self._technician.close()
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
@@ -382,7 +380,7 @@ class Node:
             case _:
                 pass
         self._power.heard(event)
-        self._figures.heard(event)
+        self._technician.heard(event)
         self._integrators.reporter.happened(now_ms)
         return event
 
@@ -399,10 +397,9 @@ class Node:
 
     def _report(self) -> None:
         """Look at the figures, tell integrators the site's state; what goes wrong there must not stop the node."""
-        now_ms = self._ledger.clock.now_ms()
         try:
-            self._figures.look(self._engine, self._ledger.connection, now_ms, lambda: self._status({}))
-            self._integrators.look(now_ms, lambda: self._status({}))
+            self._technician.look(self._engine, self._ledger, lambda: self._status({}))
+            self._integrators.look(self._ledger.clock.now_ms(), lambda: self._status({}))
         except Exception:  # noqa: BLE001  see above
             _log.exception("action=report_failed")
             self._counts["report_failed"] += 1
@@ -416,8 +413,7 @@ class Node:
         """Answer the control socket; runs on the connection's thread."""
         op = str(request.get("op", ""))
         own = {"status": self._status, "metrics": self._metrics, "bell": self._bell, "panel": self._panel_asked}
-        own["technician"] = self._technician
-        handlers = {**own, **self._handlers}
+        handlers = {**own, **self._technician.handlers(), **self._handlers}
         if op not in handlers:
             return no("unknown_op", f"{op[:40]!r} cannot be asked here; known: {', '.join(sorted(handlers))}")
         return handlers[op](request)
@@ -439,10 +435,6 @@ class Node:
         except NotMockError as error:
             return no("not_mock", str(error))
         return {"ok": True, "lamp": reading.lamp, "buzzer": reading.buzzer}
-
-    def _technician(self, _request: Body) -> Body:
-        trend = self._figures.trend(self._ledger.clock.now_ms())
-        return {"ok": True, "version": __version__, "trend": trend, "log": self._log.told()}
 
     def _metrics(self, request: Body) -> Body:
         return {"ok": True, "text": prometheus(self._status(request), __version__)}
@@ -470,8 +462,8 @@ class Node:
             "power": self._power.status(),
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
             "counters": self._counters(),
-            "figures": self._figures.status(now_ms),
         }
+        body |= self._technician.status(now_ms)
         if not isinstance(engine, KioskEngine):
             body["ledger_behind"] = engine.ledger_behind
         if config.extra_radio:
