@@ -80,9 +80,13 @@ def _power(config: Config) -> Iterator[Finding]:
             return
     for problem in reading.problems:
         yield on.fails("power.problem", reason=problem)
-    mains = {True: "mains", False: "on its battery", None: "mains not known"}[reading.mains]
-    told = mains if reading.charge is None else f"{mains}, battery {reading.charge:.0f} %"
-    yield on.passes("power.mains", told=told) if reading.mains else on.warns("power.battery", told=told)
+    percent = None if reading.charge is None else round(reading.charge)
+    if reading.mains is None:
+        yield on.fails("power.unknown")
+    elif reading.mains:
+        yield on.passes("power.mains", percent=percent, hours=None)
+    else:
+        yield on.warns("power.battery", percent=percent, hours=None)
 
 
 def _disk(config: Config) -> Iterator[Finding]:

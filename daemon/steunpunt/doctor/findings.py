@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from steunpunt.doctor.words import WORDS
+from steunpunt.doctor.words import WORDS, shown
 
-Value = str | int | float
+Value = str | int | float | None
 
 
 class Verdict(StrEnum):
@@ -38,12 +38,12 @@ class Finding:
     @property
     def what(self) -> str:
         """Return what is so, in English."""
-        return WORDS[self.code][0].format(**self.values)
+        return WORDS[self.code][0].format(**shown(self.values))
 
     @property
     def mend(self) -> str:
         """Return what to do about it, in English; "" only for a pass."""
-        return WORDS[self.code][1].format(**self.values)
+        return WORDS[self.code][1].format(**shown(self.values))
 
     def body(self) -> dict[str, Any]:
         """Return it for ``--json``."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from steunpunt.config import Config
 from steunpunt.control import Body
-from steunpunt.doctor.findings import Finding, On, Verdict
+from steunpunt.doctor.findings import Finding, On, Value, Verdict
 from steunpunt.model import MAIN_RADIO, Lane, LinkName, Role
 from steunpunt.protocol.airtime import PRESETS
 from steunpunt.relay.airbudget import HOUR_MS, LEGAL_SHARE_MAX, SHARE_MAX
@@ -43,16 +43,6 @@ def examine(config: Config, status: Body) -> Iterator[Finding]:
 def snr_min_db(preset: str) -> float:
     """Return the ratio below which a preset's packets are lost, in dB: Semtech's datasheet of the SX1276, table 13."""
     return -7.5 - 2.5 * (PRESETS[preset].spreading_factor - 7)
-
-
-def ago(age_s: int | None) -> str:
-    """Return an age in words; None: never."""
-    if age_s is None:
-        return "never"
-    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
-        if age_s >= 2 * size:
-            return f"{age_s // size} {unit} ago"
-    return f"{age_s} s ago"
 
 
 # --- roads --------------------------------------------------------------------------------------------------------
@@ -95,7 +85,8 @@ def _broker(config: Config, status: Body) -> Iterator[Finding]:
     if config.site.role is Role.KIOSK and bridge is not None:
         on = On("bridge", f"{bridge.host}:{bridge.port}")
         fresh, age_s = region["fresh"], region["age_s"]
-        yield on.passes("bridge.answers", age_s=age_s) if fresh else on.warns("bridge.silent", ago=ago(age_s))
+        answers, silent = on.passes("bridge.answers", beacon_ago=age_s), on.warns("bridge.silent", beacon_ago=age_s)
+        yield answers if fresh else silent
 
 
 # --- the device ---------------------------------------------------------------------------------------------------
@@ -114,30 +105,23 @@ def _power(config: Config, status: Body) -> Iterator[Finding]:
 
 def _charge(on: On, power: Body) -> Finding:
     percent, hours = power["percent"], power["hours_left"]
-    told = [power["state"]] + ([] if percent is None else [f"battery {percent} %"])
-    told += [] if hours is None else [f"about {hours:g} h left"]
-    words = ", ".join(told)
     match power["state"]:
         case "unknown":
             return on.fails("power.unknown")
         case "low" | "critical":
-            return on.fails("power.short", told=words)
+            return on.fails("power.short", state=power["state"], percent=percent, hours=hours)
         case "battery":
-            return on.warns("power.battery", told=words)
-    return on.warns("power.no_charge", told=words) if percent is None else on.passes("power.mains", told=words)
+            return on.warns("power.battery", percent=percent, hours=hours)
+    return on.warns("power.no_charge") if percent is None else on.passes("power.mains", percent=percent, hours=hours)
 
 
 def _clock(status: Body) -> Iterator[Finding]:
     clock = status.get("clock")
     if clock is None:
         return
-    on, source, uncertain = (
-        On("clock", "the system clock"),
-        str(clock.get("source", "none")),
-        clock.get("uncertainty_s"),
-    )
-    told = f"source {source}" + ("" if uncertain is None else f", within {uncertain:g} s")
-    yield on.warns("clock.none") if source == "none" else on.passes("clock.known", told=told)
+    on, source = On("clock", "the system clock"), str(clock.get("source", "none"))
+    known = on.passes("clock.known", source=source, within=clock.get("uncertainty_s"))
+    yield on.warns("clock.none") if source == "none" else known
 
 
 def _ledger(config: Config, status: Body) -> Iterator[Finding]:
@@ -176,8 +160,8 @@ def _queue(status: Body) -> Finding:
     if not count:
         return on.passes("queue.empty")
     if oldest_s is not None and oldest_s > QUEUE_OLD_S_MAX:
-        return on.fails("queue.old", count=count, oldest_s=oldest_s)
-    return on.passes("queue.waits", count=count, oldest_s=oldest_s or 0)
+        return on.fails("queue.old", count=count, oldest_ago=oldest_s)
+    return on.passes("queue.waits", count=count, oldest_ago=oldest_s)
 
 
 def _air(config: Config, figures: Body) -> Iterator[Finding]:
@@ -193,9 +177,9 @@ def _share(on: On, share: float) -> Finding:
         verdict, code = Verdict.FAIL, "airtime.full"
     elif share > SHARE_MAX[Lane.HOUSEKEEPING]:
         verdict, code = Verdict.WARN, "airtime.busy"
-    values: dict[str, str | int | float] = {
-        "percent": f"{100 * share:.2f}",
-        "legal_percent": round(100 * LEGAL_SHARE_MAX),
+    values: dict[str, Value] = {
+        "used": f"{100 * share:.2f}",
+        "legal": round(100 * LEGAL_SHARE_MAX),
     }
     return Finding(on.part, verdict, code, on.where, values)
 
@@ -216,12 +200,12 @@ def _traffic(config: Config, figures: Body) -> Finding:
     last, on = figures.get("last_s") or {}, On("traffic", _NODE)
     if not last:
         return on.warns("traffic.unknown")
-    told = ", ".join(
-        f"last {'act at the desk' if name == 'act' else name} {ago(age_s)}" for name, age_s in last.items()
-    )
-    receipt_s = last.get("receipt")
-    unproved = config.site.role is Role.KIOSK and (receipt_s is None or receipt_s > PROOF_OLD_S_MAX)
-    return on.warns("traffic.unproved", told=told) if unproved else on.passes("traffic.good", told=told)
+    request_s, receipt_s, answer_s = (last.get(name) for name in ("request", "receipt", "answer"))
+    if config.site.role is Role.COORDINATOR:
+        return on.passes("traffic.desk", request_ago=request_s, act_ago=last.get("act"))
+    unproved = receipt_s is None or receipt_s > PROOF_OLD_S_MAX
+    make, code = (on.warns, "traffic.unproved") if unproved else (on.passes, "traffic.kiosk")
+    return make(code, request_ago=request_s, receipt_ago=receipt_s, answer_ago=answer_s)
 
 
 def last_test(test: Body | None) -> Finding:
@@ -230,13 +214,13 @@ def last_test(test: Body | None) -> Finding:
     if test is None:
         return on.warns("test.none")
     if not test["over"]:
-        return on.warns("test.under_way", age_s=test["age_s"])
+        return on.warns("test.under_way", test_ago=test["age_s"])
     if not test["passed"]:
-        return on.fails("test.failed", ago=ago(test["age_s"]))
+        return on.fails("test.failed", test_ago=test["age_s"])
     if test["age_s"] > PROOF_OLD_S_MAX:
-        return on.warns("test.old", ago=ago(test["age_s"]))
+        return on.warns("test.old", test_ago=test["age_s"])
     seconds = test["steps_ms"].get("received", 0) / 1000
-    return on.passes("test.passed", ago=ago(test["age_s"]), seconds=f"{seconds:.1f}", road=test["road"])
+    return on.passes("test.passed", test_ago=test["age_s"], seconds=f"{seconds:.1f}", road=test["road"])
 
 
 def _panel(status: Body) -> Iterator[Finding]:

@@ -1,4 +1,11 @@
-"""What each finding says in English, and the mend: "" only where nothing has to be done."""
+"""What each finding says in English, and the mend: "" only where nothing has to be done. Pure.
+
+A value that ends with ``_ago`` is an age in seconds; ``percent``, ``hours`` and ``within`` are left out where they are
+None.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 _AGAIN = "wait a minute and ask again"
 _PLUG = "is the plug in, is there mains?"
@@ -47,9 +54,9 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "broker.down": ("down: {reason}", "sudo systemctl status mosquitto"),
     "broker.serves": ("the local broker serves", ""),
-    "bridge.answers": ("the region answers, last beacon {age_s} s ago", ""),
+    "bridge.answers": ("the region answers, last beacon {beacon_ago}", ""),
     "bridge.silent": (
-        "the region does not answer over internet, last beacon {ago}",
+        "the region does not answer over internet, last beacon {beacon_ago}",
         "is there internet? requests go by radio",
     ),
     "listens.yes": ("something listens there", ""),
@@ -59,15 +66,18 @@ WORDS: dict[str, tuple[str, str]] = {
     "power.unread": ("not read yet", _AGAIN),
     "power.problem": ("{reason}", "steunpunt power show, with the node stopped"),
     "power.unknown": ("not known how it stands with mains and battery", "steunpunt power test"),
-    "power.short": ("{told}", "bring power, or carry the radio and this device to where there is some"),
-    "power.battery": ("{told}", f"on its battery: {_PLUG}"),
+    "power.short": (
+        "{state}{percent}{hours}",
+        "bring power, or carry the radio and this device to where there is some",
+    ),
+    "power.battery": ("on its battery{percent}{hours}", _PLUG),
     "power.no_charge": (
-        "{told}, charge not known",
+        "mains, charge not known",
         "add a gauge, or let the UPS tell battery.charge",
     ),
-    "power.mains": ("{told}", ""),
+    "power.mains": ("mains{percent}{hours}", ""),
     "clock.none": ("the time is not known; screens say so", "fit an RTC, or let it reach an NTP server once"),
-    "clock.known": ("{told}", ""),
+    "clock.known": ("source {source}{within}", ""),
     "ledger.cannot_keep": ("it cannot keep anything", "free the disk or replace the card"),
     "ledger.damaged": ("it was damaged; requests may be missing", "keep {kept}, replace the card"),
     "ledger.behind": ("it is an older copy than the points know of", "see docs/operation.md, Backup"),
@@ -84,19 +94,19 @@ WORDS: dict[str, tuple[str, str]] = {
     "panel.down": ("{reason}", "correct [panel], then restart the node"),
     # the work
     "queue.empty": ("nothing waits for a receipt", ""),
-    "queue.waits": ("{count} without receipt, the oldest for {oldest_s} s", ""),
+    "queue.waits": ("{count} without receipt, the oldest asked {oldest_ago}", ""),
     "queue.old": (
-        "{count} without receipt, the oldest for {oldest_s} s",
+        "{count} without receipt, the oldest asked {oldest_ago}",
         "no road to the region: mend radio or internet, or carry them on paper",
     ),
     "airtime.unknown": ("not known yet", _AGAIN),
-    "airtime.good": ("{percent} % of the last hour, of {legal_percent} % that the law allows", ""),
+    "airtime.good": ("{used} % of the last hour, of {legal} % that the law allows", ""),
     "airtime.busy": (
-        "{percent} % of the last hour, of {legal_percent} % that the law allows; signs of life wait",
+        "{used} % of the last hour, of {legal} % that the law allows; signs of life wait",
         "this is right under load; else see who sends so much",
     ),
     "airtime.full": (
-        "{percent} % of the last hour, of {legal_percent} % that the law allows; only life threats still go",
+        "{used} % of the last hour, of {legal} % that the law allows; only life threats still go",
         "wait: the hour rolls on. Who sends so much?",
     ),
     "signal.unknown": (
@@ -109,11 +119,45 @@ WORDS: dict[str, tuple[str, str]] = {
         "hang the antenna higher and outside, or take a better one",
     ),
     "traffic.unknown": ("not known when a request last went", _AGAIN),
-    "traffic.good": ("{told}", ""),
-    "traffic.unproved": ("{told}", "prove the road: steunpunt test-request"),
+    "traffic.kiosk": ("last request {request_ago}, last receipt {receipt_ago}, last answer {answer_ago}", ""),
+    "traffic.unproved": (
+        "last request {request_ago}, last receipt {receipt_ago}, last answer {answer_ago}",
+        "prove the road: steunpunt test-request",
+    ),
+    "traffic.desk": ("last case {request_ago}, last act at the desk {act_ago}", ""),
     "test.none": ("no test request was ever sent", "steunpunt test-request"),
-    "test.old": ("the last test request was {ago}", "once a month: steunpunt test-request"),
-    "test.failed": ("the last test request, {ago}, earned no receipt", "mend what fails above, then test again"),
-    "test.under_way": ("a test request is under way, since {age_s} s", _AGAIN),
-    "test.passed": ("a test request came through {ago}, in {seconds} s, over {road}", ""),
+    "test.old": ("the last test request was {test_ago}", "once a month: steunpunt test-request"),
+    "test.failed": ("the last test request, {test_ago}, earned no receipt", "mend what fails above, then test again"),
+    "test.under_way": ("a test request is under way, sent {test_ago}", _AGAIN),
+    "test.passed": ("a test request came through {test_ago}, in {seconds} s, over {road}", ""),
 }
+
+
+def ago(age_s: int | None) -> str:
+    """Return an age in words; None: never."""
+    if age_s is None:
+        return "never"
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if age_s >= 2 * size:
+            return f"{age_s // size} {unit} ago"
+    return f"{age_s} s ago"
+
+
+_SHOWN: dict[str, Callable[[Any], str]] = {
+    "percent": lambda value: f", battery {value} %",
+    "hours": lambda value: f", about {value:g} h left",
+    "within": lambda value: f", within {value:g} s",
+}
+
+
+def shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a finding's values as its words show them."""
+    return {name: _shown(name, value) for name, value in values.items()}
+
+
+def _shown(name: str, value: Any) -> Any:  # noqa: ANN401  whatever a finding tells
+    if name.endswith("_ago"):
+        return ago(value)
+    if name in _SHOWN:
+        return "" if value is None else _SHOWN[name](value)
+    return value
