@@ -15,6 +15,7 @@ from steunpunt.engine.standby import Standby
 from steunpunt.engine.transmitting import Transmitter
 from steunpunt.ledger import heartbeats, incoming
 from steunpunt.ledger.incoming import Piece
+from steunpunt.ledger.lastfacts import LAST_ACT
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
     BridgeChanged,
@@ -51,7 +52,6 @@ BEACON_BLOCK = 4_096
 HEARD_MAX = 256
 """Packets remembered, so that one that several radios here hear is taken in once."""
 ACTIVE_MIN_MAX = 254
-LAST_ACT = "last_act_ms"
 _log = logging.getLogger(__name__)
 
 
@@ -162,9 +162,9 @@ class CoordinatorEngine:
         """Return whether the site's airtime has room for an integrator's packet by this radio now."""
         return self._out.air(radio).guest_fits(connection, air_ms, now_ms)
 
-    def air_used_ms(self, radio: str, now_ms: int) -> float:
+    def air_used_ms(self, connection: sa.Connection, radio: str, now_ms: int) -> float:
         """Return how many milliseconds of a radio's rolling hour count as used, for screens."""
-        return self._out.air(radio).used_ms(now_ms)
+        return self._out.air(radio).used_ms(connection, now_ms)
 
     # --- hearing ------------------------------------------------------------------------------------------------
 

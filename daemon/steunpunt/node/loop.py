@@ -14,7 +14,7 @@ from steunpunt import __version__, keyfiles
 from steunpunt.bridge.report import prometheus
 from steunpunt.config import Config
 from steunpunt.control import Body, Server, notify_systemd
-from steunpunt.engine.accepting import TicketStock, form_key
+from steunpunt.engine.accepting import form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy, LinkView, Neighbours
 from steunpunt.engine.kiosk import KioskEngine, KioskSettings
@@ -55,7 +55,9 @@ from steunpunt.node.links import KnownRadios, SiteLinks
 from steunpunt.node.papers import PaperRequests
 from steunpunt.node.power import SitePower
 from steunpunt.node.requests import KioskRequests, Pending, no
+from steunpunt.node.stocking import Stocker
 from steunpunt.node.stopping import on_stop_signals
+from steunpunt.node.technician import Technician
 from steunpunt.panel import NotMockError, Panel, UnknownButtonError
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
@@ -63,9 +65,6 @@ from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
 STOP_S_MAX = 3.0
 KEEP_AGAIN_S = 2.0
 """How long to wait before trying a ledger that refused once more."""
-STOCK_AFTER_S = 5.0
-"""The stock of tickets is filled this long after the start: first radio, broker and screens. Until then the loop
-stretches each secret itself."""
 UNKEPT_MAX = 1_000
 DESK_POLL_S = 30.0
 """A coordinator looks for the desk's acts at least this often; the bell only makes it faster."""
@@ -98,6 +97,7 @@ class Node:
         self._radios = KnownRadios()
         self._integrators = Integrators(config, self._publish, time.monotonic)
         self._power = SitePower(config, self._inbox.put)
+        self._technician = Technician(config)
         self._panel_reason = ""
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
@@ -167,6 +167,7 @@ class Node:
 
     def _start(self) -> None:
         config = self._config
+        self._technician.open(self._ledger, self._requests)
         self._links = SiteLinks.of(config, self._inbox.put)
         self._links.tell_absent()
         self._panel = Panel(config.panel, self._inbox.put) if config.panel else None
@@ -176,7 +177,7 @@ class Node:
         self._links.start()
         self._start_panel()  # after the links: loading gpiozero takes as long as radio and broker need to answer
         if isinstance(self._engine, KioskEngine):
-            _Stocker(self._engine.stock, self._stopping).start()
+            Stocker(self._engine.stock, self._stopping).start()
 
     def _start_panel(self) -> None:
         """A broken panel must not keep the point from taking requests on its screen."""
@@ -199,6 +200,7 @@ class Node:
             self._panel.stop()
         self._reader.close()
         self._ledger.close()
+        self._technician.close()
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
@@ -378,6 +380,7 @@ class Node:
             case _:
                 pass
         self._power.heard(event)
+        self._technician.heard(event)
         self._integrators.reporter.happened(now_ms)
         return event
 
@@ -393,8 +396,9 @@ class Node:
         self._bridge(SendEnded(frame.link, frame.attempt_id, SendOutcome.REFUSED, why, radio=frame.radio))
 
     def _report(self) -> None:
-        """Publish the site's state for integrators; whatever goes wrong there must not stop the node."""
+        """Look at the figures, tell integrators the site's state; what goes wrong there must not stop the node."""
         try:
+            self._technician.look(self._engine, self._ledger, lambda: self._status({}))
             self._integrators.look(self._ledger.clock.now_ms(), lambda: self._status({}))
         except Exception:  # noqa: BLE001  see above
             _log.exception("action=report_failed")
@@ -409,7 +413,7 @@ class Node:
         """Answer the control socket; runs on the connection's thread."""
         op = str(request.get("op", ""))
         own = {"status": self._status, "metrics": self._metrics, "bell": self._bell, "panel": self._panel_asked}
-        handlers = {**own, **self._handlers}
+        handlers = {**own, **self._technician.handlers(), **self._handlers}
         if op not in handlers:
             return no("unknown_op", f"{op[:40]!r} cannot be asked here; known: {', '.join(sorted(handlers))}")
         return handlers[op](request)
@@ -459,6 +463,7 @@ class Node:
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
             "counters": self._counters(),
         }
+        body |= self._technician.status(now_ms)
         if not isinstance(engine, KioskEngine):
             body["ledger_behind"] = engine.ledger_behind
         if config.extra_radio:
@@ -480,21 +485,3 @@ class Node:
         counters = dict(self._engine.counts) | dict(self._counts) | {"inbox_dropped": self._inbox.dropped}
         counters |= self._integrators.counters()
         return counters | self._links.counters()
-
-
-class _Stocker(threading.Thread):
-    """Stretches ticket secrets ahead of time, one after the other, only when some were used."""
-
-    def __init__(self, stock: TicketStock, stopping: threading.Event) -> None:
-        super().__init__(name="stock", daemon=True)
-        self._stock = stock
-        self._stopping = stopping
-
-    def run(self) -> None:
-        """Fill the stock, then sleep until something was taken."""
-        self._stopping.wait(STOCK_AFTER_S)
-        while not self._stopping.is_set():
-            if self._stock.full():
-                self._stock.wait_taken()
-            else:
-                self._stock.refill()

@@ -11,7 +11,7 @@ from steunpunt.config import Config
 from steunpunt.control import ANSWER_S_MAX, NOT_KNOWN_YET, Body
 from steunpunt.engine.accepting import open_ticket_key
 from steunpunt.engine.kiosk import KioskEngine
-from steunpunt.facts import NOTHING, Facts
+from steunpunt.facts import NOTHING, Facts, Mark
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
@@ -54,6 +54,11 @@ class Pending:
         """Give the answer; called by the loop, after the commit."""
         self._body = body
         self._done.set()
+
+    @property
+    def answered(self) -> bool:
+        """Return whether the loop has answered."""
+        return self._done.is_set()
 
     def wait(self, timeout_s: float) -> Body:
         """Return the answer, or "not known yet"."""
@@ -125,9 +130,16 @@ class KioskRequests:
 
     # --- forms --------------------------------------------------------------------------------------------------
 
+    def now_ms(self) -> int:
+        """Return ledger time."""
+        return self.reader.clock.now_ms()
+
+    def new_token(self) -> str:
+        """Return a token for one form."""
+        return forms.issue(self.form_key, self.now_ms() // 1000, self.token_bytes(forms.RANDOM_BYTES))
+
     def _form_token(self, _request: Body) -> Body:
-        now_s = self.reader.clock.now_ms() // 1000
-        return {"ok": True, "token": forms.issue(self.form_key, now_s, self.token_bytes(forms.RANDOM_BYTES))}
+        return {"ok": True, "token": self.new_token()}
 
     def _submit(self, request: Body) -> Body:
         pending = Pending()
@@ -143,6 +155,8 @@ class KioskRequests:
             )
         except (KeyError, TypeError, msgspec.ValidationError) as error:
             return no("bad_request", f"submit: {error} is not right; see the contract of the control socket")
+        if form.facts.mark is Mark.TEST:  # nobody would come for it: a citizen's form must never say so
+            return no("bad_request", "submit: a test is asked for with test_request")
         return self._wait(form, pending)
 
     def _supplement(self, request: Body) -> Body:
