@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from steunpunt import __version__
+from steunpunt.cli.configuring import config as config_group
+from steunpunt.cli.fleeting import fleet
 from steunpunt.cli.powering import power
 from steunpunt.cli.simulating import simulate
 from steunpunt.config import Config, load
@@ -380,6 +382,8 @@ def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"])
 
 main.add_command(keys)
 main.add_command(power)
+main.add_command(fleet)
+main.add_command(config_group)
 
 
 @main.command()
