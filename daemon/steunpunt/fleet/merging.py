@@ -1,6 +1,7 @@
 """A site's whole config out of its layers. Pure."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 
@@ -168,4 +169,5 @@ def _points(region: Region, desk: SiteFile, sites: Sequence[SiteFile]) -> list[T
 
 def slug(name: str) -> str:
     """Return a name as a file may be called: ``De Regenboog`` is ``de-regenboog``."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "site"
+    bare = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", bare.lower()).strip("-")[:40] or "site"
