@@ -73,7 +73,7 @@ def _numbers(found: "Fleet", names: tuple[str, ...]) -> list[int]:
 @click.option("--to", "out", required=True, type=click.Path(path_type=Path), help="Folder for the bundles.")
 @click.option("--site", "names", multiple=True, metavar="SITE", help="Only this site; repeat it.  [default: all]")
 def fleet_build(region: Path, out: Path, names: tuple[str, ...]) -> None:
-    """Make the keys that are missing, and each site's sealed bundle and sheet.
+    """Make missing keys, and each site's bundle and sheet.
 
     REGION is the region file. Run again, it keeps all keys and codes and writes only what changed. The sheets, with
     the codes that open the bundles, come into the folder of keys: print them there.
@@ -91,9 +91,9 @@ def fleet_build(region: Path, out: Path, names: tuple[str, ...]) -> None:
 @click.option("--to", "root", required=True, type=click.Path(path_type=Path), help="Root of the device: / on it.")
 @click.option("--code-stdin", is_flag=True, help="Read the code from standard input instead of asking.")
 def fleet_open(bundle: Path, root: Path, *, code_stdin: bool) -> None:
-    """Open a site's bundle with the code on its sheet, and put its files in place.
+    """Open a site's bundle and put its files in place.
 
-    On a device, as root, with --to /. Restart its services, or the device, afterwards.
+    It asks for the code on the site's sheet. On a device, as root, with --to /. Restart its services, or the device, afterwards.
     """
     with one_line_errors():
         from steunpunt.fleet import installing
