@@ -210,6 +210,12 @@ bench-air: install-dev ## what a request costs on the air beside other ways; ins
 text-model: install-dev ## trains the text model anew from tests/textmodel/corpus: the same texts give the same bytes
 	$(BIN)/python -m tests.textmodel
 
+.PHONY: schema
+schema: $(VENV)/installed ## the config files' JSON schemas for editors, anew from the structs
+	$(BIN)/steunpunt config schema > config/site.schema.json
+	$(BIN)/steunpunt config schema --for region > config/fleet/region.schema.json
+	$(BIN)/steunpunt config schema --for fleet-site > config/fleet/sites/site.schema.json
+
 .PHONY: clean
 clean: ## removes all that these commands made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

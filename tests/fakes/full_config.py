@@ -35,6 +35,7 @@ role = "CLIENT"
 long_name = "Buurthuis"
 short_name = "SP47"
 channel_key_file = "channel.key"
+firmware = "2.7.26"
 
 [radio.position]
 latitude = 50.8514
@@ -146,6 +147,7 @@ role = "CLIENT"
 long_name = "Toren"
 short_name = "TRN"
 channel_key_file = "channel.key"
+firmware = "2.7.26"
 
 [extra_radio.position]
 latitude = 50.8514
@@ -168,6 +170,7 @@ role = "CLIENT"
 long_name = "Toren"
 short_name = "TRN"
 channel_key_file = "channel.key"
+firmware = "2.7.26"
 
 [extra_radio.position]
 latitude = 50.8514
