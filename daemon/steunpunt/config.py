@@ -38,6 +38,7 @@ from steunpunt.configparts import (
 from steunpunt.configwords import line_of, plain
 from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
 from steunpunt.powerconfig import Power, power_problems
+from steunpunt.staffconfig import Retention, Staff
 
 READER_USER = "reader"
 """The broker's user for integrators, who may write nothing."""
@@ -271,6 +272,8 @@ class Config(Section, frozen=True, kw_only=True):
     relay: Relay = Relay()
     panel: Panel | None = None
     power: Power | None = None
+    staff: Staff | None = None
+    retention: Retention = Retention()
     point: tuple[Point, ...] = ()
     """The region's points by name, for the desk; a case of a point that is not listed shows its number."""
     other_coordinator: tuple[OtherCoordinator, ...] = ()

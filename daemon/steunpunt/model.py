@@ -380,6 +380,14 @@ class PaperScanned:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Anything else that is asked over the control socket; who takes it knows its class. Answered by ReplyTo."""
+
+    what: object
+    reply: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SendFrame:
     """Effect: give ``payload`` to ``link``; it must end in one :class:`SendEnded`.
 
@@ -465,5 +473,6 @@ Event = (
     | HelpSubmitted
     | SupplementSubmitted
     | PaperScanned
+    | Asked
 )
 Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer

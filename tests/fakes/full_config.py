@@ -93,6 +93,14 @@ demo = false
 idle_warning_s = 60
 idle_wipe_s = 120
 
+[staff]
+pin_file = "staff.pin"
+over_wifi = false
+
+[retention]
+closed_days = 30
+news_days = 30
+
 [panel]
 pins = "gpio"
 buzzer_pin = 22

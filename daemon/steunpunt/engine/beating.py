@@ -82,6 +82,7 @@ class Beater:
         self._asked_for: Named | None = None
         self._power = PowerSeen()
         self._farewell = False
+        self._soon = False
         self.due_ms: int | None = None
 
     def power_seen(self, power: PowerSeen) -> None:
@@ -89,6 +90,10 @@ class Beater:
         if power.going_dark != self._power.going_dark:
             self._farewell = True
         self._power = power
+
+    def say_soon(self) -> None:
+        """Let the next heartbeat go early: the point's own staff opened or closed it."""
+        self._soon = True
 
     # --- what is said of heartbeats -----------------------------------------------------------------------------
 
@@ -124,7 +129,7 @@ class Beater:
         return self._by_radio(connection, now_ms)
 
     def _over_broker(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
-        if self._farewell:
+        if self._farewell or self._soon:
             self._broker_due_ms = now_ms
         if self._broker_due_ms is None:  # thirty points come back at once when the region's broker does
             self._broker_due_ms = now_ms + round(BROKER_MS * self._entropy.unit())
@@ -139,6 +144,8 @@ class Beater:
             self._mesh_due_ms = now_ms + self._early_ms()
         if self._farewell:
             self._mesh_due_ms = now_ms
+        if self._soon:
+            self._mesh_due_ms, self._soon = min(self._mesh_due_ms, now_ms + self._early_ms()), False
         self._ask_early(connection, now_ms)
         self.due_ms = self._mesh_due_ms
         if now_ms < self._mesh_due_ms:
@@ -169,7 +176,7 @@ class Beater:
 
     def _beat(self, connection: sa.Connection, link: LinkName, now_ms: int) -> Effect:
         payload, opened = self._packet(connection, now_ms)
-        lane, self._farewell = self._lane, False
+        lane, self._farewell, self._soon = self._lane, False, False
         self._open = [*self._open, opened][-OPEN_MAX:]
         self._unanswered += 1
         attempt_id = self._sender.flights.begin(link, "heartbeat")

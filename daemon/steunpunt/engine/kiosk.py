@@ -2,9 +2,11 @@
 
 import logging
 from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 
+from steunpunt.engine import pointstate
 from steunpunt.engine.accepting import Acceptor, Sealer, TicketStock
 from steunpunt.engine.acknowledging import Acknowledger
 from steunpunt.engine.beating import SITES_DEFAULT, Beater, Parts
@@ -22,6 +24,7 @@ from steunpunt.engine.sending import Sender
 from steunpunt.facts import Mark
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
+    Asked,
     BridgeChanged,
     ButtonPressed,
     CallCancelled,
@@ -150,7 +153,7 @@ class KioskEngine:
 
     def _take(self, connection: sa.Connection, event: Event, now_ms: int) -> list[Effect]:
         match event:
-            case HelpSubmitted() | SupplementSubmitted():
+            case HelpSubmitted() | SupplementSubmitted() | Asked():
                 return self._accept(connection, event, now_ms)
             case FrameHeard():
                 others = self._hearer.hear(connection, event, now_ms)
@@ -191,8 +194,10 @@ class KioskEngine:
     # --- accepting ----------------------------------------------------------------------------------------------
 
     def _accept(
-        self, connection: sa.Connection, form: HelpSubmitted | SupplementSubmitted, now_ms: int
+        self, connection: sa.Connection, form: HelpSubmitted | SupplementSubmitted | Asked, now_ms: int
     ) -> list[Effect]:
+        if isinstance(form, Asked):
+            return self._asked(connection, form, now_ms)
         try:
             if isinstance(form, HelpSubmitted):
                 form = self._as_meant(connection, form)
@@ -209,6 +214,20 @@ class KioskEngine:
             self.counts[f"refused_{error.code}"] += 1
             answer = {"ok": False, "error": error.code, "message": str(error), **error.details}
         return [ReplyTo(form.reply, answer)] if form.reply is not None else []
+
+    def _asked(self, connection: sa.Connection, asked: Asked, now_ms: int) -> list[Effect]:
+        match asked.what:
+            case pointstate.StateSet(state):
+                if pointstate.set_by_staff(self._ledger, connection, state, now_ms):
+                    self._beater.say_soon()
+                self.counts["state_set_by_staff"] += 1
+                _log.info("action=point_state state=%s by=staff", state.name)
+                return self._reply(asked, {"ok": True, "state": state.name})
+        return self._reply(asked, {"ok": False, "error": "unknown_op", "message": "a kiosk does not do this"})
+
+    @staticmethod
+    def _reply(asked: Asked, body: dict[str, Any]) -> list[Effect]:
+        return [] if asked.reply is None else [ReplyTo(asked.reply, body)]
 
     def _as_meant(self, connection: sa.Connection, form: HelpSubmitted) -> HelpSubmitted:
         """Return the form, without the mark of an exercise that is over: nobody's need is taken for play by mistake."""

@@ -32,12 +32,10 @@ from steunpunt.model import (
     Event,
     FrameHeard,
     GuestSending,
-    HelpSubmitted,
     LedgerError,
     LinkChanged,
     LinkName,
     PacketHeard,
-    PaperScanned,
     RadioPrepared,
     ReplyTo,
     Role,
@@ -47,14 +45,15 @@ from steunpunt.model import (
     SetLamp,
     SoundBuzzer,
     SteunpuntError,
-    SupplementSubmitted,
 )
-from steunpunt.node.inbox import Inbox, droppable
+from steunpunt.node.inbox import AWAITED, Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
 from steunpunt.node.papers import PaperRequests
+from steunpunt.node.pending import Pending, no
 from steunpunt.node.power import SitePower
-from steunpunt.node.requests import KioskRequests, Pending, no
+from steunpunt.node.requests import KioskRequests
+from steunpunt.node.staff import staff_handlers
 from steunpunt.node.stocking import Stocker
 from steunpunt.node.stopping import on_stop_signals
 from steunpunt.node.technician import Technician
@@ -159,6 +158,7 @@ class Node:
         self._engine = engine
         self._requests = KioskRequests(config, keys, engine, self._reader, key, secrets.token_bytes, self._inbox.put)
         self._handlers = self._requests.handlers()
+        self._handlers |= staff_handlers(config, self._reader, self._inbox.put, self._requests.lock)
 
     def _check_identity(self, key: str, found: int, path: Path) -> None:
         if found != self._config.site.id:
@@ -285,7 +285,7 @@ class Node:
         self._can_keep = False
         self._counts["cannot_keep"] += 1
         for event in events:
-            if isinstance(event, HelpSubmitted | SupplementSubmitted | PaperScanned):
+            if isinstance(event, AWAITED):
                 if event.reply is not None:
                     self._perform(ReplyTo(event.reply, no("cannot_keep", "this device cannot keep anything now")))
             elif isinstance(event, GuestSending):
@@ -306,7 +306,7 @@ class Node:
         _log.exception("action=event_failed event=%s", type(events[0]).__name__ if events else "timer")
         self._counts["events_failed"] += 1
         for event in events:
-            if isinstance(event, HelpSubmitted | SupplementSubmitted | PaperScanned) and event.reply is not None:
+            if isinstance(event, AWAITED) and event.reply is not None:
                 self._perform(ReplyTo(event.reply, no("internal", "the node could not do this; see its log")))
             elif isinstance(event, FrameHeard) and event.confirm is not None:
                 self._perform(ConfirmFrame(event.confirm))

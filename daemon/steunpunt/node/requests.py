@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from steunpunt.config import Config
-from steunpunt.control import ANSWER_S_MAX, NOT_KNOWN_YET, Body
+from steunpunt.control import Body
 from steunpunt.engine.accepting import open_ticket_key
 from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.facts import NOTHING, Facts, Mark
@@ -28,52 +28,18 @@ from steunpunt.model import (
     ticket_number,
 )
 from steunpunt.node.newsbody import NEWS_SHOWN_MAX, news_body
+from steunpunt.node.pending import WAIT_S_MAX, Pending, no
 from steunpunt.protocol import answers, forms, messages, paper, tickets
 from steunpunt.protocol.age import pack_age
 from steunpunt.protocol.answerbody import pack_phrases, unpack_answer
 from steunpunt.protocol.keys import SiteKeys
 
-WAIT_S_MAX = ANSWER_S_MAX - 1.0
-"""Shorter than the client's own wait, so that "not known yet" comes from us."""
 _QUESTION = tuple[
     Annotated[int, msgspec.Meta(ge=0, le=255)],
     Annotated[int, msgspec.Meta(ge=0, le=15)] | None,
     Annotated[int, msgspec.Meta(ge=0, le=messages.REPLY_NUMBER_MAX)] | None,
 ]
 """A question's phrase code, and the option or the number that was tapped under it."""
-
-
-class Pending:
-    """A request that waits for the loop's answer."""
-
-    def __init__(self) -> None:
-        self._done = threading.Event()
-        self._body: Body = {}
-
-    def answer(self, body: Body) -> None:
-        """Give the answer; called by the loop, after the commit."""
-        self._body = body
-        self._done.set()
-
-    @property
-    def answered(self) -> bool:
-        """Return whether the loop has answered."""
-        return self._done.is_set()
-
-    def wait(self, timeout_s: float) -> Body:
-        """Return the answer, or "not known yet"."""
-        if self._done.wait(timeout_s):
-            return self._body
-        return {
-            "ok": False,
-            "error": NOT_KNOWN_YET,
-            "message": "not known yet whether it is kept; ask again",
-        }
-
-
-def no(code: str, message: str, **details: object) -> Body:
-    """Return a refusal."""
-    return {"ok": False, "error": code, "message": message, **details}
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def show_kinds() -> Response | str:
     if is_closed():
         return show_closed()
     follows = tidy_number(request.args.get("bij", "")) or None
-    kinds = [_kind(slug) for slug in SLUGS]
+    kinds = [kind_of(slug) for slug in SLUGS]
     return render_template(
         "citizen/kinds.html", kinds=kinds, follows=follows, banner=grave_banner(), meant=form_mark().name.lower()
     )
@@ -71,7 +71,7 @@ def ask(slug: str) -> Response | str:
     """Show the page of one kind, check what was typed, or send."""
     if slug not in SLUGS:
         abort(404)
-    kind = _kind(slug)
+    kind = kind_of(slug)
     if request.method != "POST":
         if is_closed():
             return show_closed()
@@ -172,7 +172,8 @@ def _text_problem(over: int) -> str:
     )
 
 
-def _kind(slug: str) -> Kind:
+def kind_of(slug: str) -> Kind:
+    """Return a kind of help by its slug, in the reader's language."""
     titles = {
         Category.MEDICAL: gettext("Medical help"),
         Category.FIRE: gettext("Fire"),
