@@ -1,6 +1,5 @@
 """A request on paper in a real browser: the ticket as a person sees it or prints it, its picture, and the desk."""
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
