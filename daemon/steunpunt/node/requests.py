@@ -34,6 +34,8 @@ from steunpunt.protocol.age import pack_age
 from steunpunt.protocol.answerbody import pack_phrases, unpack_answer
 from steunpunt.protocol.keys import SiteKeys
 
+FORM_TOKENS_MAX = 8
+"""Most form tokens in one answer: a page of choices gives out one for each."""
 _QUESTION = tuple[
     Annotated[int, msgspec.Meta(ge=0, le=255)],
     Annotated[int, msgspec.Meta(ge=0, le=15)] | None,
@@ -59,6 +61,7 @@ class KioskRequests:
         """Return what may be asked here."""
         return {
             "form_token": self._form_token,
+            "form": self._form,
             "submit": self._submit,
             "supplement": self._supplement,
             "ticket": self._ticket,
@@ -104,8 +107,31 @@ class KioskRequests:
         """Return a token for one form."""
         return forms.issue(self.form_key, self.now_ms() // 1000, self.token_bytes(forms.RANDOM_BYTES))
 
-    def _form_token(self, _request: Body) -> Body:
-        return {"ok": True, "token": self.new_token()}
+    def _form_token(self, request: Body) -> Body:
+        count = request.get("count", 1)
+        if type(count) is not int or not 1 <= count <= FORM_TOKENS_MAX:
+            return no("bad_request", f"form_token: count is {count!r}; write 1 to {FORM_TOKENS_MAX}")
+        tokens = [self.new_token() for _ in range(count)]
+        return {"ok": True, "token": tokens[0], "tokens": tokens}
+
+    def _form(self, request: Body) -> Body:
+        """Say what became of a form: who comes back to one that was sent finds the request, and makes no second one.
+
+        The token opens no more than sending the form once more would.
+        """
+        token = forms.read(self.form_key, str(request.get("token", "")))
+        if token is None:
+            return no("token_invalid", "this form was not given out here; show it again")
+        with self.lock:
+            earlier = outgoing.counter_of_form(self.reader.connection, token.digest)
+            row = None if earlier is None else outgoing.ticket(self.reader.connection, earlier[0])
+        if earlier is None or row is None:
+            fresh = not token.expired(self.reader.clock.now_ms() // 1000)
+            return {"ok": True, "used": False, "fresh": fresh}
+        body: Body = {"ok": True, "used": True, "fresh": False, "number": ticket_number(self.keys.site, row.counter)}
+        if earlier[1] and row.copy_locked is not None:
+            body["secret"] = tickets.unlock(tickets.copy_key(token.random), row.copy_locked).decode()
+        return body
 
     def _submit(self, request: Body) -> Body:
         pending = Pending()
