@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from steunpunt.boxfacts import PrinterChanged, PrintSlip, SlipEnded
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.powerfacts import PowerSeen
 
@@ -441,10 +442,11 @@ class SetLamp:
 
 @dataclass(frozen=True, slots=True)
 class SoundBuzzer:
-    """Effect: sound the buzzer for staff at this point, ``seconds`` long."""
+    """Effect: sound the buzzer for people at this site, ``times`` times ``seconds`` long."""
 
     name: str
     seconds: float
+    times: int = 1
 
 
 Event = (
@@ -461,9 +463,11 @@ Event = (
     | ButtonPressed
     | CallCancelled
     | PowerSeen
+    | PrinterChanged
+    | SlipEnded
     | BellRung
     | HelpSubmitted
     | SupplementSubmitted
     | PaperScanned
 )
-Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer
+Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer | PrintSlip
