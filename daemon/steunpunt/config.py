@@ -38,6 +38,7 @@ from steunpunt.configparts import (
 from steunpunt.configwords import line_of, plain
 from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
 from steunpunt.powerconfig import Power, power_problems
+from steunpunt.printerconfig import Printer, printer_problems
 from steunpunt.staffconfig import Retention, Staff
 
 READER_USER = "reader"
@@ -274,6 +275,7 @@ class Config(Section, frozen=True, kw_only=True):
     power: Power | None = None
     staff: Staff | None = None
     retention: Retention = Retention()
+    printer: Printer | None = None
     point: tuple[Point, ...] = ()
     """The region's points by name, for the desk; a case of a point that is not listed shows its number."""
     other_coordinator: tuple[OtherCoordinator, ...] = ()
@@ -312,6 +314,7 @@ def contradictions(config: Config) -> list[tuple[str, str]]:
         _link_problems,
         _panel_problems,
         _power_problems,
+        _printer_problems,
     )
     return [found for about in problems for found in about(config)]
 
@@ -485,3 +488,8 @@ def _pins_of(panel: Panel | None) -> list[int]:
 def _power_problems(config: Config) -> Iterator[tuple[str, str]]:
     if config.power is not None:
         yield from power_problems(config.power, _pins_of(config.panel))
+
+
+def _printer_problems(config: Config) -> Iterator[tuple[str, str]]:
+    if config.printer is not None:
+        yield from printer_problems(config.printer, coordinator=config.site.role is Role.COORDINATOR)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from steunpunt.boxfacts import PrinterChanged, PrintSlip, SlipEnded
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.powerfacts import PowerSeen
 
@@ -449,10 +450,11 @@ class SetLamp:
 
 @dataclass(frozen=True, slots=True)
 class SoundBuzzer:
-    """Effect: sound the buzzer for staff at this point, ``seconds`` long."""
+    """Effect: sound the buzzer for people at this site, ``times`` times ``seconds`` long."""
 
     name: str
     seconds: float
+    times: int = 1
 
 
 Event = (
@@ -469,10 +471,12 @@ Event = (
     | ButtonPressed
     | CallCancelled
     | PowerSeen
+    | PrinterChanged
+    | SlipEnded
     | BellRung
     | HelpSubmitted
     | SupplementSubmitted
     | PaperScanned
     | Asked
 )
-Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer
+Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer | PrintSlip

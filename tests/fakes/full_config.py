@@ -184,5 +184,16 @@ firmware = "2.7.26"
 latitude = 50.8514
 longitude = 5.691
 altitude_m = 49
+
+[printer]
+kind = "network"
+host = "192.0.2.9"
+port = 9100
+path = "printer"
+baud = 19200
+width_chars = 42
+profile = "default"
+confirms = true
+taken_by = "Knop in de kazerne"
 """
 )

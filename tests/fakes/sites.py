@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from steunpunt.engine.accepting import form_key
+from steunpunt.engine.box import BoxSettings
 from steunpunt.engine.common import Entropy, Neighbours
 from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.kiosk import KioskEngine
@@ -197,11 +198,13 @@ class CoordinatorSite(_Site):
     keys = coordinator_keys()
     incarnation = 1
     neighbours: Neighbours | None = None
+    box = BoxSettings()
 
     def _start(self) -> None:
         self.engine = CoordinatorEngine(
             self.ledger, self.keys, LEDGER_KEY, self.incarnation, self.entropy, self.neighbours
         )
+        self.engine.use_box(self.box)
         self.desk = Desk(self.path, LEDGER_KEY, self.rng.randbytes, self.clock.read)
 
     @property

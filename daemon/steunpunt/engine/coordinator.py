@@ -1,11 +1,14 @@
 """A coordinator's engine: receives pieces into cases, receipts them, and carries replies back until they are held."""
 
 import logging
+from functools import partial
 
 import sqlalchemy as sa
 
+from steunpunt.boxfacts import PrinterChanged, SlipEnded
 from steunpunt.engine import papers
 from steunpunt.engine.announcing import Announcer, NewsFlight
+from steunpunt.engine.box import Box, BoxSettings
 from steunpunt.engine.common import Counts, Entropy, Links, Neighbours
 from steunpunt.engine.intake import Intake
 from steunpunt.engine.notices import NoticeBook, NoticeFlight, Teller
@@ -19,6 +22,7 @@ from steunpunt.ledger.lastfacts import LAST_ACT
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
     BridgeChanged,
+    ButtonPressed,
     ConfirmFrame,
     Effect,
     Event,
@@ -82,12 +86,20 @@ class CoordinatorEngine:
         self._standby = Standby(neighbours, ledger_key, entropy, self.counts)
         self._replier = Replier(self._out, ledger_key, entropy)
         self._announcer = Announcer(keys, incarnation, self._out, entropy)
+        self._box_of = partial(
+            Box, ledger_key=ledger_key, token=entropy.token, counts=self.counts, certain_ms=ledger.clock.certain_ms
+        )
+        self.box = self._box_of(BoxSettings())
         self._heard: dict[tuple[int | None, bytes], None] = {}
         self._reported = 0
         """The highest incarnation that a heartbeat named."""
         self._beacon_counter = 0
         self._beacon_reserved = 0
         self._beacon_due_ms = 0
+
+    def use_box(self, settings: BoxSettings) -> None:
+        """Serve a kazernebox; to be called before the first turn."""
+        self.box = self._box_of(settings)
 
     # --- the step -----------------------------------------------------------------------------------------------
 
@@ -104,6 +116,7 @@ class CoordinatorEngine:
         effects += self._ask(connection, now_ms)
         effects += self._announcer.send(connection, now_ms)
         effects += self._teller.send(connection, now_ms)
+        effects += self.box.turn(connection, now_ms)
         return effects + self._beacon(connection, head, now_ms)
 
     def _take(self, connection: sa.Connection, event: Event, now_ms: int) -> list[Effect]:
@@ -122,6 +135,10 @@ class CoordinatorEngine:
                 self.links.note(event, now_ms)
             case RadioPrepared() | RadioUsed():
                 self._out.note(connection, event, now_ms)
+            case ButtonPressed(name):
+                return self.box.pressed(connection, name, now_ms)
+            case PrinterChanged() | SlipEnded():
+                self.box.heard(connection, event, now_ms)
             case HelpSubmitted() | SupplementSubmitted() if event.reply is not None:
                 body = {"ok": False, "error": "not_here", "message": "a coordinator takes no requests; ask a kiosk"}
                 return [ReplyTo(event.reply, body)]
@@ -133,6 +150,7 @@ class CoordinatorEngine:
         """Note that the last turn is on the disk."""
         self._out.committed()
         self._receipts.committed()
+        self.box.committed()
 
     def rolled_back(self) -> None:
         """Forget what the disk did not keep: attempts, receipts for it, new epochs, reserved beacon numbers."""
@@ -144,13 +162,14 @@ class CoordinatorEngine:
         self._announcer.rolled_back()
         self._notices.rolled_back()
         self._teller.rolled_back()
+        self.box.rolled_back()
         self._heard.clear()
         self._beacon_reserved = 0
 
     def next_due_ms(self) -> int | None:
         """Return when to call :meth:`turn` again without an event."""
         dues = [self._receipts.due_ms, self._replier.due_ms, self._intake.fragments.due_ms]
-        dues += [self._standby.due_ms, self._announcer.due_ms, self._teller.due_ms]
+        dues += [self._standby.due_ms, self._announcer.due_ms, self._teller.due_ms, self.box.due_ms]
         dues += [self._beacon_due_ms] if self.links.broker.up else []
         return min((due for due in dues if due is not None), default=None)
 

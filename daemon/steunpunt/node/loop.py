@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from steunpunt import __version__, keyfiles
+from steunpunt.boxfacts import PrintSlip
 from steunpunt.bridge.report import prometheus
 from steunpunt.config import Config
 from steunpunt.control import Body, Server, notify_systemd
@@ -46,6 +47,7 @@ from steunpunt.model import (
     SoundBuzzer,
     SteunpuntError,
 )
+from steunpunt.node.box import SiteBox, box_settings, box_status, box_troubles
 from steunpunt.node.inbox import AWAITED, Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
@@ -57,7 +59,6 @@ from steunpunt.node.staff import staff_handlers
 from steunpunt.node.stocking import Stocker
 from steunpunt.node.stopping import on_stop_signals
 from steunpunt.node.technician import Technician
-from steunpunt.panel import NotMockError, Panel, UnknownButtonError
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
 
@@ -97,7 +98,7 @@ class Node:
         self._integrators = Integrators(config, self._publish, time.monotonic)
         self._power = SitePower(config, self._inbox.put)
         self._technician = Technician(config)
-        self._panel_reason = ""
+        self._box = SiteBox(config, self._inbox.put)
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
 
@@ -138,15 +139,14 @@ class Node:
         if isinstance(keys, CoordinatorKeys):
             from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415  a kiosk need not load it
 
-            neighbours = neighbours_of(config)
-
             self._check_identity("coordinator_id", keys.coordinator, keys_path)
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
             check_ledger_key(self._ledger, ledger_key, config.ledger.key_file or "")
             self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
             self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
-                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy, neighbours
+                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy, neighbours_of(config)
             )
+            self._engine.use_box(box_settings(config))
             self._requests: KioskRequests | None = None
             self._handlers = PaperRequests(self._inbox.put).handlers()
             return
@@ -170,24 +170,13 @@ class Node:
         self._technician.open(self._ledger, self._requests)
         self._links = SiteLinks.of(config, self._inbox.put)
         self._links.tell_absent()
-        self._panel = Panel(config.panel, self._inbox.put) if config.panel else None
         self._power.start()
         self._server = Server(Path(config.control.socket), self._asked)
         self._server.start()
         self._links.start()
-        self._start_panel()  # after the links: loading gpiozero takes as long as radio and broker need to answer
+        self._box.start()  # after the links: loading gpiozero takes as long as radio and broker need to answer
         if isinstance(self._engine, KioskEngine):
             Stocker(self._engine.stock, self._stopping).start()
-
-    def _start_panel(self) -> None:
-        """A broken panel must not keep the point from taking requests on its screen."""
-        if self._panel is None:
-            return
-        try:
-            self._panel.start()
-        except SteunpuntError as error:
-            self._panel, self._panel_reason = None, str(error)
-            _log.error("action=panel_failed reason=%r", str(error))
 
     def _close(self) -> None:
         """Stopping is the same as crashing, only more polite to radio and broker."""
@@ -196,8 +185,7 @@ class Node:
         if hasattr(self, "_links"):
             self._links.stop(STOP_S_MAX)
         self._power.stop(STOP_S_MAX)
-        if getattr(self, "_panel", None) is not None and self._panel is not None:
-            self._panel.stop()
+        self._box.stop(STOP_S_MAX)
         self._reader.close()
         self._ledger.close()
         self._technician.close()
@@ -338,16 +326,8 @@ class Node:
             case ReplyTo(reply, body):
                 if isinstance(reply, Pending):
                     reply.answer(body)
-            case SetLamp() | SoundBuzzer():
-                self._on_panel(effect)
-
-    def _on_panel(self, effect: SetLamp | SoundBuzzer) -> None:
-        if self._panel is None:
-            return
-        if isinstance(effect, SetLamp):
-            self._panel.set_lamp(effect.name, effect.mode)
-        else:
-            self._panel.sound(effect.name, effect.seconds)
+            case SetLamp() | SoundBuzzer() | PrintSlip():
+                self._box.perform(effect)
 
     def _bridge(self, event: Event) -> Event | None:
         """Do what an event means to integrators; return what is left of it for the engine."""
@@ -412,7 +392,7 @@ class Node:
     def _asked(self, request: Body) -> Body:
         """Answer the control socket; runs on the connection's thread."""
         op = str(request.get("op", ""))
-        own = {"status": self._status, "metrics": self._metrics, "bell": self._bell, "panel": self._panel_asked}
+        own = {"status": self._status, "metrics": self._metrics, "bell": self._bell, "panel": self._box.asked}
         handlers = {**own, **self._technician.handlers(), **self._handlers}
         if op not in handlers:
             return no("unknown_op", f"{op[:40]!r} cannot be asked here; known: {', '.join(sorted(handlers))}")
@@ -421,20 +401,6 @@ class Node:
     def _bell(self, _request: Body) -> Body:
         self._inbox.put(BellRung())
         return {"ok": True}
-
-    def _panel_asked(self, request: Body) -> Body:
-        name, action = str(request.get("name", "")), str(request.get("action", "read"))
-        if self._panel is None:
-            return no("unknown_button", self._panel_reason or "this site has no [panel] in its config")
-        try:
-            if action == "press":
-                self._panel.press(name)
-            reading = self._panel.read(name)
-        except UnknownButtonError as error:
-            return no("unknown_button", str(error))
-        except NotMockError as error:
-            return no("not_mock", str(error))
-        return {"ok": True, "lamp": reading.lamp, "buzzer": reading.buzzer}
 
     def _metrics(self, request: Body) -> Body:
         return {"ok": True, "text": prometheus(self._status(request), __version__)}
@@ -458,7 +424,7 @@ class Node:
             "can_keep": self._can_keep,
             "damaged_log": self._damaged_log,
             "radio": self._radios.status(),
-            "panel_reason": self._panel_reason,
+            "panel_reason": self._box.reason,
             "power": self._power.status(),
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
             "counters": self._counters(),
@@ -466,6 +432,8 @@ class Node:
         body |= self._technician.status(now_ms)
         if not isinstance(engine, KioskEngine):
             body["ledger_behind"] = engine.ledger_behind
+            body["box"] = box_status(config, engine.box.view)
+            body["troubles"] = box_troubles(body["box"])
         if config.extra_radio:
             body["radios"] = {name: self._radio_status(name, now_ms) for name in config.radios}
         if self._requests is not None:
