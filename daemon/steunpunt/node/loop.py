@@ -146,7 +146,7 @@ class Node:
             check_ledger_key(self._ledger, ledger_key, config.ledger.key_file or "")
             self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
             self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
-                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy, neighbours
+                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy, neighbours, self._incarnation
             )
             self._requests: KioskRequests | None = None
             self._handlers = PaperRequests(self._inbox.put).handlers()
