@@ -17,6 +17,7 @@ from steunpunt.engine.replying import Replier, ReplyFlight
 from steunpunt.engine.standby import Standby
 from steunpunt.engine.transmitting import Transmitter
 from steunpunt.ledger import heartbeats, incoming
+from steunpunt.ledger.incarnation import Keeper
 from steunpunt.ledger.incoming import Piece
 from steunpunt.ledger.lastfacts import LAST_ACT
 from steunpunt.ledger.store import Ledger
@@ -62,7 +63,7 @@ _log = logging.getLogger(__name__)
 class CoordinatorEngine:
     """See the module. ``turn`` runs inside the caller's transaction."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  a coordinator and what it is made of
         self,
         ledger: Ledger,
         keys: CoordinatorKeys,
@@ -70,11 +71,16 @@ class CoordinatorEngine:
         incarnation: int,
         entropy: Entropy,
         neighbours: Neighbours | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
-        """``neighbours``: the region's other coordinators; None: there are none."""
+        """``neighbours``: the region's other coordinators; None: there are none.
+
+        ``keeper`` counts before anything new is receipted or signed, so that an older copy of the ledger is noticed.
+        """
         self._ledger = ledger
         self._keys = keys
         self._incarnation = incarnation
+        self._keeper = keeper
         self.counts: Counts = Counts()
         self.links = Links()
         self._out = Transmitter(ledger, self.links, self.counts)
@@ -108,7 +114,10 @@ class CoordinatorEngine:
         effects: list[Effect] = []
         for event in events:
             effects += self._take(connection, event, now_ms)
-        self._announcer.issue(connection, now_ms)
+        issued = self._announcer.issue(connection, now_ms)
+        if self._keeper is not None and (self._intake.filed or issued):
+            self._keeper.count(connection)
+        self._intake.filed = False
         head = self._head(connection, now_ms)
         effects += self._take_over(connection, head, now_ms)
         effects += self._receipts.send(connection, head, now_ms)
@@ -151,6 +160,8 @@ class CoordinatorEngine:
         self._out.committed()
         self._receipts.committed()
         self.box.committed()
+        if self._keeper is not None:
+            self._keeper.keep()
 
     def rolled_back(self) -> None:
         """Forget what the disk did not keep: attempts, receipts for it, new epochs, reserved beacon numbers."""
@@ -163,6 +174,8 @@ class CoordinatorEngine:
         self._notices.rolled_back()
         self._teller.rolled_back()
         self.box.rolled_back()
+        if self._keeper is not None:
+            self._keeper.rolled_back()
         self._heard.clear()
         self._beacon_reserved = 0
 
@@ -323,5 +336,7 @@ class CoordinatorEngine:
             self._beacon_counter = int.from_bytes(stored, "big") if stored else 0
             self._beacon_reserved = self._beacon_counter + BEACON_BLOCK
             self._ledger.set_meta(connection, "beacon_reserved", self._beacon_reserved.to_bytes(4, "big"))
+            if self._keeper is not None:
+                self._keeper.count(connection)
         self._beacon_counter += 1
         return self._beacon_counter

@@ -143,8 +143,9 @@ class Node:
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
             check_ledger_key(self._ledger, ledger_key, config.ledger.key_file or "")
             self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
+            number, neighbours = self._incarnation.begin(), neighbours_of(config)
             self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
-                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy, neighbours_of(config)
+                self._ledger, keys, ledger_key, number, entropy, neighbours, self._incarnation
             )
             self._engine.use_box(box_settings(config))
             self._requests: KioskRequests | None = None

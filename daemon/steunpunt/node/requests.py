@@ -10,6 +10,7 @@ import msgspec
 from steunpunt.config import Config
 from steunpunt.control import Body
 from steunpunt.engine.accepting import open_ticket_key
+from steunpunt.engine.checking import NotAccepted, tidy_text
 from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.facts import NOTHING, Facts, Mark
 from steunpunt.ledger import outgoing
@@ -21,6 +22,7 @@ from steunpunt.model import (
     FrameError,
     HelpSubmitted,
     SealError,
+    Squeezed,
     SupplementCode,
     SupplementSubmitted,
     TicketState,
@@ -30,6 +32,7 @@ from steunpunt.model import (
 from steunpunt.node.newsbody import NEWS_SHOWN_MAX, news_body
 from steunpunt.node.pending import WAIT_S_MAX, Pending, no
 from steunpunt.protocol import answers, forms, messages, paper, tickets
+from steunpunt.protocol import text as texts
 from steunpunt.protocol.age import pack_age
 from steunpunt.protocol.answerbody import pack_phrases, unpack_answer
 from steunpunt.protocol.keys import SiteKeys
@@ -108,6 +111,7 @@ class KioskRequests:
         return forms.issue(self.form_key, self.now_ms() // 1000, self.token_bytes(forms.RANDOM_BYTES))
 
     def _form_token(self, request: Body) -> Body:
+        texts.warm()  # somebody is about to write
         count = request.get("count", 1)
         if type(count) is not int or not 1 <= count <= FORM_TOKENS_MAX:
             return no("bad_request", f"form_token: count is {count!r}; write 1 to {FORM_TOKENS_MAX}")
@@ -144,6 +148,7 @@ class KioskRequests:
                 language=_text(request, "language", "nl"),
                 facts=_facts(request),
                 reply=pending,
+                squeezed=_squeezed(_text(request, "text")),
             )
         except (KeyError, TypeError, msgspec.ValidationError) as error:
             return no("bad_request", f"submit: {error} is not right; see the contract of the control socket")
@@ -166,7 +171,8 @@ class KioskRequests:
         by_number = code is SupplementCode.WORSE and facts == NOTHING
         if row is None or not (by_number or self._answer_key(row, secret) is not None):
             return no("unknown_ticket", "no ticket with this number and secret half")
-        return self._wait(SupplementSubmitted(token, number, code, text, pending, facts, question), pending)
+        form = SupplementSubmitted(token, number, code, text, pending, facts, question, _squeezed(text))
+        return self._wait(form, pending)
 
     def _wait(self, form: HelpSubmitted | SupplementSubmitted, pending: Pending) -> Body:
         self.put(form)
@@ -281,6 +287,17 @@ def _text(request: dict[str, Any], key: str, default: str = "") -> str:
     if not isinstance(value, str):
         raise TypeError(key)
     return value
+
+
+def _squeezed(text: str) -> Squeezed | None:
+    """Compress here, in the thread of the one who asks: the loop has others to serve meanwhile.
+
+    None for what the loop will refuse.
+    """
+    try:
+        return texts.squeeze(tidy_text(text))
+    except NotAccepted:
+        return None
 
 
 def _flag(request: dict[str, Any], key: str) -> bool:
