@@ -55,12 +55,12 @@ def set_point() -> AnyResponse | str:
     return redirect(url_for("staff.point"), 303)
 
 
-def show_slip(number: str, secret: str) -> str:
+def show_handout(number: str, secret: str) -> str:
     """Show the ticket to hand out or to have photographed: number, code, and both as a QR code."""
     tidy, half = tidy_number(number), tidy_secret(secret)
     if not tidy or not half:
         abort(HTTPStatus.NOT_FOUND)
-    return render_template("staff/slip.html", number=tidy, secret=half, qr=_qr(tidy, half))
+    return render_template("staff/handout.html", number=tidy, secret=half, qr=_qr(tidy, half))
 
 
 def state_view(told: dict[str, Any]) -> StateView:
