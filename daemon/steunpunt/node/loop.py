@@ -47,11 +47,10 @@ from steunpunt.model import (
     SoundBuzzer,
     SteunpuntError,
 )
-from steunpunt.node.box import SiteBox, box_settings, box_status, box_troubles
+from steunpunt.node.box import SiteBox
 from steunpunt.node.inbox import AWAITED, Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
-from steunpunt.node.papers import PaperRequests
 from steunpunt.node.pending import Pending, no
 from steunpunt.node.power import SitePower
 from steunpunt.node.requests import KioskRequests
@@ -137,7 +136,10 @@ class Node:
             self._ledger.touch(connection)
         self._reader = Ledger(path, readonly=True).open()
         if isinstance(keys, CoordinatorKeys):
-            from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415  a kiosk need not load it
+            # A kiosk need not load these.
+            from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415
+            from steunpunt.node.kazernebox import box_settings  # noqa: PLC0415
+            from steunpunt.node.papers import PaperRequests  # noqa: PLC0415
 
             self._check_identity("coordinator_id", keys.coordinator, keys_path)
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
@@ -433,6 +435,8 @@ class Node:
         body |= self._technician.status(now_ms)
         if not isinstance(engine, KioskEngine):
             body["ledger_behind"] = engine.ledger_behind
+            from steunpunt.node.kazernebox import box_status, box_troubles  # noqa: PLC0415  loaded at its start
+
             body["box"] = box_status(config, engine.box.view)
             body["troubles"] = box_troubles(body["box"])
         if config.extra_radio:
