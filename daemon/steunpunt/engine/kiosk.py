@@ -95,7 +95,7 @@ class KioskEngine:
             keys.site, settings.point, settings.fallback_min, self._sender, self.links, self.counts
         )
         notices = NoticeBook(ledger, keys.root_public, keys.notices, self.counts)
-        self._rekeyer = Rekeyer(keys, notices, self._sealer, self.region)
+        self._rekeyer = Rekeyer(ledger, keys, notices, self._sealer, self.region)
         self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater, self._rekeyer)
 
     # --- the step -----------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class KioskEngine:
     def turn(self, connection: sa.Connection, events: list[Event], now_ms: int) -> list[Effect]:
         """Take the events, then do what is due; everything written is the caller's one transaction."""
         effects: list[Effect] = []
-        self._rekeyer.begin(connection)
+        self._rekeyer.begin(connection, now_ms)
         for event in events:
             effects += self._take(connection, event, now_ms)
         effects += self.calls.due(connection, now_ms)

@@ -71,6 +71,9 @@ def state_view(told: dict[str, Any]) -> StateView:
     by = {
         "staff": gettext("Set here with the PIN, %(ago)s.", ago=when),
         "coordinator": gettext("Set by %(station)s, %(ago)s.", station=config().region.coordinator_name, ago=when),
+        "region": gettext(
+            "The card of this point is revoked, %(ago)s. Call the technician: only a new card opens it.", ago=when
+        ),
     }.get(str(told.get("by")), gettext("Nobody has set this yet."))
     return _words_of(state, by)
 
