@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -18,6 +18,7 @@ from steunpunt.engine.gateway import Gateway
 from steunpunt.engine.hearing import Hearer
 from steunpunt.engine.news import NewsKeeper
 from steunpunt.engine.notices import NoticeBook
+from steunpunt.engine.offers import OfferMade
 from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.rekeying import Rekeyer
 from steunpunt.engine.sending import Sender
@@ -47,6 +48,8 @@ from steunpunt.powerfacts import PowerSeen
 from steunpunt.protocol.keys import SiteKeys
 
 _log = logging.getLogger(__name__)
+
+FormT = TypeVar("FormT", HelpSubmitted, OfferMade)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,7 @@ class KioskEngine:
             return self._asked(connection, form, now_ms)
         try:
             if isinstance(form, HelpSubmitted):
-                form = self._as_meant(connection, form)
+                form = self._meant(connection, form)
                 tested = form.facts.mark is Mark.TEST  # a technician's: a closed point must be tried, too
                 closed_ms = None if tested else self.news.closed_since_ms(connection)
                 body = self._acceptor.help(connection, form, now_ms, closed_since_ms=closed_ms)
@@ -216,20 +219,30 @@ class KioskEngine:
         return [ReplyTo(form.reply, answer)] if form.reply is not None else []
 
     def _asked(self, connection: sa.Connection, asked: Asked, now_ms: int) -> list[Effect]:
-        match asked.what:
+        try:
+            body = {"ok": True, **self._do(connection, asked.what, now_ms)}
+        except NotAccepted as error:
+            self.counts[f"refused_{error.code}"] += 1
+            body = {"ok": False, "error": error.code, "message": str(error), **error.details}
+        return [] if asked.reply is None else [ReplyTo(asked.reply, body)]
+
+    def _do(self, connection: sa.Connection, what: object, now_ms: int) -> dict[str, object]:
+        match what:
             case pointstate.StateSet(state):
                 if pointstate.set_by_staff(self._ledger, connection, state, now_ms):
                     self._beater.say_soon()
-                self.counts["state_set_by_staff"] += 1
                 _log.info("action=point_state state=%s by=staff", state.name)
-                return self._reply(asked, {"ok": True, "state": state.name})
-        return self._reply(asked, {"ok": False, "error": "unknown_op", "message": "a kiosk does not do this"})
+                return {"state": state.name}
+            case OfferMade():
+                closed_ms = self.news.closed_since_ms(connection)
+                body = self._acceptor.offer(
+                    connection, self._meant(connection, what), now_ms, closed_since_ms=closed_ms
+                )
+                self.counts["offers"] += not body["repeated"]
+                return body
+        raise NotAccepted("unknown_op", "a kiosk does not do this")
 
-    @staticmethod
-    def _reply(asked: Asked, body: dict[str, Any]) -> list[Effect]:
-        return [] if asked.reply is None else [ReplyTo(asked.reply, body)]
-
-    def _as_meant(self, connection: sa.Connection, form: HelpSubmitted) -> HelpSubmitted:
+    def _meant(self, connection: sa.Connection, form: FormT) -> FormT:
         """Return the form, without the mark of an exercise that is over: nobody's need is taken for play by mistake."""
         exercise = self.news.point_state(self._ledger, connection) is PointState.EXERCISE
         if exercise or form.facts.mark is not Mark.EXERCISE:

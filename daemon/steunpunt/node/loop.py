@@ -54,7 +54,7 @@ from steunpunt.node.links import KnownRadios, SiteLinks
 from steunpunt.node.pending import Pending, no
 from steunpunt.node.power import SitePower
 from steunpunt.node.requests import KioskRequests
-from steunpunt.node.staff import staff_handlers
+from steunpunt.node.staff import hall_handlers
 from steunpunt.node.stocking import Stocker
 from steunpunt.node.stopping import on_stop_signals
 from steunpunt.node.technician import Technician
@@ -161,7 +161,7 @@ class Node:
         self._engine = engine
         self._requests = KioskRequests(config, keys, engine, self._reader, key, secrets.token_bytes, self._inbox.put)
         self._handlers = self._requests.handlers()
-        self._handlers |= staff_handlers(config, self._reader, self._inbox.put, self._requests.lock)
+        self._handlers |= hall_handlers(config, self._reader, self._inbox.put, self._requests.lock)
 
     def _check_identity(self, key: str, found: int, path: Path) -> None:
         if found != self._config.site.id:

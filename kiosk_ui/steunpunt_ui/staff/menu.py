@@ -15,6 +15,7 @@ from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt.model import PointState
 from steunpunt_ui.ages import ago
 from steunpunt_ui.citizen.lookup import tidy_number, tidy_secret
+from steunpunt_ui.citizen.swapboard import swapboard
 from steunpunt_ui.context import client, config
 from steunpunt_ui.staff.entry import session
 
@@ -31,7 +32,8 @@ class StateView:
 
 def show() -> str:
     """Show what can be done here."""
-    return render_template("staff/menu.html", now=state_view(g.staff))
+    board = swapboard()
+    return render_template("staff/menu.html", now=state_view(g.staff), waiting=len(board.waiting()) if board else 0)
 
 
 def set_point() -> AnyResponse | str:
