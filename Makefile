@@ -96,6 +96,7 @@ system-packages-dev: python
 	command -v nft >/dev/null || missing="$$missing nftables"; \
 	command -v dnsmasq >/dev/null || missing="$$missing dnsmasq-base"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \
+	command -v mcopy >/dev/null || missing="$$missing mtools"; \
 	$(call apt_install,$$missing)
 
 .PHONY: system-packages-crash

@@ -146,6 +146,8 @@ class RegionListener(Section, frozen=True, kw_only=True):
     ca_file: FileName
     certificate_file: FileName
     key_file: FileName
+    barred: tuple[SiteId, ...] = ()
+    """Sites whose card was stolen: their certificate opens nothing any more."""
 
 
 class Downlink(Section, frozen=True, kw_only=True):

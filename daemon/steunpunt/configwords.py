@@ -88,6 +88,7 @@ _EXAMPLES = {
     "broker.region_listener.ca_file": 'ca_file = "region-ca.pem"',
     "broker.region_listener.certificate_file": 'certificate_file = "region.pem"',
     "broker.region_listener.key_file": 'key_file = "region-key.pem"',
+    "broker.region_listener.barred": "barred = [47]",
     "ledger": "a section [ledger]",
     "ledger.path": 'path = "/var/lib/steunpunt/ledger.db"',
     "control": "a section [control]",

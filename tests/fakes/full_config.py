@@ -69,6 +69,7 @@ port = 8883
 ca_file = "ca.pem"
 certificate_file = "region.pem"
 key_file = "region-key.pem"
+barred = [46]
 
 [ledger]
 path = "ledger.db"

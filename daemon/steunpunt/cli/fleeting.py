@@ -105,3 +105,38 @@ def fleet_open(bundle: Path, root: Path, *, code_stdin: bool) -> None:
         code = sys.stdin.readline() if code_stdin else getpass.getpass("Code on the sheet: ")
         for path in installing.install(bundle, code, root):
             click.echo(f"written: {path}")
+
+
+@fleet.command("flash")
+@click.argument("site")
+@click.option(
+    "--region", default="region.toml", show_default=True, type=click.Path(path_type=Path), help="Region file."
+)
+@click.option("--image", required=True, type=click.Path(path_type=Path), help="Image of Raspberry Pi OS, unpacked.")
+@click.option("--packages", required=True, type=click.Path(path_type=Path), help="Folder of .deb files to carry along.")
+@click.option(
+    "--to", "target", required=True, type=click.Path(path_type=Path), help="The card, such as /dev/sdb, or a file."
+)
+@click.option("--ssh-key", type=click.Path(path_type=Path), help="Public SSH key of the technician who may log in.")
+@click.option("--yes", is_flag=True, help="Do not ask whether it is the right card.")
+def fleet_flash(  # noqa: PLR0913  the command's options
+    site: str, *, region: Path, image: Path, packages: Path, target: Path, ssh_key: Path | None, yes: bool
+) -> None:
+    """Write a card with which a Pi becomes SITE by itself.
+
+    SITE is an id or a site's file. The Pi needs no internet: it installs the packages that are carried along, opens the
+    bundle and sets its radio at the first start. All is read back. Was the card pulled out? The same command goes on.
+    """
+    with one_line_errors():
+        found = _checked(region)
+        from steunpunt.fleet import flashing
+
+        (number,) = _numbers(found, (site,))
+        plan, fresh = flashing.Plan(found, number, image, packages, target, ssh_key), not target.exists()
+        click.echo(f"site {number} goes on {flashing.examine(plan)}; all that is on it is lost", err=True)
+        if not yes and not click.confirm("Is this the right one?", err=True):
+            raise ConfigError("nothing was written")
+        with click.progressbar(length=flashing.steps(plan), label="writing, then reading back", file=sys.stderr) as bar:
+            done = flashing.flash(plan, bar.update)
+    there = "" if fresh else f", {(done.size - done.written) >> 20} MiB of it were there already"
+    click.echo(f"{target}: {done.size >> 20} MiB{there}; read back and right")
