@@ -128,6 +128,7 @@ def prometheus(status: Body, version: str) -> str:
     family += _family("radio_drift", "gauge", "Settings of the radio that differ from the config", drift)
     family += _power_family(status.get("power") or {})
     family += _figures(status.get("figures") or {})
+    family += _box_family((status.get("box") or {}).get("printer") or {})
     family += _several_radios(status.get("radios", {}))
     air: list[Sample] = [({}, status["downlink_air_ms"] / 1000)]
     family += _family("downlink_airtime_seconds", "gauge", "Air used for integrators in the last hour", air)
@@ -141,6 +142,14 @@ def _several_radios(radios: Body) -> list[str]:
     air: list[Sample] = [({"radio": name}, radio["downlink_air_ms"] / 1000) for name, radio in radios.items()]
     lines = _family("radio_up", "gauge", "Whether one of several radios serves", serving)
     return lines + _family("radio_downlink_airtime_seconds", "gauge", "Air used for integrators, by radio", air)
+
+
+def _box_family(printer: Body) -> list[str]:
+    if not printer:
+        return []
+    lines = _family("printer_ready", "gauge", "Whether the slip printer can print", [({}, printer["ready"])])
+    lines += _family("printer_paper_low", "gauge", "Whether its paper is nearly out", [({}, printer["paper_low"])])
+    return lines + _family("slips_waiting", "gauge", "Slips that are not printed yet", [({}, printer["waiting"])])
 
 
 def _power_family(power: Body) -> list[str]:

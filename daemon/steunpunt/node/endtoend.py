@@ -17,7 +17,8 @@ from steunpunt.ledger import outgoing
 from steunpunt.ledger.lastfacts import roads_tried
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import Category, HelpSubmitted, TicketState, parse_ticket_number
-from steunpunt.node.requests import WAIT_S_MAX, KioskRequests, Pending, no
+from steunpunt.node.pending import WAIT_S_MAX, Pending, no
+from steunpunt.node.requests import KioskRequests
 
 TEST_S_MAX = 900
 """A test without receipt for so long has failed; its request is sent on all the same."""

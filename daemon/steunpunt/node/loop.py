@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from steunpunt import __version__, keyfiles
+from steunpunt.boxfacts import PrintSlip
 from steunpunt.bridge.report import prometheus
 from steunpunt.config import Config
 from steunpunt.control import Body, Server, notify_systemd
@@ -32,12 +33,10 @@ from steunpunt.model import (
     Event,
     FrameHeard,
     GuestSending,
-    HelpSubmitted,
     LedgerError,
     LinkChanged,
     LinkName,
     PacketHeard,
-    PaperScanned,
     RadioPrepared,
     ReplyTo,
     Role,
@@ -47,18 +46,18 @@ from steunpunt.model import (
     SetLamp,
     SoundBuzzer,
     SteunpuntError,
-    SupplementSubmitted,
 )
-from steunpunt.node.inbox import Inbox, droppable
+from steunpunt.node.box import SiteBox
+from steunpunt.node.inbox import AWAITED, Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
-from steunpunt.node.papers import PaperRequests
+from steunpunt.node.pending import Pending, no
 from steunpunt.node.power import SitePower
-from steunpunt.node.requests import KioskRequests, Pending, no
+from steunpunt.node.requests import KioskRequests
+from steunpunt.node.staff import hall_handlers
 from steunpunt.node.stocking import Stocker
 from steunpunt.node.stopping import on_stop_signals
 from steunpunt.node.technician import Technician
-from steunpunt.panel import NotMockError, Panel, UnknownButtonError
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
 
@@ -98,7 +97,7 @@ class Node:
         self._integrators = Integrators(config, self._publish, time.monotonic)
         self._power = SitePower(config, self._inbox.put)
         self._technician = Technician(config)
-        self._panel_reason = ""
+        self._box = SiteBox(config, self._inbox.put)
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
 
@@ -137,17 +136,20 @@ class Node:
             self._ledger.touch(connection)
         self._reader = Ledger(path, readonly=True).open()
         if isinstance(keys, CoordinatorKeys):
-            from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415  a kiosk need not load it
-
-            neighbours = neighbours_of(config)
+            # A kiosk need not load these.
+            from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415
+            from steunpunt.node.kazernebox import box_settings  # noqa: PLC0415
+            from steunpunt.node.papers import PaperRequests  # noqa: PLC0415
 
             self._check_identity("coordinator_id", keys.coordinator, keys_path)
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
             check_ledger_key(self._ledger, ledger_key, config.ledger.key_file or "")
             self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
+            number, neighbours = self._incarnation.begin(), neighbours_of(config)
             self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
-                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy, neighbours
+                self._ledger, keys, ledger_key, number, entropy, neighbours, self._incarnation
             )
+            self._engine.use_box(box_settings(config))
             self._requests: KioskRequests | None = None
             self._handlers = PaperRequests(self._inbox.put).handlers()
             return
@@ -159,6 +161,7 @@ class Node:
         self._engine = engine
         self._requests = KioskRequests(config, keys, engine, self._reader, key, secrets.token_bytes, self._inbox.put)
         self._handlers = self._requests.handlers()
+        self._handlers |= hall_handlers(config, self._reader, self._inbox.put, self._requests.lock)
 
     def _check_identity(self, key: str, found: int, path: Path) -> None:
         if found != self._config.site.id:
@@ -170,24 +173,13 @@ class Node:
         self._technician.open(self._ledger, self._requests)
         self._links = SiteLinks.of(config, self._inbox.put)
         self._links.tell_absent()
-        self._panel = Panel(config.panel, self._inbox.put) if config.panel else None
         self._power.start()
         self._server = Server(Path(config.control.socket), self._asked)
         self._server.start()
         self._links.start()
-        self._start_panel()  # after the links: loading gpiozero takes as long as radio and broker need to answer
+        self._box.start()  # after the links: loading gpiozero takes as long as radio and broker need to answer
         if isinstance(self._engine, KioskEngine):
             Stocker(self._engine.stock, self._stopping).start()
-
-    def _start_panel(self) -> None:
-        """A broken panel must not keep the point from taking requests on its screen."""
-        if self._panel is None:
-            return
-        try:
-            self._panel.start()
-        except SteunpuntError as error:
-            self._panel, self._panel_reason = None, str(error)
-            _log.error("action=panel_failed reason=%r", str(error))
 
     def _close(self) -> None:
         """Stopping is the same as crashing, only more polite to radio and broker."""
@@ -196,8 +188,7 @@ class Node:
         if hasattr(self, "_links"):
             self._links.stop(STOP_S_MAX)
         self._power.stop(STOP_S_MAX)
-        if getattr(self, "_panel", None) is not None and self._panel is not None:
-            self._panel.stop()
+        self._box.stop(STOP_S_MAX)
         self._reader.close()
         self._ledger.close()
         self._technician.close()
@@ -285,7 +276,7 @@ class Node:
         self._can_keep = False
         self._counts["cannot_keep"] += 1
         for event in events:
-            if isinstance(event, HelpSubmitted | SupplementSubmitted | PaperScanned):
+            if isinstance(event, AWAITED):
                 if event.reply is not None:
                     self._perform(ReplyTo(event.reply, no("cannot_keep", "this device cannot keep anything now")))
             elif isinstance(event, GuestSending):
@@ -306,7 +297,7 @@ class Node:
         _log.exception("action=event_failed event=%s", type(events[0]).__name__ if events else "timer")
         self._counts["events_failed"] += 1
         for event in events:
-            if isinstance(event, HelpSubmitted | SupplementSubmitted | PaperScanned) and event.reply is not None:
+            if isinstance(event, AWAITED) and event.reply is not None:
                 self._perform(ReplyTo(event.reply, no("internal", "the node could not do this; see its log")))
             elif isinstance(event, FrameHeard) and event.confirm is not None:
                 self._perform(ConfirmFrame(event.confirm))
@@ -338,16 +329,8 @@ class Node:
             case ReplyTo(reply, body):
                 if isinstance(reply, Pending):
                     reply.answer(body)
-            case SetLamp() | SoundBuzzer():
-                self._on_panel(effect)
-
-    def _on_panel(self, effect: SetLamp | SoundBuzzer) -> None:
-        if self._panel is None:
-            return
-        if isinstance(effect, SetLamp):
-            self._panel.set_lamp(effect.name, effect.mode)
-        else:
-            self._panel.sound(effect.name, effect.seconds)
+            case SetLamp() | SoundBuzzer() | PrintSlip():
+                self._box.perform(effect)
 
     def _bridge(self, event: Event) -> Event | None:
         """Do what an event means to integrators; return what is left of it for the engine."""
@@ -412,7 +395,7 @@ class Node:
     def _asked(self, request: Body) -> Body:
         """Answer the control socket; runs on the connection's thread."""
         op = str(request.get("op", ""))
-        own = {"status": self._status, "metrics": self._metrics, "bell": self._bell, "panel": self._panel_asked}
+        own = {"status": self._status, "metrics": self._metrics, "bell": self._bell, "panel": self._box.asked}
         handlers = {**own, **self._technician.handlers(), **self._handlers}
         if op not in handlers:
             return no("unknown_op", f"{op[:40]!r} cannot be asked here; known: {', '.join(sorted(handlers))}")
@@ -421,20 +404,6 @@ class Node:
     def _bell(self, _request: Body) -> Body:
         self._inbox.put(BellRung())
         return {"ok": True}
-
-    def _panel_asked(self, request: Body) -> Body:
-        name, action = str(request.get("name", "")), str(request.get("action", "read"))
-        if self._panel is None:
-            return no("unknown_button", self._panel_reason or "this site has no [panel] in its config")
-        try:
-            if action == "press":
-                self._panel.press(name)
-            reading = self._panel.read(name)
-        except UnknownButtonError as error:
-            return no("unknown_button", str(error))
-        except NotMockError as error:
-            return no("not_mock", str(error))
-        return {"ok": True, "lamp": reading.lamp, "buzzer": reading.buzzer}
 
     def _metrics(self, request: Body) -> Body:
         return {"ok": True, "text": prometheus(self._status(request), __version__)}
@@ -458,7 +427,7 @@ class Node:
             "can_keep": self._can_keep,
             "damaged_log": self._damaged_log,
             "radio": self._radios.status(),
-            "panel_reason": self._panel_reason,
+            "panel_reason": self._box.reason,
             "power": self._power.status(),
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
             "counters": self._counters(),
@@ -466,6 +435,10 @@ class Node:
         body |= self._technician.status(now_ms)
         if not isinstance(engine, KioskEngine):
             body["ledger_behind"] = engine.ledger_behind
+            from steunpunt.node.kazernebox import box_status, box_troubles  # noqa: PLC0415  loaded at its start
+
+            body["box"] = box_status(config, engine.box.view)
+            body["troubles"] = box_troubles(body["box"])
         if config.extra_radio:
             body["radios"] = {name: self._radio_status(name, now_ms) for name in config.radios}
         if self._requests is not None:
