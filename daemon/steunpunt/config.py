@@ -20,6 +20,7 @@ from steunpunt.configparts import (
     CoordinatorId,
     DevicePath,
     FileName,
+    FirmwareVersion,
     HostName,
     IpAddress,
     Name,
@@ -39,6 +40,7 @@ from steunpunt.jobconfig import Housekeeping, housekeeping_problems
 from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
 from steunpunt.powerconfig import Power, power_problems
 from steunpunt.printerconfig import Printer, printer_problems
+from steunpunt.staffconfig import Retention, Staff
 
 READER_USER = "reader"
 """The broker's user for integrators, who may write nothing."""
@@ -115,6 +117,8 @@ class Radio(Section, frozen=True, kw_only=True):
     """The same in at most 4 bytes."""
     channel_key_file: FileName | None = None
     """The private channel's key (``steunpunt keys``); ``None`` leaves the radio's key as it is."""
+    firmware: FirmwareVersion | None = None
+    """The version that the region chose; ``None``: any that is not refused."""
     position: Position | None = None
 
 
@@ -270,6 +274,8 @@ class Config(Section, frozen=True, kw_only=True):
     relay: Relay = Relay()
     panel: Panel | None = None
     power: Power | None = None
+    staff: Staff | None = None
+    retention: Retention = Retention()
     printer: Printer | None = None
     housekeeping: Housekeeping = Housekeeping()
     point: tuple[Point, ...] = ()
@@ -288,7 +294,7 @@ def load(path: Path) -> Config:
     """Read and check a site's config file; raises ConfigError with the place and the mend."""
     text = read(path)
     config = _decode(path, text)
-    for key, problem in _contradictions(config):
+    for key, problem in contradictions(config):
         raise ConfigError(f"{path}:{line_of(text, key)}: {problem}")
     return absolute(config, path.resolve().parent)
 
@@ -300,7 +306,7 @@ def _decode(path: Path, text: str) -> Config:
         raise ConfigError(explain(Config, path, text, str(error))) from error
 
 
-def _contradictions(config: Config) -> list[tuple[str, str]]:
+def contradictions(config: Config) -> list[tuple[str, str]]:
     """Return what is wrong between keys that are each well-formed, each with the key it is about."""
     problems = (
         _site_problems,

@@ -7,25 +7,26 @@ import re
 from typing import Final
 
 _SLUG = "1 to 31 of a-z, 0-9 and -"
-_FORM_OF_NAME = "1 to 80 characters on one line, without spaces around them"
+FORM_OF_NAME = "1 to 80 characters on one line, without spaces around them"
 _FORMS = {
-    "site.name": _FORM_OF_NAME,
-    "site.place": _FORM_OF_NAME,
-    "point.name": _FORM_OF_NAME,
-    "point.place": _FORM_OF_NAME,
-    "other_coordinator.name": _FORM_OF_NAME,
-    "region.name": _FORM_OF_NAME,
-    "region.coordinator_name": _FORM_OF_NAME,
-    "region.fallback_address": _FORM_OF_NAME,
+    "site.name": FORM_OF_NAME,
+    "site.place": FORM_OF_NAME,
+    "point.name": FORM_OF_NAME,
+    "point.place": FORM_OF_NAME,
+    "other_coordinator.name": FORM_OF_NAME,
+    "region.name": FORM_OF_NAME,
+    "region.coordinator_name": FORM_OF_NAME,
+    "region.fallback_address": FORM_OF_NAME,
     "radio.node": "an exclamation mark and eight of 0-9 a-f",
     "radio.long_name": "1 to 39 characters on one line, without spaces around them",
+    "radio.firmware": "three numbers with points between, such as 2.7.26",
     "radio.short_name": "1 to 4 characters without spaces",
     "broker.mesh_root": "1 to 60 characters without #, + or spaces",
     "broker.homeassistant.discovery_prefix": "1 to 60 characters without #, + or spaces",
     "panel.button.name": _SLUG,
     "power.nut.ups": "1 to 60 of a-z, A-Z, 0-9, dot, _ and -",
-    "kiosk.broadcaster": _FORM_OF_NAME,
-    "printer.taken_by": _FORM_OF_NAME,
+    "kiosk.broadcaster": FORM_OF_NAME,
+    "printer.taken_by": FORM_OF_NAME,
     "printer.profile": "1 to 40 of a-z, A-Z, 0-9 and -",
     "web.hotspot_address": "an IPv4 address: four numbers with points between",
 }
@@ -58,6 +59,7 @@ _EXAMPLES = {
     "radio.long_name": 'long_name = "Steunpunt De Regenboog"',
     "radio.short_name": 'short_name = "SP47"',
     "radio.channel_key_file": 'channel_key_file = "channel.key"',
+    "radio.firmware": 'firmware = "2.7.26"',
     "radio.position": "a section [radio.position]",
     "radio.position.latitude": "latitude = 50.8514",
     "radio.position.longitude": "longitude = 5.691",

@@ -51,6 +51,10 @@ def _add_citizen(app: Flask, config: Config) -> None:
 
     add_library(app, config)
     app.register_blueprint(make_blueprint())
+    if config.staff is not None:
+        from steunpunt_ui import staff  # noqa: PLC0415
+
+        app.register_blueprint(staff.make_blueprint())
     # A phone says what its owner reads; the browser of the kiosk says only how it was packaged.
     app.add_url_rule("/", "start", lambda: _to(f"/{language_asked() if is_phone() else DEFAULT_LANGUAGE}/"))
 

@@ -35,6 +35,7 @@ role = "CLIENT"
 long_name = "Buurthuis"
 short_name = "SP47"
 channel_key_file = "channel.key"
+firmware = "2.7.26"
 
 [radio.position]
 latitude = 50.8514
@@ -92,6 +93,14 @@ demo = false
 idle_warning_s = 60
 idle_wipe_s = 120
 
+[staff]
+pin_file = "staff.pin"
+over_wifi = false
+
+[retention]
+closed_days = 30
+news_days = 30
+
 [panel]
 pins = "gpio"
 buzzer_pin = 22
@@ -146,6 +155,7 @@ role = "CLIENT"
 long_name = "Toren"
 short_name = "TRN"
 channel_key_file = "channel.key"
+firmware = "2.7.26"
 
 [extra_radio.position]
 latitude = 50.8514
@@ -168,6 +178,7 @@ role = "CLIENT"
 long_name = "Toren"
 short_name = "TRN"
 channel_key_file = "channel.key"
+firmware = "2.7.26"
 
 [extra_radio.position]
 latitude = 50.8514

@@ -17,7 +17,9 @@ from steunpunt.engine.replying import Replier, ReplyFlight
 from steunpunt.engine.standby import Standby
 from steunpunt.engine.transmitting import Transmitter
 from steunpunt.ledger import heartbeats, incoming
+from steunpunt.ledger.incarnation import Keeper
 from steunpunt.ledger.incoming import Piece
+from steunpunt.ledger.lastfacts import LAST_ACT
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
     BridgeChanged,
@@ -55,14 +57,13 @@ BEACON_BLOCK = 4_096
 HEARD_MAX = 256
 """Packets remembered, so that one that several radios here hear is taken in once."""
 ACTIVE_MIN_MAX = 254
-LAST_ACT = "last_act_ms"
 _log = logging.getLogger(__name__)
 
 
 class CoordinatorEngine:
     """See the module. ``turn`` runs inside the caller's transaction."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  a coordinator and what it is made of
         self,
         ledger: Ledger,
         keys: CoordinatorKeys,
@@ -70,11 +71,16 @@ class CoordinatorEngine:
         incarnation: int,
         entropy: Entropy,
         neighbours: Neighbours | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
-        """``neighbours``: the region's other coordinators; None: there are none."""
+        """``neighbours``: the region's other coordinators; None: there are none.
+
+        ``keeper`` counts before anything new is receipted or signed, so that an older copy of the ledger is noticed.
+        """
         self._ledger = ledger
         self._keys = keys
         self._incarnation = incarnation
+        self._keeper = keeper
         self.counts: Counts = Counts()
         self.links = Links()
         self._out = Transmitter(ledger, self.links, self.counts)
@@ -108,7 +114,10 @@ class CoordinatorEngine:
         effects: list[Effect] = []
         for event in events:
             effects += self._take(connection, event, now_ms)
-        self._announcer.issue(connection, now_ms)
+        issued = self._announcer.issue(connection, now_ms)
+        if self._keeper is not None and (self._intake.filed or issued):
+            self._keeper.count(connection)
+        self._intake.filed = False
         head = self._head(connection, now_ms)
         effects += self._take_over(connection, head, now_ms)
         effects += self._receipts.send(connection, head, now_ms)
@@ -151,6 +160,8 @@ class CoordinatorEngine:
         self._out.committed()
         self._receipts.committed()
         self.box.committed()
+        if self._keeper is not None:
+            self._keeper.keep()
 
     def rolled_back(self) -> None:
         """Forget what the disk did not keep: attempts, receipts for it, new epochs, reserved beacon numbers."""
@@ -163,6 +174,8 @@ class CoordinatorEngine:
         self._notices.rolled_back()
         self._teller.rolled_back()
         self.box.rolled_back()
+        if self._keeper is not None:
+            self._keeper.rolled_back()
         self._heard.clear()
         self._beacon_reserved = 0
 
@@ -181,9 +194,9 @@ class CoordinatorEngine:
         """Return whether the site's airtime has room for an integrator's packet by this radio now."""
         return self._out.air(radio).guest_fits(connection, air_ms, now_ms)
 
-    def air_used_ms(self, radio: str, now_ms: int) -> float:
+    def air_used_ms(self, connection: sa.Connection, radio: str, now_ms: int) -> float:
         """Return how many milliseconds of a radio's rolling hour count as used, for screens."""
-        return self._out.air(radio).used_ms(now_ms)
+        return self._out.air(radio).used_ms(connection, now_ms)
 
     # --- hearing ------------------------------------------------------------------------------------------------
 
@@ -323,5 +336,7 @@ class CoordinatorEngine:
             self._beacon_counter = int.from_bytes(stored, "big") if stored else 0
             self._beacon_reserved = self._beacon_counter + BEACON_BLOCK
             self._ledger.set_meta(connection, "beacon_reserved", self._beacon_reserved.to_bytes(4, "big"))
+            if self._keeper is not None:
+                self._keeper.count(connection)
         self._beacon_counter += 1
         return self._beacon_counter

@@ -94,6 +94,7 @@ class Hearer:
         """The region answered us: remember through which radio."""
         if frame.link is LinkName.MESH:
             self._sender.region_radio, self._sender.region_packet = frame.sender, frame.packet_id
+            self._sender.region_hops = frame.hops
         self._known_head(connection, head, now_ms)
 
     # --- what it says of our messages ---------------------------------------------------------------------------

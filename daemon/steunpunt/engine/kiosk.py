@@ -2,9 +2,11 @@
 
 import logging
 from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 
+from steunpunt.engine import pointstate
 from steunpunt.engine.accepting import Acceptor, Sealer, TicketStock
 from steunpunt.engine.acknowledging import Acknowledger
 from steunpunt.engine.beating import SITES_DEFAULT, Beater, Parts
@@ -23,6 +25,7 @@ from steunpunt.facts import Mark
 from steunpunt.jobfacts import FaultSeen
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
+    Asked,
     BridgeChanged,
     ButtonPressed,
     CallCancelled,
@@ -145,13 +148,13 @@ class KioskEngine:
         """Return whether the site's airtime has room for an integrator's packet now."""
         return self._sender.air.guest_fits(connection, air_ms, now_ms)
 
-    def air_used_ms(self, now_ms: int) -> float:
+    def air_used_ms(self, connection: sa.Connection, _radio: str, now_ms: int) -> float:
         """Return how many milliseconds of the rolling hour count as used, for screens."""
-        return self._sender.air.used_ms(now_ms)
+        return self._sender.air.used_ms(connection, now_ms)
 
     def _take(self, connection: sa.Connection, event: Event, now_ms: int) -> list[Effect]:
         match event:
-            case HelpSubmitted() | SupplementSubmitted():
+            case HelpSubmitted() | SupplementSubmitted() | Asked():
                 return self._accept(connection, event, now_ms)
             case FrameHeard():
                 others = self._hearer.hear(connection, event, now_ms)
@@ -192,15 +195,18 @@ class KioskEngine:
     # --- accepting ----------------------------------------------------------------------------------------------
 
     def _accept(
-        self, connection: sa.Connection, form: HelpSubmitted | SupplementSubmitted, now_ms: int
+        self, connection: sa.Connection, form: HelpSubmitted | SupplementSubmitted | Asked, now_ms: int
     ) -> list[Effect]:
+        if isinstance(form, Asked):
+            return self._asked(connection, form, now_ms)
         try:
             if isinstance(form, HelpSubmitted):
                 form = self._as_meant(connection, form)
-                closed_ms = self.news.closed_since_ms(connection)
+                tested = form.facts.mark is Mark.TEST  # a technician's: a closed point must be tried, too
+                closed_ms = None if tested else self.news.closed_since_ms(connection)
                 body = self._acceptor.help(connection, form, now_ms, closed_since_ms=closed_ms)
                 self._fallback.note(body["number"], form)
-                self.counts["accepted"] += not body["repeated"]
+                self.counts["tests" if tested else "accepted"] += not body["repeated"]
                 _log.info("action=accept ticket=%s repeated=%s", body["number"], body["repeated"])
             else:
                 body = self._acceptor.supplement(connection, form, now_ms)
@@ -209,6 +215,20 @@ class KioskEngine:
             self.counts[f"refused_{error.code}"] += 1
             answer = {"ok": False, "error": error.code, "message": str(error), **error.details}
         return [ReplyTo(form.reply, answer)] if form.reply is not None else []
+
+    def _asked(self, connection: sa.Connection, asked: Asked, now_ms: int) -> list[Effect]:
+        match asked.what:
+            case pointstate.StateSet(state):
+                if pointstate.set_by_staff(self._ledger, connection, state, now_ms):
+                    self._beater.say_soon()
+                self.counts["state_set_by_staff"] += 1
+                _log.info("action=point_state state=%s by=staff", state.name)
+                return self._reply(asked, {"ok": True, "state": state.name})
+        return self._reply(asked, {"ok": False, "error": "unknown_op", "message": "a kiosk does not do this"})
+
+    @staticmethod
+    def _reply(asked: Asked, body: dict[str, Any]) -> list[Effect]:
+        return [] if asked.reply is None else [ReplyTo(asked.reply, body)]
 
     def _as_meant(self, connection: sa.Connection, form: HelpSubmitted) -> HelpSubmitted:
         """Return the form, without the mark of an exercise that is over: nobody's need is taken for play by mistake."""

@@ -22,8 +22,8 @@ import sqlalchemy as sa
 from steunpunt.facts import Facts
 from steunpunt.ledger import incoming
 from steunpunt.ledger.caserows import CaseRow, EventRow, as_they_lie, events_of, read_case
-from steunpunt.ledger.desk import LAST_ACT
 from steunpunt.ledger.incoming import EventContent
+from steunpunt.ledger.lastfacts import LAST_ACT
 from steunpunt.ledger.store import Ledger
 from steunpunt.ledger.tables import cases, events, slips, standby
 from steunpunt.model import Lane, TicketState, TokenCode, ticket_number

@@ -8,7 +8,7 @@ from steunpunt.config import Config
 from steunpunt.control import Body
 from steunpunt.engine.box import BoxSettings, BoxView
 from steunpunt.model import Event, SetLamp, SoundBuzzer, SteunpuntError
-from steunpunt.node.requests import no
+from steunpunt.node.pending import no
 from steunpunt.panel import NotMockError, Panel, UnknownButtonError
 
 NOT_LOOKED = "De bonprinter is nog niet gevonden."

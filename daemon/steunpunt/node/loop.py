@@ -15,7 +15,7 @@ from steunpunt.boxfacts import PrintSlip
 from steunpunt.bridge.report import prometheus
 from steunpunt.config import Config
 from steunpunt.control import Body, Server, notify_systemd
-from steunpunt.engine.accepting import TicketStock, form_key
+from steunpunt.engine.accepting import form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy, LinkView, Neighbours
 from steunpunt.engine.kiosk import KioskEngine, KioskSettings
@@ -34,12 +34,10 @@ from steunpunt.model import (
     Event,
     FrameHeard,
     GuestSending,
-    HelpSubmitted,
     LedgerError,
     LinkChanged,
     LinkName,
     PacketHeard,
-    PaperScanned,
     RadioPrepared,
     ReplyTo,
     Role,
@@ -49,26 +47,26 @@ from steunpunt.model import (
     SetLamp,
     SoundBuzzer,
     SteunpuntError,
-    SupplementSubmitted,
 )
 from steunpunt.node.box import SiteBox, box_settings, box_status, box_troubles
 from steunpunt.node.housekeeping import Housekeeping, job_troubles
-from steunpunt.node.inbox import Inbox, droppable
+from steunpunt.node.inbox import AWAITED, Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
 from steunpunt.node.papers import PaperRequests
+from steunpunt.node.pending import Pending, no
 from steunpunt.node.power import SitePower
-from steunpunt.node.requests import KioskRequests, Pending, no
+from steunpunt.node.requests import KioskRequests
+from steunpunt.node.staff import staff_handlers
+from steunpunt.node.stocking import Stocker
 from steunpunt.node.stopping import on_stop_signals
+from steunpunt.node.technician import Technician
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
 
 STOP_S_MAX = 3.0
 KEEP_AGAIN_S = 2.0
 """How long to wait before trying a ledger that refused once more."""
-STOCK_AFTER_S = 5.0
-"""The stock of tickets is filled this long after the start: first radio, broker and screens. Until then the loop
-stretches each secret itself."""
 UNKEPT_MAX = 1_000
 DESK_POLL_S = 30.0
 """A coordinator looks for the desk's acts at least this often; the bell only makes it faster."""
@@ -101,6 +99,7 @@ class Node:
         self._radios = KnownRadios()
         self._integrators = Integrators(config, self._publish, time.monotonic)
         self._power = SitePower(config, self._inbox.put)
+        self._technician = Technician(config)
         self._box = SiteBox(config, self._inbox.put)
         self._housekeeping = Housekeeping(config, self._inbox.put)
         self._incarnation: incarnation.Keeper | None = None
@@ -148,8 +147,9 @@ class Node:
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
             check_ledger_key(self._ledger, ledger_key, config.ledger.key_file or "")
             self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
+            number, neighbours = self._incarnation.begin(), neighbours_of(config)
             self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
-                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy, neighbours_of(config)
+                self._ledger, keys, ledger_key, number, entropy, neighbours, self._incarnation
             )
             self._engine.use_box(box_settings(config))
             self._requests: KioskRequests | None = None
@@ -163,6 +163,7 @@ class Node:
         self._engine = engine
         self._requests = KioskRequests(config, keys, engine, self._reader, key, secrets.token_bytes, self._inbox.put)
         self._handlers = self._requests.handlers()
+        self._handlers |= staff_handlers(config, self._reader, self._inbox.put, self._requests.lock)
 
     def _check_identity(self, key: str, found: int, path: Path) -> None:
         if found != self._config.site.id:
@@ -171,6 +172,7 @@ class Node:
 
     def _start(self) -> None:
         config = self._config
+        self._technician.open(self._ledger, self._requests)
         self._links = SiteLinks.of(config, self._inbox.put)
         self._links.tell_absent()
         self._power.start()
@@ -179,7 +181,7 @@ class Node:
         self._links.start()
         self._box.start()  # after the links: loading gpiozero takes as long as radio and broker need to answer
         if isinstance(self._engine, KioskEngine):
-            _Stocker(self._engine.stock, self._stopping).start()
+            Stocker(self._engine.stock, self._stopping).start()
 
     def _close(self) -> None:
         """Stopping is the same as crashing, only more polite to radio and broker."""
@@ -192,6 +194,7 @@ class Node:
         self._housekeeping.stop()
         self._reader.close()
         self._ledger.close()
+        self._technician.close()
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
@@ -278,7 +281,7 @@ class Node:
         self._can_keep = False
         self._counts["cannot_keep"] += 1
         for event in events:
-            if isinstance(event, HelpSubmitted | SupplementSubmitted | PaperScanned):
+            if isinstance(event, AWAITED):
                 if event.reply is not None:
                     self._perform(ReplyTo(event.reply, no("cannot_keep", "this device cannot keep anything now")))
             elif isinstance(event, GuestSending):
@@ -299,7 +302,7 @@ class Node:
         _log.exception("action=event_failed event=%s", type(events[0]).__name__ if events else "timer")
         self._counts["events_failed"] += 1
         for event in events:
-            if isinstance(event, HelpSubmitted | SupplementSubmitted | PaperScanned) and event.reply is not None:
+            if isinstance(event, AWAITED) and event.reply is not None:
                 self._perform(ReplyTo(event.reply, no("internal", "the node could not do this; see its log")))
             elif isinstance(event, FrameHeard) and event.confirm is not None:
                 self._perform(ConfirmFrame(event.confirm))
@@ -365,6 +368,7 @@ class Node:
             case _:
                 pass
         self._power.heard(event)
+        self._technician.heard(event)
         self._integrators.reporter.happened(now_ms)
         return event
 
@@ -380,8 +384,9 @@ class Node:
         self._bridge(SendEnded(frame.link, frame.attempt_id, SendOutcome.REFUSED, why, radio=frame.radio))
 
     def _report(self) -> None:
-        """Publish the site's state for integrators; whatever goes wrong there must not stop the node."""
+        """Look at the figures, tell integrators the site's state; what goes wrong there must not stop the node."""
         try:
+            self._technician.look(self._engine, self._ledger, lambda: self._status({}))
             self._integrators.look(self._ledger.clock.now_ms(), lambda: self._status({}))
         except Exception:  # noqa: BLE001  see above
             _log.exception("action=report_failed")
@@ -396,7 +401,7 @@ class Node:
         """Answer the control socket; runs on the connection's thread."""
         op = str(request.get("op", ""))
         own = {"status": self._status, "metrics": self._metrics, "bell": self._bell, "panel": self._box.asked}
-        handlers = {**own, **self._handlers}
+        handlers = {**own, **self._technician.handlers(), **self._handlers}
         if op not in handlers:
             return no("unknown_op", f"{op[:40]!r} cannot be asked here; known: {', '.join(sorted(handlers))}")
         return handlers[op](request)
@@ -433,6 +438,7 @@ class Node:
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
             "counters": self._counters(),
         }
+        body |= self._technician.status(now_ms)
         if not isinstance(engine, KioskEngine):
             body["ledger_behind"] = engine.ledger_behind
             body["box"] = box_status(config, engine.box.view)
@@ -456,21 +462,3 @@ class Node:
         counters = dict(self._engine.counts) | dict(self._counts) | {"inbox_dropped": self._inbox.dropped}
         counters |= self._integrators.counters()
         return counters | self._links.counters()
-
-
-class _Stocker(threading.Thread):
-    """Stretches ticket secrets ahead of time, one after the other, only when some were used."""
-
-    def __init__(self, stock: TicketStock, stopping: threading.Event) -> None:
-        super().__init__(name="stock", daemon=True)
-        self._stock = stock
-        self._stopping = stopping
-
-    def run(self) -> None:
-        """Fill the stock, then sleep until something was taken."""
-        self._stopping.wait(STOCK_AFTER_S)
-        while not self._stopping.is_set():
-            if self._stock.full():
-                self._stock.wait_taken()
-            else:
-                self._stock.refill()

@@ -7,7 +7,7 @@ page here that says "try again" can send everything once more without harm.
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from flask import Response, make_response, render_template, request
 from flask_babel import gettext
@@ -52,6 +52,8 @@ class Kept:
 
     number: str
     secret: str = ""
+    repeated: bool = False
+    """Kept earlier, by the same form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +75,39 @@ def keep(op: str, fields: dict[str, Any]) -> Kept | NotKept:
     except Refused as refusal:
         over = int(refusal.body.get("characters_over", 0))
         return NotKept(_TROUBLES.get(refusal.code, Trouble.BAD_REQUEST), max(over, 1))
-    return Kept(str(reply["number"]), str(reply.get("secret", "")))
+    return Kept(str(reply["number"]), str(reply.get("secret", "")), bool(reply.get("repeated")))
 
 
 def form_token() -> str:
-    """Return a fresh form token, or "" when the node cannot give one now.
+    """Return a fresh form token, or "" when the node cannot give one now."""
+    return form_tokens(1)[0]
+
+
+def form_tokens(count: int) -> list[str]:
+    """Return fresh form tokens, or as many "" when the node cannot give any now.
 
     A form with an empty token still keeps what people type: it is refused as too old and shown again.
     """
     try:
-        return str(client().call("form_token")["token"])
+        return [str(token) for token in client().call("form_token", count=count)["tokens"]]
     except (Refused, Unreachable, NotKnownYet):
-        return ""
+        return [""] * count
+
+
+def form_state(token: str) -> Kept | Literal["fresh", "old"]:
+    """Return the request that a form has made, or whether it may still make one.
+
+    As long as the node does not answer a form counts as fresh: it is checked once more when it is sent.
+    """
+    try:
+        reply = client().call("form", token=token)
+    except Refused:
+        return "old"
+    except (Unreachable, NotKnownYet):
+        return "fresh"
+    if reply["used"]:
+        return Kept(str(reply["number"]), str(reply.get("secret", "")), repeated=True)
+    return "fresh" if reply["fresh"] else "old"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +119,7 @@ class Earlier:
     """Of its page."""
 
 
-def show_again(trouble: Trouble, action: str, fields: dict[str, str], earlier: Earlier | None = None) -> Response:
+def show_again(trouble: Trouble, action: str, typed: list[tuple[str, str]], earlier: Earlier | None = None) -> Response:
     """Return the page that says what is known and sends the same fields again with one tap.
 
     ``earlier``: what could not be kept is a supplement to this request.
@@ -106,13 +129,15 @@ def show_again(trouble: Trouble, action: str, fields: dict[str, str], earlier: E
     elif trouble is Trouble.FORM_TOO_OLD and earlier is None and is_closed():
         trouble = Trouble.CLOSED  # a fresh pass would be refused too
     elif trouble is Trouble.FORM_TOO_OLD:
-        fields = fields | {"token": form_token()}
-        if not fields["token"]:
+        token = form_token()
+        typed = [("token", token), *((name, value) for name, value in typed if name != "token")]
+        if not token:
             trouble = Trouble.CANNOT_KEEP
     if trouble is Trouble.NOT_KNOWN_YET:
-        fields = fields | {ASKED_BEFORE: "1"}
+        typed = [*typed, (ASKED_BEFORE, "1")]
     page = _page(trouble) if earlier is None else _supplement_page(trouble, earlier.number)
-    body = render_template("citizen/again.html", page=page, action=action, fields=fields, earlier=earlier)
+    text = next((value for name, value in typed if name == "text"), "")
+    body = render_template("citizen/again.html", page=page, action=action, fields=typed, text=text, earlier=earlier)
     ours = trouble in {Trouble.CANNOT_KEEP, Trouble.NOT_KNOWN_YET, Trouble.CLOSED}
     return make_response(body, HTTPStatus.SERVICE_UNAVAILABLE if ours else HTTPStatus.BAD_REQUEST)
 
