@@ -242,7 +242,8 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
     ("text", "line_of", "says"),
     [
         (kiosk(("radio.kind", '"serial"'), ("radio.path", None)), None, "radio.path is missing"),
-        (kiosk() + '[printer]\nkind = "usb"\n', None, "a kiosk prints no slips"),
+        (kiosk() + '\n[printer]\nkind = "usb"\n', None, "a kiosk prints no slips"),
+        (kiosk() + '\n[housekeeping]\ncopy_folder = "x"\n', None, "a kiosk's ledger is not copied"),
         (changed(FULL, ("printer.kind", '"serial"'), ("printer.path", None)), None, "printer.path is missing"),
         (kiosk(("radio.kind", '"none"'), ("broker.enabled", "false")), "radio.kind", "no road is left"),
         (kiosk(("site.id", "15")), "site.id", "1 to 15 is kept for coordinators"),

@@ -23,6 +23,7 @@ from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.rekeying import Rekeyer
 from steunpunt.engine.sending import Sender
 from steunpunt.facts import Mark
+from steunpunt.jobfacts import FaultSeen
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
     Asked,
@@ -172,8 +173,8 @@ class KioskEngine:
                 self._fallback.hear(connection, event, now_ms)
             case RadioPrepared() | RadioUsed() | LinkChanged() | BridgeChanged():
                 self._note_link(connection, event, now_ms)
-            case PowerSeen():
-                self._beater.power_seen(event)
+            case PowerSeen() | FaultSeen():
+                self._beater.seen(event)
             case ButtonPressed(name):
                 return self.calls.press(connection, name, now_ms)
             case CallCancelled(name):
