@@ -12,11 +12,13 @@ from steunpunt.engine.notices import NoticeBook, NoticeFlight, Teller
 from steunpunt.engine.receipts import ReceiptFlight, Receipts
 from steunpunt.engine.replying import Replier, ReplyFlight
 from steunpunt.engine.standby import Standby
+from steunpunt.engine.tidying import Tidy, tidy
 from steunpunt.engine.transmitting import Transmitter
 from steunpunt.ledger import heartbeats, incoming
 from steunpunt.ledger.incoming import Piece
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
+    Asked,
     BridgeChanged,
     ConfirmFrame,
     Effect,
@@ -113,6 +115,9 @@ class CoordinatorEngine:
                 return [] if event.confirm is None else [ConfirmFrame(event.confirm)]
             case PaperScanned():
                 body = papers.take(connection, self._intake, event, now_ms)
+                return [] if event.reply is None else [ReplyTo(event.reply, body)]
+            case Asked(Tidy() as what):
+                body = {"ok": True, **tidy(self._ledger, connection, what, now_ms)}
                 return [] if event.reply is None else [ReplyTo(event.reply, body)]
             case GuestSending():
                 return [self._out.air(event.frame.radio).guest(connection, event, now_ms)]
