@@ -48,7 +48,9 @@ def _add_citizen(app: Flask, config: Config) -> None:
     # A desk has no use for these pages.
     from steunpunt_ui.citizen import make_blueprint  # noqa: PLC0415
     from steunpunt_ui.content.serving import add_library  # noqa: PLC0415
+    from steunpunt_ui.manners import add_manners  # noqa: PLC0415
 
+    add_manners(app)
     add_library(app, config)
     app.register_blueprint(make_blueprint())
     if config.staff is not None:

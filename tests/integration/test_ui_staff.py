@@ -115,11 +115,11 @@ def test_staff_report_for_somebody_and_get_a_ticket_to_hand_out(site: StaffSite)
     token = hidden(web.get("/staf/melden"))["token"]
     fields = REPORT | {"token": token, "people": "2", "postcode": "6211 ab", "house_number": "12", "floor": "-1"}
     done = post(web, "/staf/melden", text="zij valt weg", name="Mia", **fields)
-    slip = web.get(done.headers["Location"])
+    handout = web.get(done.headers["Location"])
     number, secret = done.headers["Location"].split("/")[-2:]
-    assert number in words(slip)
-    assert secret in words(slip)
-    assert "<svg" in slip.text.split('class="qr"')[1]
+    assert number in words(handout)
+    assert secret in words(handout)
+    assert "<svg" in handout.text.split('class="qr"')[1]
     ticket = site.ask("ticket", number=number, secret=secret)
     assert (ticket["state"], ticket["life_threat"]) == ("KEPT", True)
     again = post(web, "/staf/melden", text="zij valt weg", name="Mia", **fields)

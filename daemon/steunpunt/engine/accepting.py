@@ -20,6 +20,7 @@ from steunpunt.model import (
     Category,
     HelpSubmitted,
     Lane,
+    Squeezed,
     SupplementCode,
     SupplementSubmitted,
     TicketState,
@@ -124,13 +125,13 @@ class Sealer:
         if not self._kept:
             self._epoch = None
 
-    def seal(self, connection: sa.Connection, message: messages.Message) -> "Sealed":
+    def seal(self, connection: sa.Connection, message: messages.Message, squeezed: Squeezed | None = None) -> "Sealed":
         """Spend a message number and seal; the number is gone even if the transaction fails.
 
-        NotAccepted for a message that does not fit sixteen fragments.
+        ``squeezed``: its text, compressed ahead of time. NotAccepted for a message that does not fit sixteen fragments.
         """
         epoch = self.current(connection)
-        plain = messages.pack(message, epoch.eid)
+        plain = messages.pack(message, epoch.eid, squeezed)
         if len(plain) > MESSAGE_BYTES_MAX:
             text = message.text if isinstance(message, messages.HelpRequest | messages.Supplement) else ""
             over = characters_beyond(len(text), len(plain), MESSAGE_BYTES_MAX)
@@ -189,7 +190,7 @@ class Acceptor:
         counter = outgoing.next_counter(connection)
         request = messages.HelpRequest(counter, form.category, form.life_threat, text, form.language, facts)
         lane = lane_for(form.category, life_threat=form.life_threat)
-        return self._keep_new(connection, request, token, lane, now_ms)
+        return self._keep_new(connection, request, token, lane, now_ms, form.squeezed)
 
     def offer(
         self, connection: sa.Connection, form: OfferMade, now_ms: int, *, closed_since_ms: int | None = None
@@ -212,10 +213,11 @@ class Acceptor:
         token: forms.FormToken,
         lane: Lane,
         now_ms: int,
+        squeezed: Squeezed | None = None,
     ) -> dict[str, object]:
         """Seal and keep what begins a ticket, with a secret half for who asked."""
         ticket, counter = self._stock.take(), message.counter
-        sealed = self._sealer.seal(connection, message)
+        sealed = self._sealer.seal(connection, message, squeezed)
         locked = tickets.lock(ticket.key, sealed.keys.answer)
         copy = tickets.lock(tickets.copy_key(token.random), ticket.secret.encode())
         life_threat = isinstance(message, messages.HelpRequest) and message.life_threat
@@ -249,7 +251,17 @@ class Acceptor:
         counter = self.known_counter(connection, form.number)
         text, facts = tidy_text(form.text), checked_facts(form.facts)
         reply = None if form.question is None else messages.QuestionReply(*form.question)
-        self.add(connection, counter, form.code, token.digest, now_ms, text=text, facts=facts, reply=reply)
+        self.add(
+            connection,
+            counter,
+            form.code,
+            token.digest,
+            now_ms,
+            text=text,
+            facts=facts,
+            reply=reply,
+            squeezed=form.squeezed,
+        )
         return {"number": ticket_number(self._keys.site, counter), "repeated": False}
 
     def add(  # noqa: PLR0913  one supplement's facts
@@ -264,11 +276,12 @@ class Acceptor:
         presses: int = 0,
         facts: Facts = NOTHING,
         reply: messages.QuestionReply | None = None,
+        squeezed: Squeezed | None = None,
     ) -> None:
         """Seal and keep a supplement; it goes in its request's lane, thanks in the last."""
         eid, n, lane = outgoing.request_of(connection, counter)
         to = messages.Reference(eid, n)
-        sealed = self._sealer.seal(connection, messages.Supplement(to, code, text, presses, facts, reply))
+        sealed = self._sealer.seal(connection, messages.Supplement(to, code, text, presses, facts, reply), squeezed)
         lane = Lane.OTHER if code in _QUIET else lane
         self._keep(connection, sealed, counter, digest, lane, now_ms, is_request=False)
 

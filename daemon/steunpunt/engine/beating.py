@@ -24,6 +24,7 @@ from steunpunt.powerfacts import PowerSeen
 from steunpunt.protocol.heartbeat import BROKER_S, Heartbeat, mesh_interval_s
 from steunpunt.protocol.pieces import SealedPiece
 from steunpunt.protocol.tokens import HeardTokens
+from steunpunt.relay import outbox
 from steunpunt.relay.newsfloor import Named
 
 BROKER_MS = BROKER_S * 1000
@@ -184,7 +185,13 @@ class Beater:
         if link is LinkName.BROKER:
             return SendFrame(link, attempt_id, payload, lane, carrier=self._site)
         self._sender.air.spend(connection, attempt_id, len(payload), now_ms)
-        return SendFrame(link, attempt_id, payload, lane, destination=self._sender.region_radio)
+        to, hops = self._sender.region_radio, self._sender.region_hops
+        if to is None:
+            return SendFrame(link, attempt_id, payload, lane)
+        hops_max = None if hops is None or self._unanswered > 1 else hops + outbox.HOPS_MARGIN
+        return SendFrame(
+            link, attempt_id, payload, lane, destination=to, answers=self._sender.region_packet, hops_max=hops_max
+        )
 
     def _packet(self, connection: sa.Connection, now_ms: int) -> tuple[bytes, _Open]:
         sealed = self._sealer.seal(connection, self._heartbeat(connection, now_ms))

@@ -99,7 +99,7 @@ class KioskEngine:
             keys.site, settings.point, settings.fallback_min, self._sender, self.links, self.counts
         )
         notices = NoticeBook(ledger, keys.root_public, keys.notices, self.counts)
-        self._rekeyer = Rekeyer(keys, notices, self._sealer, self.region)
+        self._rekeyer = Rekeyer(ledger, keys, notices, self._sealer, self.region)
         self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater, self._rekeyer)
 
     # --- the step -----------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class KioskEngine:
     def turn(self, connection: sa.Connection, events: list[Event], now_ms: int) -> list[Effect]:
         """Take the events, then do what is due; everything written is the caller's one transaction."""
         effects: list[Effect] = []
-        self._rekeyer.begin(connection)
+        self._rekeyer.begin(connection, now_ms)
         for event in events:
             effects += self._take(connection, event, now_ms)
         effects += self.calls.due(connection, now_ms)
@@ -151,9 +151,9 @@ class KioskEngine:
         """Return whether the site's airtime has room for an integrator's packet now."""
         return self._sender.air.guest_fits(connection, air_ms, now_ms)
 
-    def air_used_ms(self, now_ms: int) -> float:
+    def air_used_ms(self, connection: sa.Connection, _radio: str, now_ms: int) -> float:
         """Return how many milliseconds of the rolling hour count as used, for screens."""
-        return self._sender.air.used_ms(now_ms)
+        return self._sender.air.used_ms(connection, now_ms)
 
     def _take(self, connection: sa.Connection, event: Event, now_ms: int) -> list[Effect]:
         match event:
@@ -205,10 +205,11 @@ class KioskEngine:
         try:
             if isinstance(form, HelpSubmitted):
                 form = self._meant(connection, form)
-                closed_ms = self.news.closed_since_ms(connection)
+                tested = form.facts.mark is Mark.TEST  # a technician's: a closed point must be tried, too
+                closed_ms = None if tested else self.news.closed_since_ms(connection)
                 body = self._acceptor.help(connection, form, now_ms, closed_since_ms=closed_ms)
                 self._fallback.note(body["number"], form)
-                self.counts["accepted"] += not body["repeated"]
+                self.counts["tests" if tested else "accepted"] += not body["repeated"]
                 _log.info("action=accept ticket=%s repeated=%s", body["number"], body["repeated"])
             else:
                 body = self._acceptor.supplement(connection, form, now_ms)

@@ -20,6 +20,11 @@ class Pending:
         self._body = body
         self._done.set()
 
+    @property
+    def answered(self) -> bool:
+        """Return whether the loop has answered."""
+        return self._done.is_set()
+
     def wait(self, timeout_s: float) -> Body:
         """Return the answer, or "not known yet"."""
         if self._done.wait(timeout_s):

@@ -2,9 +2,10 @@
 
 Addresses (after the language): ``/`` home · ``/taal`` languages · ``/hulp`` kinds · ``/hulp/<kind>`` ask, check, send ·
 ``/volgen`` look up · ``/nieuws`` news · ``/t/<number>`` what anyone may see · ``/t/<number>/<secret>`` the ticket ·
-``…/stand`` a fingerprint for polling · ``…/<what>`` add to a request · ``/knop/<name>`` cancel a call ·
-``/info`` what there is to read · ``/info/<slug>`` a page · ``/info/beeld/<name>`` its pictures · ``/bord`` the waiting
-board · ``/formulier`` the form on paper · ``/buren`` neighbours: offer help, a board for goods and lifts.
+``…/stand`` a fingerprint for polling · ``…/nu`` what to do now · ``…/meer`` tell more · ``…/<what>`` add to a request ·
+``/knop/<name>`` cancel a call · ``/info`` what there is to read · ``/info/<slug>`` a page · ``/info/beeld/<name>`` its
+pictures · ``/bord`` the waiting board · ``/formulier`` the form on paper · ``/buren`` neighbours: offer
+help, a board for goods and lifts.
 """
 
 from flask import Blueprint, g
@@ -17,8 +18,10 @@ from steunpunt_ui.citizen import (
     information,
     neighbours,
     news,
+    nowpage,
     paperform,
     supplement,
+    telling,
     ticket,
 )
 from steunpunt_ui.citizen.pointstate import page_words
@@ -73,5 +76,7 @@ def make_blueprint() -> Blueprint:
         methods=forms,
         defaults={"slug": supplement.PUBLIC_SLUG},
     )
+    pages.add_url_rule("/t/<number>/<secret>/nu", "now", nowpage.show)
+    pages.add_url_rule("/t/<number>/<secret>/meer", "tell", telling.tell, methods=forms)
     pages.add_url_rule(f"/t/<number>/<secret>/{what}", "supplement", supplement.supplement, methods=forms)
     return pages

@@ -3,8 +3,8 @@
 Addresses: ``/desk/`` the list · ``/desk/stand`` the same list alone, for refreshing · ``/desk/login`` ·
 ``/desk/melding/<id>`` one case · ``…/stand`` its fingerprint · ``…/<act>`` what a person does with it ·
 ``/desk/papier`` requests that came on paper · ``/desk/berichten`` announcements ·
-``…/nieuw`` compose, change, withdraw one · ``/desk/aanbod`` neighbours who offer help · ``/desk/punten``
-the points · ``…/stand`` their table alone.
+``…/nieuw`` compose, change, withdraw one · ``/desk/aanbod`` neighbours who offer help ·
+``/desk/punten`` the points · ``…/stand`` their table alone.
 """
 
 from flask import Blueprint, Flask, current_app, g

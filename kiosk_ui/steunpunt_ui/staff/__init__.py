@@ -27,7 +27,7 @@ def _make_blueprint() -> Blueprint:
     pages.add_url_rule("/inloggen", "login", entry.log_in, methods=forms)
     pages.add_url_rule("/uit", "leave", entry.leave, methods=forms)
     pages.add_url_rule("/melden", "report", reporting.report, methods=forms)
-    pages.add_url_rule("/briefje/<number>/<secret>", "slip", menu.show_slip)
+    pages.add_url_rule("/briefje/<number>/<secret>", "handout", menu.show_handout)
     pages.add_url_rule("/punt", "point", menu.set_point, methods=forms)
     pages.add_url_rule("/buren", "notes", notes.show, methods=forms)
     return pages

@@ -57,12 +57,12 @@ def set_point() -> AnyResponse | str:
     return redirect(url_for("staff.point"), 303)
 
 
-def show_slip(number: str, secret: str) -> str:
+def show_handout(number: str, secret: str) -> str:
     """Show the ticket to hand out or to have photographed: number, code, and both as a QR code."""
     tidy, half = tidy_number(number), tidy_secret(secret)
     if not tidy or not half:
         abort(HTTPStatus.NOT_FOUND)
-    return render_template("staff/slip.html", number=tidy, secret=half, qr=_qr(tidy, half))
+    return render_template("staff/handout.html", number=tidy, secret=half, qr=_qr(tidy, half))
 
 
 def state_view(told: dict[str, Any]) -> StateView:
@@ -73,6 +73,9 @@ def state_view(told: dict[str, Any]) -> StateView:
     by = {
         "staff": gettext("Set here with the PIN, %(ago)s.", ago=when),
         "coordinator": gettext("Set by %(station)s, %(ago)s.", station=config().region.coordinator_name, ago=when),
+        "region": gettext(
+            "The card of this point is revoked, %(ago)s. Call the technician: only a new card opens it.", ago=when
+        ),
     }.get(str(told.get("by")), gettext("Nobody has set this yet."))
     return _words_of(state, by)
 

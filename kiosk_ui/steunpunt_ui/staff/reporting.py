@@ -70,7 +70,7 @@ def report() -> AnyResponse | str:
         },
     )
     if isinstance(result, Kept):
-        return redirect(url_for("staff.slip", number=result.number, secret=result.secret), 303)
+        return redirect(url_for("staff.handout", number=result.number, secret=result.secret), 303)
     if result.trouble is Trouble.FORM_TOO_OLD:
         token = form_token()
     body = _show(form, token, [_trouble_words(result)])
