@@ -100,7 +100,6 @@ over_wifi = false
 
 [retention]
 closed_days = 30
-news_days = 30
 
 [panel]
 pins = "gpio"

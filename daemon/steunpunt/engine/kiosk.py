@@ -22,6 +22,7 @@ from steunpunt.engine.offers import OfferMade
 from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.rekeying import Rekeyer
 from steunpunt.engine.sending import Sender
+from steunpunt.engine.tidying import Tidy, tidy
 from steunpunt.facts import Mark
 from steunpunt.jobfacts import FaultSeen
 from steunpunt.ledger.store import Ledger
@@ -241,6 +242,8 @@ class KioskEngine:
                 )
                 self.counts["offers"] += not body["repeated"]
                 return body
+            case Tidy():
+                return tidy(self._ledger, connection, what, now_ms)
         raise NotAccepted("unknown_op", "a kiosk does not do this")
 
     def _meant(self, connection: sa.Connection, form: FormT) -> FormT:
