@@ -53,6 +53,10 @@ def _add_citizen(app: Flask, config: Config) -> None:
     add_manners(app)
     add_library(app, config)
     app.register_blueprint(make_blueprint())
+    if config.staff is not None:
+        from steunpunt_ui.staff import add_staff  # noqa: PLC0415
+
+        add_staff(app)
     # A phone says what its owner reads; the browser of the kiosk says only how it was packaged.
     app.add_url_rule("/", "start", lambda: _to(f"/{language_asked() if is_phone() else DEFAULT_LANGUAGE}/"))
 

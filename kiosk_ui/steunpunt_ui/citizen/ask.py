@@ -59,7 +59,7 @@ def show_kinds() -> Response | str:
         slug: url_for("citizen.ask", slug=slug, bij=follows, echt=echt, f=token or None)
         for slug, token in zip(SLUGS, tokens, strict=True)
     }
-    kinds = [_kind(slug) for slug in SLUGS]
+    kinds = [kind_of(slug) for slug in SLUGS]
     return render_template("citizen/kinds.html", kinds=kinds, addresses=addresses, banner=grave_banner(), meant=meant)
 
 
@@ -67,7 +67,7 @@ def ask(slug: str) -> Response | str:
     """Show the page of one kind, go on to the next one, or send."""
     if slug not in SLUGS:
         abort(404)
-    kind = _kind(slug)
+    kind = kind_of(slug)
     if request.method != "POST":
         return _begin(kind)
     wish, token, tap = wish_of(request.form), request.form.get("token", ""), request.form.get("do", CHECK)
@@ -150,7 +150,8 @@ def _first_wish() -> Wish:
     return Wish(text=gettext("Follows %(number)s.", number=follows)) if follows else Wish()
 
 
-def _kind(slug: str) -> Kind:
+def kind_of(slug: str) -> Kind:
+    """Return a kind of help by its slug, in the reader's language."""
     titles = {
         Category.MEDICAL: gettext("Medical help"),
         Category.FIRE: gettext("Fire"),
