@@ -317,8 +317,7 @@ def contradictions(config: Config) -> list[tuple[str, str]]:
         _radio_problems,
         _link_problems,
         _panel_problems,
-        _power_problems,
-        _role_problems,
+        _section_problems,
     )
     return [found for about in problems for found in about(config)]
 
@@ -489,13 +488,10 @@ def _pins_of(panel: Panel | None) -> list[int]:
     return pins if panel.buzzer_pin is None else [*pins, panel.buzzer_pin]
 
 
-def _power_problems(config: Config) -> Iterator[tuple[str, str]]:
+def _section_problems(config: Config) -> Iterator[tuple[str, str]]:
+    coordinator = config.site.role is Role.COORDINATOR
     if config.power is not None:
         yield from power_problems(config.power, _pins_of(config.panel))
-
-
-def _role_problems(config: Config) -> Iterator[tuple[str, str]]:
-    coordinator = config.site.role is Role.COORDINATOR
     if config.printer is not None:
         yield from printer_problems(config.printer, coordinator=coordinator)
     yield from housekeeping_problems(config.housekeeping, coordinator=coordinator)
