@@ -207,6 +207,10 @@ bench-air: install-dev ## what a request costs on the air beside other ways; ins
 	$(BIN)/python -m tests.bench.air
 	$(BIN)/python -m tests.bench.mesh_sim --picture docs/pictures/growth.svg
 
+.PHONY: bench-ui
+bench-ui: install-dev ## the citizen's screens: weight, axe, targets, Lighthouse (npm brings it into .cache), pages under load
+	$(BIN)/python -m tests.bench.ui $(BENCH_ARGS)
+
 .PHONY: text-model
 text-model: install-dev ## trains the text model anew from tests/textmodel/corpus: the same texts give the same bytes
 	$(BIN)/python -m tests.textmodel

@@ -38,6 +38,8 @@ from steunpunt.configparts import (
 from steunpunt.configwords import line_of, plain
 from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
 from steunpunt.powerconfig import Power, power_problems
+from steunpunt.printerconfig import Printer, printer_problems
+from steunpunt.staffconfig import Retention, Staff
 
 READER_USER = "reader"
 """The broker's user for integrators, who may write nothing."""
@@ -273,6 +275,9 @@ class Config(Section, frozen=True, kw_only=True):
     relay: Relay = Relay()
     panel: Panel | None = None
     power: Power | None = None
+    staff: Staff | None = None
+    retention: Retention = Retention()
+    printer: Printer | None = None
     point: tuple[Point, ...] = ()
     """The region's points by name, for the desk; a case of a point that is not listed shows its number."""
     other_coordinator: tuple[OtherCoordinator, ...] = ()
@@ -311,6 +316,7 @@ def contradictions(config: Config) -> list[tuple[str, str]]:
         _link_problems,
         _panel_problems,
         _power_problems,
+        _printer_problems,
     )
     return [found for about in problems for found in about(config)]
 
@@ -484,3 +490,8 @@ def _pins_of(panel: Panel | None) -> list[int]:
 def _power_problems(config: Config) -> Iterator[tuple[str, str]]:
     if config.power is not None:
         yield from power_problems(config.power, _pins_of(config.panel))
+
+
+def _printer_problems(config: Config) -> Iterator[tuple[str, str]]:
+    if config.printer is not None:
+        yield from printer_problems(config.printer, coordinator=config.site.role is Role.COORDINATOR)

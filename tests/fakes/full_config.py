@@ -94,6 +94,14 @@ demo = false
 idle_warning_s = 60
 idle_wipe_s = 120
 
+[staff]
+pin_file = "staff.pin"
+over_wifi = false
+
+[retention]
+closed_days = 30
+news_days = 30
+
 [panel]
 pins = "gpio"
 buzzer_pin = 22
@@ -177,5 +185,16 @@ firmware = "2.7.26"
 latitude = 50.8514
 longitude = 5.691
 altitude_m = 49
+
+[printer]
+kind = "network"
+host = "192.0.2.9"
+port = 9100
+path = "printer"
+baud = 19200
+width_chars = 42
+profile = "default"
+confirms = true
+taken_by = "Knop in de kazerne"
 """
 )

@@ -93,8 +93,8 @@ def fleet_build(region: Path, out: Path, names: tuple[str, ...]) -> None:
 def fleet_open(bundle: Path, root: Path, *, code_stdin: bool) -> None:
     """Open a site's bundle and put its files in place.
 
-    It asks for the code on the site's sheet. On a device, as root, with --to /. Restart its services, or the device,
-    afterwards.
+    It asks for the code on the site's sheet. On a device, as root, with --to /.
+    Restart its services, or the device, afterwards.
     """
     with one_line_errors():
         from steunpunt.fleet import installing
