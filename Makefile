@@ -211,6 +211,10 @@ bench-air: install-dev ## what a request costs on the air beside other ways; ins
 bench-ui: install-dev ## the citizen's screens: weight, axe, targets, Lighthouse (npm brings it into .cache), pages under load
 	$(BIN)/python -m tests.bench.ui $(BENCH_ARGS)
 
+.PHONY: bench-power
+bench-power: install-dev ## idle cost beside meshtastic-gateway, which it installs into .cache; energy, hours left, fleet check
+	$(BIN)/python -m tests.bench.power $(BENCH_ARGS)
+
 .PHONY: text-model
 text-model: install-dev ## trains the text model anew from tests/textmodel/corpus: the same texts give the same bytes
 	$(BIN)/python -m tests.textmodel
