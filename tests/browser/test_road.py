@@ -47,7 +47,7 @@ def ask(page: Page, url: str, words: str) -> str:
     page.goto(url)
     page.get_by_role("link", name="Hulp vragen").click()
     page.get_by_role("link", name="Medische hulp").click()
-    page.get_by_role("button", name="Nee – eerst meer vertellen").click()
+    page.get_by_role("button", name="Nee \N{EN DASH} eerst meer vertellen").click()
     page.get_by_role("button", name="Hier, bij").click()
     page.get_by_role("button", name="2", exact=True).click()
     page.get_by_role("button", name="Volgende", exact=True).last.click()

@@ -160,7 +160,7 @@ class Check:
         browser = self._citizen
         page = browser.follow(browser.get(self._kiosk_url), "Hulp vragen")
         page = browser.follow(page, request.kind)
-        page = browser.send(page, "Nee – eerst meer")
+        page = browser.send(page, "Nee \N{EN DASH} eerst meer")
         page = browser.send(page, "Hier")
         page = browser.send(page, "Volgende", people="2")
         page = browser.send(page, "Volgende")
