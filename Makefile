@@ -97,13 +97,13 @@ system-packages-dev: python
 	command -v dnsmasq >/dev/null || missing="$$missing dnsmasq-base"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \
 	command -v mcopy >/dev/null || missing="$$missing mtools"; \
+	command -v faketime >/dev/null || missing="$$missing faketime"; \
 	$(call apt_install,$$missing)
 
 .PHONY: system-packages-crash
 system-packages-crash: system-packages-dev
 	@missing=; \
 	PATH=$$PATH:/usr/sbin:/sbin; \
-	command -v faketime >/dev/null || missing="$$missing faketime"; \
 	command -v mkfs.ext4 >/dev/null || missing="$$missing e2fsprogs"; \
 	command -v setpriv >/dev/null || missing="$$missing util-linux"; \
 	$(call apt_install,$$missing)
