@@ -37,6 +37,7 @@ from steunpunt.configparts import (
 from steunpunt.configwords import line_of, plain
 from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
 from steunpunt.powerconfig import Power, power_problems
+from steunpunt.screenconfig import Screen, screen_problems
 
 READER_USER = "reader"
 """The broker's user for integrators, who may write nothing."""
@@ -265,6 +266,7 @@ class Config(Section, frozen=True, kw_only=True):
     control: Control
     web: Web = Web()
     kiosk: Kiosk = Kiosk()
+    screen: Screen = Screen()
     relay: Relay = Relay()
     panel: Panel | None = None
     power: Power | None = None
@@ -307,7 +309,7 @@ def _contradictions(config: Config) -> list[tuple[str, str]]:
         _panel_problems,
         _power_problems,
     )
-    return [found for about in problems for found in about(config)]
+    return [*(found for about in problems for found in about(config)), *screen_problems(config.screen, config.web.port)]
 
 
 def _site_problems(config: Config) -> Iterator[tuple[str, str]]:

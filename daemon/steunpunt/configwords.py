@@ -25,6 +25,8 @@ _FORMS = {
     "panel.button.name": _SLUG,
     "power.nut.ups": "1 to 60 of a-z, A-Z, 0-9, dot, _ and -",
     "kiosk.broadcaster": _FORM_OF_NAME,
+    "screen.organisation": _FORM_OF_NAME,
+    "screen.browser": _FORM_OF_NAME,
     "web.hotspot_address": "an IPv4 address: four numbers with points between",
 }
 _EXAMPLES = {
@@ -109,6 +111,13 @@ _EXAMPLES = {
     "kiosk.demo": "demo = false",
     "kiosk.idle_warning_s": "idle_warning_s = 60",
     "kiosk.idle_wipe_s": "idle_wipe_s = 120",
+    "screen": "a section [screen]",
+    "screen.theme": 'theme = "auto"',
+    "screen.logo": 'logo = "logo.svg"',
+    "screen.organisation": 'organisation = "Gemeente Maastricht"',
+    "screen.audio": 'audio = "/var/lib/steunpunt-audio"',
+    "screen.port": "port = 8079",
+    "screen.browser": 'browser = "chromium"',
     "panel": "a section [panel]",
     "panel.pins": 'pins = "gpio"',
     "panel.buzzer_pin": "buzzer_pin = 22",

@@ -92,6 +92,14 @@ demo = false
 idle_warning_s = 60
 idle_wipe_s = 120
 
+[screen]
+theme = "auto"
+logo = "logo.svg"
+organisation = "Gemeente"
+audio = "audio"
+port = 8079
+browser = "chromium"
+
 [panel]
 pins = "gpio"
 buzzer_pin = 22

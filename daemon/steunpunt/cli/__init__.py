@@ -12,6 +12,7 @@ import click
 
 from steunpunt import __version__
 from steunpunt.cli.powering import power
+from steunpunt.cli.showing import screen
 from steunpunt.cli.simulating import simulate
 from steunpunt.config import Config, load
 from steunpunt.control import Body, Client
@@ -380,6 +381,7 @@ def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"])
 
 main.add_command(keys)
 main.add_command(power)
+main.add_command(screen)
 
 
 @main.command()
