@@ -84,6 +84,7 @@ class FakeNode:
         self.cancelled: list[str] = []
         self.refuse: Body | None = None
         self.silent_once = False
+        self.text_chars_max = 2_000
         self._tokens = 0
         self._lock = threading.Lock()
         self._server = _Server(str(path), self)
@@ -106,15 +107,26 @@ class FakeNode:
                 return None
             return {"ok": True} | reply
 
-    def _op_form_token(self) -> Body:
-        self._tokens += 1
-        return {"token": f"form-{self._tokens}"}
+    def _op_form_token(self, count: int = 1) -> Body:
+        tokens = [f"form-{self._tokens + number}" for number in range(1, count + 1)]
+        self._tokens += count
+        return {"token": tokens[0], "tokens": tokens}
+
+    def _op_form(self, token: str) -> Body:
+        if not token.startswith("form-"):
+            return {"ok": False, "error": "token_invalid", "message": "not ours"}
+        kept = self.kept.get(token)
+        said = {} if kept is None else {"number": kept["number"], "secret": SECRET}
+        return {"used": kept is not None, "fresh": kept is None} | said
 
     def _op_submit(self, **fields: Any) -> Body:
         if self.refuse is not None:
             return {"ok": False} | self.refuse
         if not fields["token"].startswith("form-"):
             return {"ok": False, "error": "token_invalid", "message": "not ours"}
+        over = len(fields["text"]) - self.text_chars_max
+        if over > 0:
+            return {"ok": False, "error": "text_too_long", "message": "", "characters_over": over}
         repeated = fields["token"] in self.kept
         if not repeated:
             number = f"47-{len(self.kept) + 1}"

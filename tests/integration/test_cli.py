@@ -30,7 +30,8 @@ COMMANDS = [
     "radio", "radio show", "radio plan", "radio apply",
     "keys", "keys region", "keys coordinator", "keys site", "keys desk-password",
     "keys revoke", "keys rotate", "keys import",
-    "airtime", "simulate", "power", "power show", "power test",
+    "fleet", "fleet check", "fleet build", "fleet open", "fleet flash", "config", "config schema",
+    "airtime", "simulate", "doctor", "test-request", "power", "power show", "power test",
 ]  # fmt: skip
 RUN_AS = "root" if os.geteuid() == 0 else "mosquitto"
 FreePort = Callable[[], int]

@@ -26,6 +26,7 @@ DOORS = {
     "paho": DAEMON / "links" / "broker.py",
     "gpiozero": DAEMON / "panel.py",
     "smbus2": DAEMON / "power" / "i2c.py",
+    "escpos": DAEMON / "printer.py",
     "PIL": SCREENS / "desk" / "photo.py",
     "zxingcpp": SCREENS / "desk" / "photo.py",
 }

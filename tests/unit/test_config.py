@@ -111,7 +111,7 @@ def test_a_value_out_of_range(key: str, tmp_path: Path) -> None:
 
 
 def test_only_these_keys_take_any_value() -> None:
-    assert KEYS.keys() - RANGED.keys() == {"broker.enabled", "broker.username", "kiosk.demo"}
+    assert KEYS.keys() - RANGED.keys() == {"broker.enabled", "broker.username", "kiosk.demo", "printer.confirms"}
 
 
 @pytest.mark.parametrize("key", REQUIRED)
@@ -242,6 +242,8 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
     ("text", "line_of", "says"),
     [
         (kiosk(("radio.kind", '"serial"'), ("radio.path", None)), None, "radio.path is missing"),
+        (kiosk() + '[printer]\nkind = "usb"\n', None, "a kiosk prints no slips"),
+        (changed(FULL, ("printer.kind", '"serial"'), ("printer.path", None)), None, "printer.path is missing"),
         (kiosk(("radio.kind", '"none"'), ("broker.enabled", "false")), "radio.kind", "no road is left"),
         (kiosk(("site.id", "15")), "site.id", "1 to 15 is kept for coordinators"),
         (kiosk(*COORDINATOR, ("site.id", "16")), "site.id", "a coordinator's id is 1 to 15"),

@@ -24,6 +24,7 @@ from steunpunt.powerfacts import PowerSeen
 from steunpunt.protocol.heartbeat import BROKER_S, Heartbeat, mesh_interval_s
 from steunpunt.protocol.pieces import SealedPiece
 from steunpunt.protocol.tokens import HeardTokens
+from steunpunt.relay import outbox
 from steunpunt.relay.newsfloor import Named
 
 BROKER_MS = BROKER_S * 1000
@@ -82,6 +83,7 @@ class Beater:
         self._asked_for: Named | None = None
         self._power = PowerSeen()
         self._farewell = False
+        self._soon = False
         self.due_ms: int | None = None
 
     def power_seen(self, power: PowerSeen) -> None:
@@ -89,6 +91,10 @@ class Beater:
         if power.going_dark != self._power.going_dark:
             self._farewell = True
         self._power = power
+
+    def say_soon(self) -> None:
+        """Let the next heartbeat go early: the point's own staff opened or closed it."""
+        self._soon = True
 
     # --- what is said of heartbeats -----------------------------------------------------------------------------
 
@@ -124,7 +130,7 @@ class Beater:
         return self._by_radio(connection, now_ms)
 
     def _over_broker(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
-        if self._farewell:
+        if self._farewell or self._soon:
             self._broker_due_ms = now_ms
         if self._broker_due_ms is None:  # thirty points come back at once when the region's broker does
             self._broker_due_ms = now_ms + round(BROKER_MS * self._entropy.unit())
@@ -139,6 +145,8 @@ class Beater:
             self._mesh_due_ms = now_ms + self._early_ms()
         if self._farewell:
             self._mesh_due_ms = now_ms
+        if self._soon:
+            self._mesh_due_ms, self._soon = min(self._mesh_due_ms, now_ms + self._early_ms()), False
         self._ask_early(connection, now_ms)
         self.due_ms = self._mesh_due_ms
         if now_ms < self._mesh_due_ms:
@@ -169,7 +177,7 @@ class Beater:
 
     def _beat(self, connection: sa.Connection, link: LinkName, now_ms: int) -> Effect:
         payload, opened = self._packet(connection, now_ms)
-        lane, self._farewell = self._lane, False
+        lane, self._farewell, self._soon = self._lane, False, False
         self._open = [*self._open, opened][-OPEN_MAX:]
         self._unanswered += 1
         attempt_id = self._sender.flights.begin(link, "heartbeat")
@@ -177,7 +185,13 @@ class Beater:
         if link is LinkName.BROKER:
             return SendFrame(link, attempt_id, payload, lane, carrier=self._site)
         self._sender.air.spend(connection, attempt_id, len(payload), now_ms)
-        return SendFrame(link, attempt_id, payload, lane, destination=self._sender.region_radio)
+        to, hops = self._sender.region_radio, self._sender.region_hops
+        if to is None:
+            return SendFrame(link, attempt_id, payload, lane)
+        hops_max = None if hops is None or self._unanswered > 1 else hops + outbox.HOPS_MARGIN
+        return SendFrame(
+            link, attempt_id, payload, lane, destination=to, answers=self._sender.region_packet, hops_max=hops_max
+        )
 
     def _packet(self, connection: sa.Connection, now_ms: int) -> tuple[bytes, _Open]:
         sealed = self._sealer.seal(connection, self._heartbeat(connection, now_ms))

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from steunpunt.engine.common import Counts, Entropy
 from steunpunt.engine.epochbook import Epoch, EpochBook
 from steunpunt.engine.fragments import Fragments
+from steunpunt.facts import Mark
 from steunpunt.ledger import announcements, halves, heartbeats, incoming
 from steunpunt.ledger.incoming import Content, EventContent, NewCase, Piece
 from steunpunt.model import Category, FrameError, FrameHeard, Lane, LinkName, SealError, SupplementCode, TokenCode
@@ -73,6 +74,8 @@ class Intake:
         """Questions for the hello of an epoch that is not known, and the frame that raised each."""
         self.alive: list[int] = []
         """Sites whose newest heartbeat came in this packet."""
+        self.filed = False
+        """Whether something new was filed since this was last cleared: what its receipt promises must not be lost."""
 
     def take(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> list[Taken]:
         """Take a packet of pieces in; returns what earns a token: they, and what their hello let us open.
@@ -144,6 +147,7 @@ class Intake:
         self.fragments.rolled_back()
         self.hellos_wanted.clear()
         self.alive.clear()
+        self.filed = False
 
     def verify_key(self, connection: sa.Connection, at: Piece) -> bytes | None:
         """Return V of a message of which an authentic fragment is kept; None when its epoch is not known (any more)."""
@@ -206,6 +210,7 @@ class Intake:
                 incoming.note_copy(connection, at, arrival.link, arrival.now_ms)
         else:
             incoming.add_piece(connection, at, arrival.now_ms)
+            self.filed = True
             if isinstance(message, messages.HelpRequest):
                 self._new_case(connection, at, keys, message, arrival)
             elif isinstance(message, messages.Offer):
@@ -306,7 +311,7 @@ class Intake:
             incoming.note_paper(connection, at, arrival.now_ms)
         for event in incoming.early_supplements(connection, self._ledger_key, at):
             self._weigh(connection, at, event)
-        self._counts["cases"] += 1
+        self._counts["tests" if content.facts.mark is Mark.TEST else "cases"] += 1
 
     def _new_supplement(
         self, connection: sa.Connection, at: Piece, supplement: messages.Supplement, arrival: _Arrival

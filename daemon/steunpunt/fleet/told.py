@@ -16,6 +16,7 @@ def lines_of(config: Config, status: Body) -> list[Line]:
         *_mesh_lines(config, status),
         *_broker_lines(config, status),
         *_power_lines(status),
+        *_box_lines(status),
         *_keeping_lines(status),
     ]
 
@@ -60,6 +61,18 @@ def _power_lines(status: Body) -> Iterator[Line]:
     state = "not known" if power["state"] == "unknown" else power["state"]
     yield (None if power["problems"] else power["state"] != "unknown"), ", ".join([f"power: {state}", *told])
     yield from ((False, f"power: {problem}") for problem in power["problems"])
+
+
+def _box_lines(status: Body) -> Iterator[Line]:
+    box = status.get("box")
+    if box is None:
+        return
+    yield None, f"box: lamp {box['lamp']}, {box['life_threats']} life threats open or not passed on"
+    printer = box["printer"]
+    if printer is not None:
+        low = ", paper low" if printer["paper_low"] else ""
+        reason = "" if printer["ready"] else f": {printer['reason'] or 'not found yet'}"
+        yield bool(printer["ready"]), f"slip printer{reason}, {printer['waiting']} slips waiting{low}"
 
 
 def _keeping_lines(status: Body) -> Iterator[Line]:

@@ -26,6 +26,8 @@ ECHO_MS_MAX = 30_000
 FIRST_WAIT_MS = {LinkName.BROKER: 8_000, LinkName.MESH: 40_000}
 WAIT_MS_MAX = 1_800_000
 TRIES_PER_RADIO = 2
+HOPS_MARGIN = 1
+"""A packet goes back over so many radios more than the one that it answers came by: ways differ from time to time."""
 OLD_ROAD_MS = 900_000
 """A road on which a site was last heard so much earlier than on another comes after that one."""
 _GROWTH = 2.0
@@ -81,6 +83,12 @@ def reply_radio(last: str | None, tries: int, up: Sequence[str]) -> str:
     """
     in_turn = sorted(up, key=lambda name: name != last)
     return in_turn[tries // TRIES_PER_RADIO % len(in_turn)]
+
+
+def hops_max(hops_heard: Sequence[int | None]) -> int | None:
+    """Return how many radios may pass on a packet for sites that were heard over so many; None: any number."""
+    known = [hops for hops in hops_heard if hops is not None]
+    return max(known) + HOPS_MARGIN if known and len(known) == len(hops_heard) else None
 
 
 def paced_from_ms(paced_ms: int) -> int:

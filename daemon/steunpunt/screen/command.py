@@ -24,8 +24,8 @@ START_S_MAX: Final = 60.0
 """From the start to a first page; a Pi with a slow card takes its time."""
 GONE_LOOKS_MAX: Final = 3
 """Looks in a row without a page after which the browser is begun anew: a page that changes has none for a moment."""
-SILENT_S_MAX: Final = 150.0
-"""A browser that asks nothing for so long hangs, or shows no page of ours."""
+SILENT_S_MAX: Final = 900.0
+"""A browser that asks nothing for so long hangs, or shows no page of ours: a citizen's page asks each minute."""
 STOP_S_MAX: Final = 5.0
 _log = logging.getLogger(__name__)
 
