@@ -1,8 +1,8 @@
-// Optional: pages do without
+// Optional
 const {poll, mark, personal} = document.body.dataset;
 const byId = id => document.getElementById(id);
 const all = what => [...document.querySelectorAll(what)];
-const now = () => performance.now(), on = addEventListener, quiet = () => {};
+const now = () => performance.now(), on = addEventListener, hush = () => {};
 const stale = byId("stale"), idle = byId("idle");
 let heard = now(), touched = now() - (history.state?.still ?? 0), beats = 0;
 history.replaceState(null, "");
@@ -42,13 +42,13 @@ if (idle && location.pathname != home) {
   for (const what of ["pointerdown", "keydown", "input", "scroll"]) on(what, touch, true);
   idle.onclose = touch;
   setInterval(() => {
-    if (!(++beats % 60)) fetch(home + "stand").catch(quiet);
+    if (!(++beats % 60)) fetch(home + "stand").catch(hush);
     if (all("main audio").some(one => !one.paused)) touch();
     const still = (now() - touched) / 1e3;
-    if (still >= wipe) fetch(home).then(go, quiet);
+    if (still >= wipe) fetch(home).then(go, hush);
     else if (still >= warning && !idle.open) {
       idle.showModal();
-      byId("voice")?.play().catch(quiet);
+      byId("voice")?.play().catch(hush);
     }
   }, 1e3);
 }
