@@ -96,6 +96,7 @@ system-packages-dev: python
 	command -v nft >/dev/null || missing="$$missing nftables"; \
 	command -v dnsmasq >/dev/null || missing="$$missing dnsmasq-base"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \
+	command -v mcopy >/dev/null || missing="$$missing mtools"; \
 	$(call apt_install,$$missing)
 
 .PHONY: system-packages-crash
@@ -131,8 +132,13 @@ $(PIP) install --quiet --no-deps --no-build-isolation -e .; \
 touch $@
 endef
 
+# The node runs without docstrings (PYTHONOPTIMIZE=2 in its unit, 4 MiB less) and may not write beside the code: its bytecode
+# is made here, or each start would compile anew. Some packages carry templates that are no valid Python; never mind them.
+compile = $(VENV)/bin/python -m compileall -q -j 0 -o 0 -o 2 daemon kiosk_ui $(VENV)/lib >/dev/null || true
+
 $(VENV)/installed: $(VENV)/made $(LOCK)/run.txt pyproject.toml
 	@$(call pip_install,$(LOCK)/run.txt)
+	@$(compile)
 
 $(VENV)/installed-dev: $(VENV)/installed $(LOCK)/dev.txt
 	@$(call pip_install,$(LOCK)/dev.txt)
@@ -201,9 +207,19 @@ bench-air: install-dev ## what a request costs on the air beside other ways; ins
 	$(BIN)/python -m tests.bench.air
 	$(BIN)/python -m tests.bench.mesh_sim --picture docs/pictures/growth.svg
 
+.PHONY: bench-ui
+bench-ui: install-dev ## the citizen's screens: weight, axe, targets, Lighthouse (npm brings it into .cache), pages under load
+	$(BIN)/python -m tests.bench.ui $(BENCH_ARGS)
+
 .PHONY: text-model
 text-model: install-dev ## trains the text model anew from tests/textmodel/corpus: the same texts give the same bytes
 	$(BIN)/python -m tests.textmodel
+
+.PHONY: schema
+schema: $(VENV)/installed ## the config files' JSON schemas for editors, anew from the structs
+	$(BIN)/steunpunt config schema > config/site.schema.json
+	$(BIN)/steunpunt config schema --for region > config/fleet/region.schema.json
+	$(BIN)/steunpunt config schema --for fleet-site > config/fleet/sites/site.schema.json
 
 .PHONY: clean
 clean: ## removes all that these commands made in this folder

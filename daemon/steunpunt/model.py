@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from steunpunt.boxfacts import PrinterChanged, PrintSlip, SlipEnded
 from steunpunt.facts import NOTHING, Facts
+from steunpunt.jobfacts import FaultSeen, JobEnded
 from steunpunt.powerfacts import PowerSeen
 
 SITE_ID_MAX = 0xFFFF
@@ -160,19 +162,6 @@ class PointState(IntEnum):
     CLOSED = 0
     OPEN = 1
     EXERCISE = 2
-
-
-class Fault(IntEnum):
-    """What a site reports as broken; a bit each in a heartbeat."""
-
-    RADIO = 0
-    STORAGE = 1
-    CLOCK = 2
-    BATTERY = 3
-    HEAT = 4
-    PANEL = 5
-    SCREEN = 6
-    OTHER = 7
 
 
 class SenderFunction(IntEnum):
@@ -388,6 +377,14 @@ class PaperScanned:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Anything else that is asked over the control socket; who takes it knows its class. Answered by ReplyTo."""
+
+    what: object
+    reply: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SendFrame:
     """Effect: give ``payload`` to ``link``; it must end in one :class:`SendEnded`.
 
@@ -451,10 +448,11 @@ class SetLamp:
 
 @dataclass(frozen=True, slots=True)
 class SoundBuzzer:
-    """Effect: sound the buzzer for staff at this point, ``seconds`` long."""
+    """Effect: sound the buzzer for people at this site, ``times`` times ``seconds`` long."""
 
     name: str
     seconds: float
+    times: int = 1
 
 
 Event = (
@@ -471,9 +469,14 @@ Event = (
     | ButtonPressed
     | CallCancelled
     | PowerSeen
+    | PrinterChanged
+    | SlipEnded
+    | JobEnded
+    | FaultSeen
     | BellRung
     | HelpSubmitted
     | SupplementSubmitted
     | PaperScanned
+    | Asked
 )
-Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer
+Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer | PrintSlip

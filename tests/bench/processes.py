@@ -30,7 +30,7 @@ LOOK_S = 0.004
 SETTLE_S = 20.0
 """From the start to the first idle second: the broker's backlog, the coordinator's first beacon, the ticket stock."""
 UNITS = Path(__file__).parents[2] / "systemd"
-_SET_BY_UNIT = re.compile(r"^Environment=(MALLOC_\w+)=(.*)$", re.MULTILINE)
+_SET_BY_UNIT = re.compile(r"^Environment=((?:MALLOC|PYTHON)_?\w+)=(.*)$", re.MULTILINE)
 CONVENTIONAL = Path(__file__).with_name("conventional.py")
 
 

@@ -157,7 +157,8 @@ class LoneSite:
         """Start ``node`` or ``web`` and wait until it answers."""
         ready = {"node": self.node_answers, "web": self.web_answers}
         for part in parts:
-            self.spawn(part, steunpunt(part, self.config))
+            python, *rest = steunpunt(part, self.config)
+            self.spawn(part, [python, *(["-OO"] if part == "node" else []), *rest])  # the node as its unit starts it
             self.wait_until(self._or_ended(part, ready[part]), START_S_MAX, f"{part} answers")
 
     def _or_ended(self, part: str, ready: Callable[[], bool]) -> Callable[[], bool]:

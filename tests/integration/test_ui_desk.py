@@ -355,6 +355,14 @@ def test_the_desk_says_that_one_of_several_radios_is_down(tmp_path: Path, person
     assert "Een van de radio" not in all_down, "one word on the mesh is enough"
 
 
+def test_the_desk_repeats_what_its_node_says_of_the_slip_printer(tmp_path: Path, person: FlaskClient) -> None:
+    node = FakeNode(tmp_path / "no-node.sock")
+    node.status["troubles"] = ["Het papier van de bonprinter is op. <b>"]
+    told = [person.get(path).text for path in DESK_PAGES]
+    node.close()
+    assert [page.count("Het papier van de bonprinter is op. &lt;b&gt;") for page in told] == [1, 1, 1]
+
+
 def test_the_desk_says_that_its_node_does_not_answer(person: FlaskClient) -> None:
     for path in DESK_PAGES:
         assert "Deze computer ontvangt en verstuurt nu niets. Waarschuw de technicus." in person.get(path).text

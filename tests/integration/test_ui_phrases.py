@@ -110,6 +110,15 @@ def test_who_may_not_promise_it_is_told_who_may(
     assert desk.acts == []
 
 
+def test_all_that_is_wrong_is_said_at_once(person: FlaskClient, desk: MemoryDesk) -> None:
+    page = act(person, 1, "antwoord", function="COORDINATOR", p1="4", p2="9", p2_who="POLICE", do="send")
+    assert page.status_code == 409
+    assert page.text.count("mag dit niet toezeggen") == 2
+    assert page.text.count("Vul in wat de zin nodig heeft: tijd.") == 2
+    assert "Alleen: Geneeskundige dienst, Meldkamer." in page.text
+    assert desk.acts == []
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -13,7 +13,17 @@ from steunpunt.facts import Mark
 from steunpunt.ledger import announcements, heartbeats
 from steunpunt.ledger.announcements import Draft
 from steunpunt.ledger.tables import news
-from steunpunt.model import Lane, LinkName, PointState, SenderFunction, SendFrame, SendOutcome, ticket_number
+from steunpunt.model import (
+    Category,
+    Lane,
+    LinkName,
+    PointState,
+    SenderFunction,
+    SendFrame,
+    SendOutcome,
+    TicketState,
+    ticket_number,
+)
 from steunpunt.protocol.announcements import Announcement, MessageType, Urgency
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.phrases import Phrase
@@ -439,3 +449,18 @@ def test_a_form_is_an_exercise_only_during_one(region: Region) -> None:
     command(region, PointState.OPEN)
     told(Mark.EXERCISE)
     assert marks == [Mark.NONE, Mark.EXERCISE, Mark.REAL, Mark.NONE, Mark.NONE]
+
+
+def test_a_technicians_test_goes_from_a_closed_point_and_counts_as_nobodys_case(region: Region) -> None:
+    kiosk = region.kiosks[47]
+    region.ask()
+    command(region, PointState.CLOSED)
+    effects = kiosk.turn(help_form(kiosk.token(), "", mark=Mark.TEST, people=0, category=Category.OTHER))
+    assert answer_in(effects)["ok"]
+    region.carry(kiosk, frames(effects))
+    region.walk(60)
+    tested = max(region.center.desk.cases(), key=lambda one: one.id)
+    assert (tested.facts.mark, tested.life_threat, tested.lane) == (Mark.TEST, False, Lane.OTHER)
+    assert (region.center.engine.counts["tests"], region.center.engine.counts["cases"]) == (1, 1)
+    assert (kiosk.engine.counts["tests"], kiosk.engine.counts["accepted"]) == (1, 1)
+    assert kiosk.ticket(tested.number).state is TicketState.RECEIVED

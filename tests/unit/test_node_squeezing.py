@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from steunpunt.model import Event, HelpSubmitted, SupplementSubmitted
-from steunpunt.node.requests import KioskRequests, Pending
+from steunpunt.node.pending import Pending
+from steunpunt.node.requests import KioskRequests
 from steunpunt.protocol import text
 from tests.fakes.nodes import kiosk_config
 from tests.fakes.sites import Clock, KioskSite, seeded

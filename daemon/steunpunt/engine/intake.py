@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from steunpunt.engine.common import Counts, Entropy
 from steunpunt.engine.epochbook import Epoch, EpochBook
 from steunpunt.engine.fragments import Fragments
+from steunpunt.facts import Mark
 from steunpunt.ledger import announcements, halves, heartbeats, incoming
 from steunpunt.ledger.incoming import Content, EventContent, NewCase, Piece
 from steunpunt.model import Category, FrameError, FrameHeard, Lane, LinkName, SealError, SupplementCode, TokenCode
@@ -319,7 +320,7 @@ class Intake:
             incoming.note_paper(connection, at, arrival.now_ms)
         for event in incoming.early_supplements(connection, self._ledger_key, at):
             self._weigh(connection, at, event)
-        self._counts["cases"] += 1
+        self._counts["tests" if content.facts.mark is Mark.TEST else "cases"] += 1
 
     def _new_supplement(
         self, connection: sa.Connection, at: Piece, supplement: messages.Supplement, arrival: _Arrival

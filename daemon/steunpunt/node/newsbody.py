@@ -3,7 +3,6 @@
 from steunpunt.control import Body
 from steunpunt.engine.news import NewsView
 from steunpunt.protocol.answerbody import pack_phrases
-from steunpunt.protocol.phrasebook import render_all
 
 NEWS_SHOWN_MAX = 20
 """Most pieces of news in one answer: what holds, then the newest."""
@@ -12,6 +11,8 @@ LANGUAGES = ("nl", "en")
 
 def news_body(view: NewsView) -> Body:
     """Return one piece of news; ages and ``left_s`` in seconds, ``left_s`` None: until it is cancelled."""
+    from steunpunt.protocol.phrasebook import render_all  # noqa: PLC0415  eight languages, of no use before there is news
+
     said, age_min = view.announcement, view.age_ms // 60_000
     return {
         "serial": view.row.serial,

@@ -22,8 +22,6 @@ from steunpunt.protocol.announcements import (
 )
 from steunpunt.protocol.bits import SHORT_TEXT_BYTES_MAX
 from steunpunt.protocol.news import frame_sizes
-from steunpunt.protocol.phrasecodes import BOOK
-from steunpunt.protocol.phrases import may_say
 from steunpunt_ui.desk.sentences import not_allowed_words, read_slots, typed_again
 from steunpunt_ui.desk.words import function_choices
 from steunpunt_ui.texts import characters_over, clean, clean_line
@@ -102,12 +100,10 @@ def read_announcement(fields: Mapping[str, str], *, changes: bool) -> Announceme
 def _words(fields: Mapping[str, str], function: SenderFunction, kind: MessageType) -> Announcement:
     headline, text = clean_line(fields.get("headline", "")), clean(fields.get("text", ""))
     _must_fit(headline, text)
-    _, phrases, problem = read_slots(SLOTS, fields)
-    if problem:
-        raise FormProblem(problem)
-    for phrase in phrases:
-        if not may_say(BOOK[phrase.code], function):
-            raise FormProblem(not_allowed_words(phrase, function))
+    slots, phrases, unfit = read_slots(SLOTS, fields)
+    refusals = dict.fromkeys(not_allowed_words(slot.code, function) for slot in slots if slot.code)
+    if problems := [problem for problem in (*refusals, unfit) if problem]:
+        raise FormProblem(" ".join(problems))
     return Announcement(
         type=kind,
         function=function,

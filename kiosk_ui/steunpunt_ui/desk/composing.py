@@ -9,8 +9,7 @@ from steunpunt.model import TEXT_CHARS_MAX, SenderFunction
 from steunpunt.protocol.answerbody import pack_answer
 from steunpunt.protocol.answers import ANSWER_PLAIN_BYTES_MAX
 from steunpunt.protocol.cost import airtime_ms, frames_of_answer
-from steunpunt.protocol.phrasecodes import BOOK
-from steunpunt.protocol.phrases import Phrase, may_say
+from steunpunt.protocol.phrases import Phrase
 from steunpunt.protocol.text import characters_beyond
 from steunpunt_ui.desk.sentences import Slot, empty_slots, not_allowed_words, read_slots
 from steunpunt_ui.desk.words import function_choices
@@ -50,8 +49,8 @@ def compose(form: Mapping[str, str]) -> Composed:
     function = SenderFunction.__members__.get(form.get("function", ""))
     function = function if function in function_choices() else None
     text = clean(form.get("text", ""))
-    slots, phrases, problem = read_slots(SLOTS, form)
-    problem = problem or _refusal(function, text, phrases)
+    slots, phrases, unfit = read_slots(SLOTS, form)
+    problem = " ".join(one for one in (*_refusals(function, text, slots), unfit) if one)
     frames: tuple[bytes, ...] = ()
     if not problem and function is not None:
         problem, frames = _frames(function, text, phrases)
@@ -63,15 +62,15 @@ def empty() -> Composed:
     return Composed(None, "", empty_slots(SLOTS))
 
 
-def _refusal(function: SenderFunction | None, text: str, phrases: tuple[Phrase, ...]) -> str:
+def _refusals(function: SenderFunction | None, text: str, slots: tuple[Slot, ...]) -> list[str]:
+    """Return all that is wrong, so that one look mends it."""
+    codes = [slot.code for slot in slots if slot.code]
+    refusals = [_length_problem(len(text) - TEXT_CHARS_MAX)]
+    if not text and not codes:
+        refusals.append(gettext("Choose a sentence, or write the answer first."))
     if function is None:
-        return gettext("Choose who answers.")
-    if not text and not phrases:
-        return gettext("Choose a sentence, or write the answer first.")
-    for phrase in phrases:
-        if not may_say(BOOK[phrase.code], function):
-            return not_allowed_words(phrase, function)
-    return _length_problem(len(text) - TEXT_CHARS_MAX)
+        return [gettext("Choose who answers."), *refusals]
+    return [*dict.fromkeys(not_allowed_words(code, function) for code in codes), *refusals]
 
 
 def _frames(function: SenderFunction, text: str, phrases: tuple[Phrase, ...]) -> tuple[str, tuple[bytes, ...]]:

@@ -78,14 +78,16 @@ def menu(kinds: tuple[Kind, ...] = tuple(Kind)) -> list[tuple[str, list[tuple[in
     ]
 
 
-def not_allowed_words(phrase: Phrase, function: SenderFunction) -> str:
-    """Return why this function may not say this phrase, and who may."""
+def not_allowed_words(code: int, function: SenderFunction) -> str:
+    """Return why this function may not say the phrase of a code, and who may; "" when it may."""
+    if may_say(BOOK[code], function):
+        return ""
     names = function_choices()
-    allowed = ", ".join(names[who] for who in names if may_say(BOOK[phrase.code], who))
+    allowed = ", ".join(names[who] for who in names if may_say(BOOK[code], who))
     return gettext(
         "%(who)s may not promise this: “%(sentence)s” Only: %(allowed)s. Choose who answers, or another sentence.",
         who=names[function],
-        sentence=_dotted(SENTENCES[language()][phrase.code], BOOK[phrase.code]),
+        sentence=_dotted(SENTENCES[language()][code], BOOK[code]),
         allowed=allowed,
     )
 
@@ -105,10 +107,10 @@ def _dotted(sentence: str, entry: Entry) -> str:
 
 
 def read_slots(count: int, form: Mapping[str, str]) -> tuple[tuple[Slot, ...], tuple[Phrase, ...], str]:
-    """Return the slots of a form, the phrases that are whole, and what is wrong first; "" for nothing."""
+    """Return the slots of a form, the phrases that are whole, and all that is wrong with the rest; "" for nothing."""
     read = [_read_slot(f"p{place}", form) for place in range(1, count + 1)]
     slots, phrases = tuple(slot for slot, _, _ in read), tuple(phrase for _, phrase, _ in read if phrase is not None)
-    return slots, phrases, next((problem for _, _, problem in read if problem), "")
+    return slots, phrases, " ".join(problem for _, _, problem in read if problem)
 
 
 def empty_slots(count: int) -> tuple[Slot, ...]:
@@ -134,14 +136,15 @@ def _read_slot(name: str, form: Mapping[str, str]) -> tuple[Slot, Phrase | None,
     if entry is None:
         return Slot(name, 0), None, ""
     fields = tuple(_field(f"{name}_{param_name}", param, form) for param_name, param in entry.params)
-    values = []
-    for field, (_, param) in zip(fields, entry.params, strict=True):
-        value = _READ[param](field.typed)
-        if value is None:
-            problem = gettext("Fill in what the sentence needs: %(what)s. %(hint)s", what=field.label, hint=field.hint)
-            return Slot(name, code, fields), None, problem
-        values.append(value)
-    phrase = Phrase(code, tuple(values))
+    values = [_READ[param](field.typed) for field, (_, param) in zip(fields, entry.params, strict=True)]
+    missing = [field for field, value in zip(fields, values, strict=True) if value is None]
+    if missing:
+        problems = (
+            gettext("Fill in what the sentence needs: %(what)s. %(hint)s", what=field.label, hint=field.hint).strip()
+            for field in missing
+        )
+        return Slot(name, code, fields), None, " ".join(problems)
+    phrase = Phrase(code, tuple(value for value in values if value is not None))
     try:
         check(phrase, entry)
     except ValueError:
