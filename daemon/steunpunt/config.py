@@ -20,6 +20,7 @@ from steunpunt.configparts import (
     CoordinatorId,
     DevicePath,
     FileName,
+    FirmwareVersion,
     HostName,
     IpAddress,
     Name,
@@ -35,8 +36,12 @@ from steunpunt.configparts import (
     absolute,
 )
 from steunpunt.configwords import line_of, plain
+from steunpunt.jobconfig import Housekeeping, housekeeping_problems
 from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
 from steunpunt.powerconfig import Power, power_problems
+from steunpunt.printerconfig import Printer, printer_problems
+from steunpunt.screenconfig import Screen, screen_problems
+from steunpunt.staffconfig import Retention, Staff
 
 READER_USER = "reader"
 """The broker's user for integrators, who may write nothing."""
@@ -113,6 +118,8 @@ class Radio(Section, frozen=True, kw_only=True):
     """The same in at most 4 bytes."""
     channel_key_file: FileName | None = None
     """The private channel's key (``steunpunt keys``); ``None`` leaves the radio's key as it is."""
+    firmware: FirmwareVersion | None = None
+    """The version that the region chose; ``None``: any that is not refused."""
     position: Position | None = None
 
 
@@ -141,6 +148,8 @@ class RegionListener(Section, frozen=True, kw_only=True):
     ca_file: FileName
     certificate_file: FileName
     key_file: FileName
+    barred: tuple[SiteId, ...] = ()
+    """Sites whose card was stolen: their certificate opens nothing any more."""
 
 
 class Downlink(Section, frozen=True, kw_only=True):
@@ -265,9 +274,14 @@ class Config(Section, frozen=True, kw_only=True):
     control: Control
     web: Web = Web()
     kiosk: Kiosk = Kiosk()
+    screen: Screen = Screen()
     relay: Relay = Relay()
     panel: Panel | None = None
     power: Power | None = None
+    staff: Staff | None = None
+    retention: Retention = Retention()
+    printer: Printer | None = None
+    housekeeping: Housekeeping = Housekeeping()
     point: tuple[Point, ...] = ()
     """The region's points by name, for the desk; a case of a point that is not listed shows its number."""
     other_coordinator: tuple[OtherCoordinator, ...] = ()
@@ -284,7 +298,7 @@ def load(path: Path) -> Config:
     """Read and check a site's config file; raises ConfigError with the place and the mend."""
     text = read(path)
     config = _decode(path, text)
-    for key, problem in _contradictions(config):
+    for key, problem in contradictions(config):
         raise ConfigError(f"{path}:{line_of(text, key)}: {problem}")
     return absolute(config, path.resolve().parent)
 
@@ -296,7 +310,7 @@ def _decode(path: Path, text: str) -> Config:
         raise ConfigError(explain(Config, path, text, str(error))) from error
 
 
-def _contradictions(config: Config) -> list[tuple[str, str]]:
+def contradictions(config: Config) -> list[tuple[str, str]]:
     """Return what is wrong between keys that are each well-formed, each with the key it is about."""
     problems = (
         _site_problems,
@@ -305,9 +319,9 @@ def _contradictions(config: Config) -> list[tuple[str, str]]:
         _radio_problems,
         _link_problems,
         _panel_problems,
-        _power_problems,
+        _section_problems,
     )
-    return [found for about in problems for found in about(config)]
+    return [*(found for about in problems for found in about(config)), *screen_problems(config.screen, config.web.port)]
 
 
 def _site_problems(config: Config) -> Iterator[tuple[str, str]]:
@@ -476,6 +490,10 @@ def _pins_of(panel: Panel | None) -> list[int]:
     return pins if panel.buzzer_pin is None else [*pins, panel.buzzer_pin]
 
 
-def _power_problems(config: Config) -> Iterator[tuple[str, str]]:
+def _section_problems(config: Config) -> Iterator[tuple[str, str]]:
+    coordinator = config.site.role is Role.COORDINATOR
     if config.power is not None:
         yield from power_problems(config.power, _pins_of(config.panel))
+    if config.printer is not None:
+        yield from printer_problems(config.printer, coordinator=coordinator)
+    yield from housekeeping_problems(config.housekeeping, coordinator=coordinator)

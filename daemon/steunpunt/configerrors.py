@@ -1,8 +1,10 @@
 """What is wrong with a config file, in words: the place, what was expected, what to write, from msgspec's errors."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import msgspec
 
@@ -10,24 +12,53 @@ from steunpunt.configwords import EXAMPLES, FORMS, line_of, plain
 from steunpunt.model import Role
 
 
-def explain(root: type[msgspec.Struct], path: Path, text: str, message: str) -> str:
-    """Turn msgspec's ``Expected `int`, got `str` - at `$.radio.port` `` into one line with its place.
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong in a config file: the key it is about, where to look for its line, and the words."""
 
-    ``root`` is the struct of the whole file, ``text`` what stands in it.
-    """
+    key: str
+    at: str
+    """The key, or the section that lacks it."""
+    words: str
+    """On one line, with the mend."""
+    kind: Literal["unknown", "missing", "value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Of the keys of one kind of file: what to write for each, and in what form."""
+
+    examples: Mapping[str, str]
+    forms: Mapping[str, str]
+
+
+SITE_WORDS = Words(EXAMPLES, FORMS)
+
+
+def mistake_of(root: type[msgspec.Struct], message: str, words: Words = SITE_WORDS) -> Mistake:
+    """Take msgspec's ``Expected `int`, got `str` - at `$.radio.port` `` apart; ``root`` is the whole file's struct."""
     what, _, where = message.partition(" - at `")
     section = where.strip("`").removeprefix("$").strip(".")
     unknown = re.search(r"unknown field `([^`]*)`", what)
     missing = re.search(r"missing required field `([^`]*)`", what)
     found = unknown or missing
     key = f"{section}.{found[1]}".strip(".") if found else section
-    at = f"{path}:{line_of(text, section if missing else key)}"
     if unknown:
         known = ", ".join(_known(root, section))
-        return _printable(f"{at}: unknown key `{key}`; known here: {known}; correct or delete it")
+        said = f"unknown key `{key}`; known here: {known}; correct or delete it"
+        return Mistake(key, key, _printable(said), "unknown")
+    mend = words.examples[plain(key)]
     if missing:
-        return _printable(f"{at}: key `{key}` is missing; add {example(key)}")
-    return _printable(f"{at}: key `{key}`: {_expectation(root, what, key)}; write for example {example(key)}")
+        return Mistake(key, section, _printable(f"key `{key}` is missing; add {mend}"), "missing")
+    key = re.sub(r"\[\d+\]$", "", key)  # of a list's item the list is told
+    said = f"key `{key}`: {_expectation(root, what, key, words)}; write for example {mend}"
+    return Mistake(key, key, _printable(said), "value")
+
+
+def explain(root: type[msgspec.Struct], path: Path, text: str, message: str) -> str:
+    """Say in one line what msgspec's message means; ``text`` is what stands in the file."""
+    found = mistake_of(root, message)
+    return f"{path}:{line_of(text, found.at)}: {found.words}"
 
 
 def example(key: str) -> str:
@@ -40,14 +71,14 @@ def _printable(line: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in line)
 
 
-def _expectation(root: type[msgspec.Struct], what: str, key: str) -> str:
+def _expectation(root: type[msgspec.Struct], what: str, key: str, words: Words) -> str:
     """Say in words what msgspec says in patterns or does not say at all."""
     if "Invalid enum value" in what:
         annotation = _type_of(root, key)
         choices = list(Role) if annotation is Role else get_args(annotation)
         return f"expected one of {', '.join(choices)}, got {what.rpartition(' value ')[2]}"
     if "matching regex" in what:
-        return f"expected {FORMS[plain(key)]}"
+        return f"expected {words.forms[plain(key)]}"
     return what[:1].lower() + what[1:]
 
 
@@ -61,7 +92,12 @@ def _type_of(root: type[msgspec.Struct], key: str) -> object:
 
 def _known(root: type[msgspec.Struct], section: str) -> list[str]:
     """Return the names of the keys a section knows."""
-    return [field.name for field in msgspec.structs.fields(_struct_of(_type_of(root, section)))]
+    return [field.name for field in msgspec.structs.fields(struct_of(root, section))]
+
+
+def struct_of(root: type[msgspec.Struct], section: str) -> type[msgspec.Struct]:
+    """Return the struct of a dotted section; TypeError when it is a key."""
+    return _struct_of(_type_of(root, section))
 
 
 def _struct_of(annotation: object) -> type[msgspec.Struct]:

@@ -22,6 +22,7 @@ HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
 ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=11)]
 RadioName = Annotated[str, msgspec.Meta(pattern=r"^\S([^\x00-\x1f\x7f]{0,37}\S)?\Z")]
 ShortName = Annotated[str, msgspec.Meta(pattern=r"^[^\s\x00-\x1f\x7f]{1,4}\Z")]
+FirmwareVersion = Annotated[str, msgspec.Meta(pattern=r"^\d{1,3}\.\d{1,3}\.\d{1,4}\Z")]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
 Command = Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
 """A program and its arguments as they are typed, with quotes where needed; no shell reads it."""
@@ -42,7 +43,7 @@ def absolute(section: SectionT, folder: Path) -> SectionT:
         if isinstance(value, Section):
             changes[field.name] = absolute(value, folder)
         elif isinstance(value, tuple):
-            changes[field.name] = tuple(absolute(each, folder) for each in value)
+            changes[field.name] = tuple(absolute(each, folder) if isinstance(each, Section) else each for each in value)
         elif value and _is_path(field.type):
             changes[field.name] = str(folder / value)
     return msgspec.structs.replace(section, **changes)

@@ -144,3 +144,23 @@ def keys_desk_password(file: Path, name: str, *, password_stdin: bool) -> None:
             raise PasswordError("the two passwords differ; type the command again")
         set_password(file, name, password)
     click.echo(f"written: {file}")
+
+
+@keys.command("staff-pin")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--pin-stdin", is_flag=True, help="Read the PIN from standard input instead of asking.")
+def keys_staff_pin(file: Path, *, pin_stdin: bool) -> None:
+    """Set the PIN of a point's staff: 6 to 12 digits.
+
+    FILE is what staff.pin_file names in the kiosk's config. Only a hash is kept; who forgot the PIN sets a new one. It
+    counts from the next log-in on, without a restart.
+    """
+    with one_line_errors():
+        from steunpunt import keyfiles
+        from steunpunt.model import KeyFileError
+
+        pin = sys.stdin.readline().rstrip("\n") if pin_stdin else getpass.getpass("PIN: ")
+        if not pin_stdin and getpass.getpass("Once more: ") != pin:
+            raise KeyFileError("the two PINs differ; type the command again")
+        keyfiles.write_staff_pin(file, pin)
+    click.echo(f"written: {file}")

@@ -13,12 +13,14 @@ import os
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from steunpunt.model import COORDINATOR_ID_MAX, SITE_ID_MAX, KeyFileError
 from steunpunt.protocol.authority import merged
 from steunpunt.protocol.keys import CoordinatorIdentity, CoordinatorKeys, SiteKeys
+from steunpunt.protocol.passwordhash import SALT_BYTES, Hash, hashed, parse
 
 OWNER_ONLY = 0o600
 OWNER_AND_GROUP = 0o640
@@ -55,7 +57,9 @@ _REGION = _Kind("offline_root", "a region's key file", "the region's own, such a
 _CHANNEL = _Kind("channel_key", "a channel's key file", "the site's channel.key", "steunpunt keys site")
 _NOTICES = _Kind("region_notices", "a file of notices", "one made by it", "steunpunt keys revoke")
 _CHANGE = _Kind("changed_holder", "a changed key's file", "one made by it", "steunpunt keys rotate")
-_KINDS = (_SITE, _COORDINATOR, _LEDGER, _REGION, _NOTICES, _CHANGE)
+_STAFF = _Kind("staff_pin", "a staff PIN's file", "the site's own, such as staff.pin", "steunpunt keys staff-pin")
+_KINDS = (_SITE, _COORDINATOR, _LEDGER, _REGION, _NOTICES, _CHANGE, _STAFF)
+PIN_DIGITS_MIN, PIN_DIGITS_MAX = 6, 12
 
 
 def read_site(path: Path) -> SiteKeys:
@@ -108,6 +112,24 @@ def read_ledger_key(path: Path) -> bytes:
 def read_channel_key(path: Path) -> bytes:
     """Read the private channel's key; the region's file holds it too. It counts as public: a radio gives it away."""
     return _bytes(path, _read(path, OWNER_ONLY, _CHANNEL), "channel_key", 32)
+
+
+def read_staff_pin(path: Path) -> Hash:
+    """Read what is kept of the PIN of a point's staff."""
+    found = parse(str(_read(path, OWNER_ONLY, _STAFF).get(_STAFF.mark, "")))
+    if found is None:
+        raise KeyFileError(f"{path}: `{_STAFF.mark}` is missing or broken; set it again with `{_STAFF.maker}`")
+    return found
+
+
+def write_staff_pin(path: Path, pin: str) -> None:
+    """Keep a PIN's scrypt hash in place of the one before; raises KeyFileError for one that is easily guessed."""
+    if not (pin.isascii() and pin.isdecimal() and PIN_DIGITS_MIN <= len(pin) <= PIN_DIGITS_MAX):
+        raise KeyFileError(f"a PIN has {PIN_DIGITS_MIN} to {PIN_DIGITS_MAX} digits and nothing else; choose another")
+    steps = {(int(after) - int(before)) % 10 for before, after in pairwise(pin)}
+    if len(steps) == 1 and steps <= {0, 1, 9}:
+        raise KeyFileError("digits that are all the same, or count up or down, are tried first; choose another PIN")
+    write(path, {_STAFF.mark: hashed(pin, os.urandom(SALT_BYTES))}, replace=True)
 
 
 def older_region_keys(path: Path, data: dict[str, Any]) -> tuple[bytes, ...]:

@@ -96,7 +96,7 @@ def _coordinator_table(
         "root": region["root"],
         "region_private": region["region_private"],
         "news_private": encoded(news.private_bytes_raw()),
-        "root_public": encoded(_root_public(path, region)),
+        "root_public": encoded(root_public(path, region)),
         "generations": [1],
         "older_region_private": region.get("older_region_private", []),
         "notices": region.get("notices", []),
@@ -113,7 +113,7 @@ def make_site(region_path: Path, site: int, folder: Path, generation: int | None
     if not COORDINATOR_ID_MAX < site <= SITE_ID_MAX:
         raise KeyFileError(f"site {site}: a kiosk's id is 16 to {SITE_ID_MAX}; 1 to 15 is kept for coordinators")
     region = keyfiles.read_region(region_path)
-    notices = keyfiles.notices_in(region_path, region, "notices", _root_public(region_path, region))
+    notices = keyfiles.notices_in(region_path, region, "notices", root_public(region_path, region))
     lowest = revoked_by(notices).get(site, 0) + 1
     generation = lowest if generation is None else generation
     if not lowest <= generation <= keyfiles.GENERATION_MAX:
@@ -128,7 +128,7 @@ def make_site(region_path: Path, site: int, folder: Path, generation: int | None
         "generation": generation,
         "secret": encoded(site_secret(keyfiles.decoded(region_path, region, "root", 32), site, generation)),
         "region_public": encoded(private.public_key().public_bytes_raw()),
-        "root_public": encoded(_root_public(region_path, region)),
+        "root_public": encoded(root_public(region_path, region)),
         "coordinator": region["coordinator"],
     }
     with keyfiles.all_or_none(folder, [keys, folder / _CHANNEL_FILE, *_tls_paths(base)]):
@@ -149,7 +149,8 @@ def _channel_file(region_path: Path, region: dict[str, Any], folder: Path) -> Pa
     return folder / _CHANNEL_FILE
 
 
-def _root_public(path: Path, region: dict[str, Any]) -> bytes:
+def root_public(path: Path, region: dict[str, Any]) -> bytes:
+    """Return the offline root's public key; KeyFileError when the region's file is broken."""
     root = Ed25519PrivateKey.from_private_bytes(keyfiles.decoded(path, region, "offline_root", 32))
     return root.public_key().public_bytes_raw()
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from steunpunt.boxfacts import PrinterChanged, PrintSlip, SlipEnded
 from steunpunt.facts import NOTHING, Facts
+from steunpunt.jobfacts import FaultSeen, JobEnded
 from steunpunt.powerfacts import PowerSeen
 
 SITE_ID_MAX = 0xFFFF
@@ -162,19 +164,6 @@ class PointState(IntEnum):
     EXERCISE = 2
 
 
-class Fault(IntEnum):
-    """What a site reports as broken; a bit each in a heartbeat."""
-
-    RADIO = 0
-    STORAGE = 1
-    CLOCK = 2
-    BATTERY = 3
-    HEAT = 4
-    PANEL = 5
-    SCREEN = 6
-    OTHER = 7
-
-
 class SenderFunction(IntEnum):
     """Who answers, by function; coded so that each reader sees it in the own language."""
 
@@ -258,6 +247,8 @@ class FrameHeard:
     confirm: int | None = None
     radio: str = MAIN_RADIO
     """Name of the radio that heard it; says nothing on the broker."""
+    hops: int | None = None
+    """On the mesh: how many radios passed it on before; None where that is not known. Anybody can forge it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +334,10 @@ class BellRung:
     """Something changed in the ledger; look again. Only wakes: polling is the truth."""
 
 
+Squeezed = tuple[str, int, bytes]
+"""A text, and the method and bytes to which it was compressed ahead of time, where nobody waits for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class HelpSubmitted:
     """A citizen (or the button) asks for help; answered by :class:`ReplyTo` with the ticket."""
@@ -354,6 +349,7 @@ class HelpSubmitted:
     language: str
     facts: Facts = NOTHING
     reply: object | None = None
+    squeezed: Squeezed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +364,7 @@ class SupplementSubmitted:
     facts: Facts = NOTHING
     question: tuple[int, int | None, int | None] | None = None
     """Only with REPLY: the question's phrase code, and the option or the number that was tapped."""
+    squeezed: Squeezed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +373,14 @@ class PaperScanned:
 
     packets: tuple[bytes, ...]
     """One for each fragment, hello in each."""
+    reply: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Anything else that is asked over the control socket; who takes it knows its class. Answered by ReplyTo."""
+
+    what: object
     reply: object | None = None
 
 
@@ -395,6 +400,8 @@ class SendFrame:
     destination: int | None = None
     want_ack: bool = False
     carrier: int | None = None
+    hops_max: int | None = None
+    """On the mesh: how many radios may pass it on; None for what the radio is set to, which is never exceeded."""
     answers: int | None = None
     """On the mesh: id of the packet that this one answers. Radios on the way learn the next hop from it."""
     text: str = ""
@@ -441,10 +448,11 @@ class SetLamp:
 
 @dataclass(frozen=True, slots=True)
 class SoundBuzzer:
-    """Effect: sound the buzzer for staff at this point, ``seconds`` long."""
+    """Effect: sound the buzzer for people at this site, ``times`` times ``seconds`` long."""
 
     name: str
     seconds: float
+    times: int = 1
 
 
 Event = (
@@ -461,9 +469,14 @@ Event = (
     | ButtonPressed
     | CallCancelled
     | PowerSeen
+    | PrinterChanged
+    | SlipEnded
+    | JobEnded
+    | FaultSeen
     | BellRung
     | HelpSubmitted
     | SupplementSubmitted
     | PaperScanned
+    | Asked
 )
-Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer
+Effect = SendFrame | ConfirmFrame | ReplyTo | SetLamp | SoundBuzzer | PrintSlip

@@ -28,6 +28,9 @@ BLINK_HALF_S = 0.5
 """Time on and time off of a blinking lamp, in seconds: 1 Hz."""
 SOUND_S_MAX = 30.0
 """Longest sound of the buzzer for one call, in seconds; longer is cut off."""
+TIMES_MAX = 5
+PAUSE_S = 0.15
+"""Most sounds in a row, and the silence between two, in seconds."""
 STOP_S_MAX = 2.0
 """Longest wait for the blinking to end when the panel stops, in seconds."""
 MOCK_HISTORY_MAX = 32
@@ -243,18 +246,19 @@ class Panel:
                 for name in names:
                     self._calls[name].lamp.value = lit
 
-    def sound(self, name: str, seconds: float) -> None:
+    def sound(self, name: str, seconds: float, times: int = 1) -> None:
         """Sound the buzzer for ``name``'s call and return at once; a call during the sound starts it anew.
 
-        Lasts at most SOUND_S_MAX seconds; zero or less silences it. Without a buzzer nothing happens.
-        Raises UnknownButtonError.
+        Each of at most TIMES_MAX lasts at most SOUND_S_MAX seconds; zero or less silences it. Without a buzzer
+        nothing happens. Raises UnknownButtonError.
         """
         with self._lock:
             self._call(name)
             if self._buzzer is None:
                 return
             if seconds > 0:
-                self._buzzer.blink(on_time=min(seconds, SOUND_S_MAX), off_time=0, n=1)
+                pause_s = 0 if times == 1 else PAUSE_S
+                self._buzzer.blink(on_time=min(seconds, SOUND_S_MAX), off_time=pause_s, n=min(times, TIMES_MAX))
             else:
                 self._buzzer.off()
 

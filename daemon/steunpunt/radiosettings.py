@@ -53,6 +53,7 @@ class WantedSettings:
     long_name: str | None = None
     short_name: str | None = None
     position: config.Position | None = None
+    firmware: str | None = None
 
 
 def wanted_settings(radio: config.Radio, channel_key: bytes | None) -> WantedSettings:
@@ -67,6 +68,7 @@ def wanted_settings(radio: config.Radio, channel_key: bytes | None) -> WantedSet
         long_name=radio.long_name,
         short_name=radio.short_name,
         position=radio.position,
+        firmware=radio.firmware,
     )
 
 
@@ -109,6 +111,8 @@ class RadioState:
         """Whether the handshake held this part; on a noisy serial line one can be lost."""
         if part == "channel":
             return len(self.channels) == CHANNELS_MAX
+        if part == "firmware":
+            return bool(self.firmware)
         if part == "fixed_position":
             return {"owner", "position"} <= self._told
         return part in self._told
@@ -221,6 +225,18 @@ def _write_short_name(state: RadioState, wanted: WantedSettings) -> None:
     state.user.short_name = wanted.short_name or ""
 
 
+def _firmware(state: RadioState, _: WantedSettings) -> str:
+    """Return the version without the hash of its sources, which the firmware tells behind a fourth point."""
+    return ".".join(state.firmware.split(".")[:3])
+
+
+def _refuse_firmware(state: RadioState, wanted: WantedSettings) -> None:
+    raise RadioSettingsError(
+        f"the radio's firmware is {_firmware(state, wanted)}, and the config pins {wanted.firmware}; put that on the "
+        "radio first, or change radio.firmware"
+    )
+
+
 def _mqtt_off(state: RadioState, _: WantedSettings) -> None:
     state.modules["mqtt"].mqtt.enabled = False
 
@@ -308,6 +324,7 @@ def _on(value: bool) -> str:  # noqa: FBT001  it is the value
 
 
 _SETTINGS = (
+    _Setting("firmware", "firmware", _firmware, lambda w: w.firmware, _refuse_firmware),
     _Setting(
         "region",
         "lora",
@@ -349,8 +366,13 @@ _SETTINGS = (
 
 
 def settings_of(state: RadioState, wanted: WantedSettings) -> list[tuple[str, str]]:
-    """Return every setting we know, by name, as it is on the radio; also those that the config leaves alone."""
-    return [(setting.name, setting.now(state, wanted)) for setting in _SETTINGS]
+    """Return every setting we can write, by name, as it is on the radio; also those that the config leaves alone."""
+    return [(setting.name, setting.now(state, wanted)) for setting in _SETTINGS if setting.part in TRANSACTION]
+
+
+def wishes(wanted: WantedSettings) -> list[tuple[str, str]]:
+    """Return what the config asks of a radio, by name; a key as its fingerprint."""
+    return [(setting.name, goal) for setting in _SETTINGS if (goal := setting.wanted(wanted)) is not None]
 
 
 def differences(state: RadioState, wanted: WantedSettings) -> list[Difference]:

@@ -4,12 +4,15 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlencode
 
 from flask import Flask, render_template, request, url_for
 
 from steunpunt.config import Config
 from steunpunt_ui.languages import LANGUAGES, direction, language, unread
 
+_KEPT_ARGUMENTS = ("f", "bij", "echt", "al", "number")
+"""What an address says beside its path and means in every language: a form, the request it follows, that it is real."""
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -56,7 +59,8 @@ def in_language(code: str) -> str:
     if request.url_rule is None or "GET" not in (request.url_rule.methods or ()):
         return url_for("citizen.home", lang=code)
     _, _, rest = request.path.lstrip("/").partition("/")
-    return f"/{code}/{rest}"
+    said = urlencode([(name, value) for name, value in request.args.items() if name in _KEPT_ARGUMENTS])
+    return f"/{code}/{rest}" + (f"?{said}" if said else "")
 
 
 @cache

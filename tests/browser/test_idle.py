@@ -18,7 +18,8 @@ from tests.fakes.ui_citizen import TICKET
 from tests.fakes.ui_sites import kiosk_config
 
 KIOSK = {"width": 1024, "height": 600}
-PERSONAL = ["/ar/hulp/medisch", "/ar/volgen", "/ar/t/47-1", TICKET.replace("/nl/", "/ar/"), f"{TICKET}/erger"]
+PERSONAL = [f"{TICKET}/nu", f"{TICKET}/meer"]
+PERSONAL += ["/ar/hulp/medisch", "/ar/volgen", "/ar/t/47-1", TICKET.replace("/nl/", "/ar/"), f"{TICKET}/erger"]
 TYPED = "zij valt weg"
 
 
@@ -77,8 +78,7 @@ def test_it_asks_after_a_minute_and_is_home_in_dutch_after_two(page: Page, kiosk
 
 
 def test_one_tap_stays_and_what_was_typed_with_it(page: Page, kiosk: str) -> None:
-    page.goto(f"{kiosk}/nl/hulp/medisch")
-    page.locator("main summary").click()
+    page.goto(f"{kiosk}{TICKET}/vraag")
     page.locator("textarea").fill(TYPED)
     page.clock.run_for(62_000)
     page.locator("#idle button").click()
@@ -89,7 +89,7 @@ def test_one_tap_stays_and_what_was_typed_with_it(page: Page, kiosk: str) -> Non
     page.locator("textarea").press("End")
     page.clock.run_for(58_000)
     expect(page.locator("#idle")).to_be_hidden()
-    expect(page).to_have_url(f"{kiosk}/nl/hulp/medisch")
+    expect(page).to_have_url(f"{kiosk}{TICKET}/vraag")
 
 
 def test_a_ticket_that_changes_by_itself_is_no_touch_and_is_not_lost(page: Page, kiosk: str, node: FakeNode) -> None:
@@ -126,10 +126,15 @@ def test_going_back_shows_nothing_that_another_one_left(browser: Browser, kiosk:
     page = browser.new_context(viewport={"width": 1024, "height": 600}).new_page()
     page.goto(f"{kiosk}/nl/")
     page.goto(f"{kiosk}/nl/hulp/medisch")
-    page.locator("main summary").click()
+    page.locator("button[value='go:where']").click()
+    page.locator("button[value='where:hier']").click()
+    for _ in range(2):
+        page.locator("button[value=next]:not(.hidden)").click()
     page.locator("textarea").fill(TYPED)
+    page.locator("button[value=check]").click()
+    expect(page.locator("main")).to_contain_text(TYPED)
     if last == "ticket":
-        page.get_by_role("button", name=re.compile("Nee")).click()
+        page.locator("button[value=no]").click()
         expect(page.locator("main")).to_contain_text("7KQ4-M2XD")
     page.get_by_role("link", name="Klaar").click()
     expect(page).to_have_url(f"{kiosk}/nl/")

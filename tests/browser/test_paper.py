@@ -1,6 +1,5 @@
 """A request on paper in a real browser: the ticket as a person sees it or prints it, its picture, and the desk."""
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -48,10 +47,13 @@ def ticket_page(browser: Browser, kiosk: str, words: str) -> Page:
     """Ask for help on the kiosk's screen, without JavaScript; gives the ticket's page."""
     page = browser.new_context(java_script_enabled=False, viewport={"width": 1024, "height": 600}).new_page()
     page.goto(f"{kiosk}/nl/hulp/medisch")
-    page.locator("main summary").first.click()
+    page.locator("button[value='go:where']").click()
+    page.locator("button[value='where:hier']").click()
+    for _ in range(2):
+        page.locator("button[value=next]:not(.hidden)").click()
     page.locator("textarea[name=text]").fill(words)
-    page.get_by_role("button", name=re.compile("Controleer|Verder|Bekijk")).first.click()
-    page.get_by_role("button", name=re.compile("Nee")).first.click()
+    page.locator("button[value=check]").click()
+    page.locator("button[value=no]").click()
     expect(page.locator("body")).to_contain_text("Uw vraag op papier")
     return page
 

@@ -21,7 +21,7 @@ from steunpunt.model import (
     ReplyTo,
     SendFrame,
 )
-from steunpunt.node.requests import Pending
+from steunpunt.node.pending import Pending
 from steunpunt.protocol.packets import Kind, kind_of
 from tests.fakes.sites import (
     BRIDGE_DOWN,

@@ -28,6 +28,7 @@ def status_body() -> Body:
         "queue": 0,
         "oldest_s": None,
         "can_keep": True,
+        "clock": {"source": "ntp", "uncertainty_s": 0.1},
         "radio": None,
         "buttons": [],
         "counters": {},
@@ -84,6 +85,8 @@ class FakeNode:
         self.cancelled: list[str] = []
         self.refuse: Body | None = None
         self.silent_once = False
+        self.technician: Body = {"version": "1.2", "trend": [], "log": []}
+        self.text_chars_max = 2_000
         self._tokens = 0
         self._lock = threading.Lock()
         self._server = _Server(str(path), self)
@@ -106,15 +109,26 @@ class FakeNode:
                 return None
             return {"ok": True} | reply
 
-    def _op_form_token(self) -> Body:
-        self._tokens += 1
-        return {"token": f"form-{self._tokens}"}
+    def _op_form_token(self, count: int = 1) -> Body:
+        tokens = [f"form-{self._tokens + number}" for number in range(1, count + 1)]
+        self._tokens += count
+        return {"token": tokens[0], "tokens": tokens}
+
+    def _op_form(self, token: str) -> Body:
+        if not token.startswith("form-"):
+            return {"ok": False, "error": "token_invalid", "message": "not ours"}
+        kept = self.kept.get(token)
+        said = {} if kept is None else {"number": kept["number"], "secret": SECRET}
+        return {"used": kept is not None, "fresh": kept is None} | said
 
     def _op_submit(self, **fields: Any) -> Body:
         if self.refuse is not None:
             return {"ok": False} | self.refuse
         if not fields["token"].startswith("form-"):
             return {"ok": False, "error": "token_invalid", "message": "not ours"}
+        over = len(fields["text"]) - self.text_chars_max
+        if over > 0:
+            return {"ok": False, "error": "text_too_long", "message": "", "characters_over": over}
         repeated = fields["token"] in self.kept
         if not repeated:
             number = f"47-{len(self.kept) + 1}"
@@ -151,6 +165,16 @@ class FakeNode:
 
     def _op_status(self) -> Body:
         return self.status
+
+    def _op_technician(self) -> Body:
+        return self.technician
+
+    def _op_test_request(self) -> Body:
+        if self.refuse is not None:
+            return {"ok": False} | self.refuse
+        self.status["test"] = {"number": "47-9", "age_s": 0, "over": False, "passed": False, "steps_ms": {"kept": 0}}
+        self.status["test"] |= {"road": "", "by": "person"}
+        return {"number": "47-9"}
 
     def _op_cancel_call(self, name: str) -> Body:
         if name not in [button["name"] for button in self.status["buttons"]]:

@@ -35,6 +35,7 @@ role = "CLIENT"
 long_name = "Buurthuis"
 short_name = "SP47"
 channel_key_file = "channel.key"
+firmware = "2.7.26"
 
 [radio.position]
 latitude = 50.8514
@@ -68,6 +69,7 @@ port = 8883
 ca_file = "ca.pem"
 certificate_file = "region.pem"
 key_file = "region-key.pem"
+barred = [46]
 
 [ledger]
 path = "ledger.db"
@@ -91,6 +93,20 @@ broadcaster = "L1, 95.3 FM"
 demo = false
 idle_warning_s = 60
 idle_wipe_s = 120
+
+[screen]
+theme = "auto"
+logo = "logo.svg"
+organisation = "Gemeente"
+audio = "audio"
+port = 8079
+browser = "chromium"
+[staff]
+pin_file = "staff.pin"
+over_wifi = false
+
+[retention]
+closed_days = 30
 
 [panel]
 pins = "gpio"
@@ -146,6 +162,7 @@ role = "CLIENT"
 long_name = "Toren"
 short_name = "TRN"
 channel_key_file = "channel.key"
+firmware = "2.7.26"
 
 [extra_radio.position]
 latitude = 50.8514
@@ -168,10 +185,28 @@ role = "CLIENT"
 long_name = "Toren"
 short_name = "TRN"
 channel_key_file = "channel.key"
+firmware = "2.7.26"
 
 [extra_radio.position]
 latitude = 50.8514
 longitude = 5.691
 altitude_m = 49
+
+[housekeeping]
+check_hours = 24
+copy_folder = "copies"
+copy_hours = 6
+copies = 4
+
+[printer]
+kind = "network"
+host = "192.0.2.9"
+port = 9100
+path = "printer"
+baud = 19200
+width_chars = 42
+profile = "default"
+confirms = true
+taken_by = "Knop in de kazerne"
 """
 )

@@ -10,6 +10,7 @@ from steunpunt import config, keymaking
 from steunpunt.links.broker import BrokerLink
 from steunpunt.links.mesh import MeshLink
 from steunpunt.model import MAIN_RADIO, Role, SendFrame, SteunpuntError
+from steunpunt.node.box import SiteBox
 from steunpunt.node.links import SiteLinks
 from steunpunt.node.loop import Node
 from tests.fakes.sites import new_ledger
@@ -75,7 +76,9 @@ class BoxedNode:
         self.node._open()
         self.mesh, self.broker = MeshBox(), BrokerBox()
         self.node._links = SiteLinks({MAIN_RADIO: self.mesh}, self.broker, self.node._inbox.put)
-        self.node._panel = None
+        self.node._box = SiteBox(
+            msgspec.structs.replace(self.node._config, panel=None), self.node._inbox.put, self.node._clock
+        )
 
     def turn_inbox(self) -> None:
         """Turn with what the node put into its own inbox."""

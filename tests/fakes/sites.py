@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from steunpunt.engine.accepting import form_key
+from steunpunt.engine.box import BoxSettings
 from steunpunt.engine.common import Entropy, Neighbours
 from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.kiosk import KioskEngine
@@ -161,6 +162,8 @@ class KioskSite(_Site):
     """A kiosk, with the forms that its screen would send."""
 
     coordinators: tuple[CoordinatorIdentity, ...] = ONE
+    generation = 1
+    """Of its card; a new one counts from the next start."""
 
     def __init__(
         self, folder: Path, clock: Clock, rng: random.Random, site: int = 47, buttons: dict[str, int] | None = None
@@ -170,7 +173,7 @@ class KioskSite(_Site):
         super().__init__(folder, clock, rng)
 
     def _start(self) -> None:
-        self.keys = site_keys(self.site, coordinators=self.coordinators)
+        self.keys = site_keys(self.site, self.generation, coordinators=self.coordinators)
         self.form_key = form_key(self.ledger, self.entropy)
         self.engine = KioskEngine(self.ledger, self.keys, COORDINATOR, self.buttons, self.form_key, self.entropy)
 
@@ -197,11 +200,13 @@ class CoordinatorSite(_Site):
     keys = coordinator_keys()
     incarnation = 1
     neighbours: Neighbours | None = None
+    box = BoxSettings()
 
     def _start(self) -> None:
         self.engine = CoordinatorEngine(
             self.ledger, self.keys, LEDGER_KEY, self.incarnation, self.entropy, self.neighbours
         )
+        self.engine.use_box(self.box)
         self.desk = Desk(self.path, LEDGER_KEY, self.rng.randbytes, self.clock.read)
 
     @property

@@ -1,5 +1,6 @@
 """A citizen before a kiosk: pages over a real control socket, read and filled in as a browser would."""
 
+import html
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,12 @@ def hidden(response: TestResponse, name: str) -> str:
     found = re.search(rf'<input type="hidden" name="{name}" value="([^"]*)"', response.text)
     assert found, f"no hidden field {name}"
     return found[1]
+
+
+def form_of(response: TestResponse) -> dict[str, str]:
+    """All that a page's form sends unseen, by name: enough where no field has two values."""
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', response.text)
+    return {name: html.unescape(value) for name, value in found}
 
 
 def post(web: FlaskClient, path: str, **fields: str) -> TestResponse:

@@ -13,9 +13,11 @@ from meshtastic.tcp_interface import TCPInterface
 from steunpunt.config import load
 from steunpunt.control import Body
 from steunpunt.demo.region import COORDINATOR, Region, Site
+from steunpunt.facts import Mark
 from steunpunt.ledger.desk import Case, Desk
 from steunpunt.model import Category, TicketState, TokenCode
 from steunpunt.wire import BROADCAST, mesh_pb2, mqtt_pb2, portnums_pb2, telemetry_pb2
+from steunpunt_ui.desk.cases import is_test
 from tests.fakes.listener import Listener, listening
 from tests.fakes.lone_site import page, run
 
@@ -236,6 +238,21 @@ def test_a_life_threat_goes_over_both_links_and_is_one_case(point: Point) -> Non
 
 
 # --- what the broker tells others
+
+
+def test_a_test_request_goes_all_the_way_and_back_and_is_timed(point: Point) -> None:
+    done = run("test-request", point.kiosk.config, "--wait", "60")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert re.fullmatch(r"TEST \d+-\d+: no alarm, no case of a citizen", lines[0])
+    assert [line.split(" s  ")[1] for line in lines[1:-1]][::2] == [
+        "kept at this point",
+        "receipted by the region's ledger",
+    ]
+    assert lines[-1].startswith("passed, over ")
+    (tested,) = [case for case in point.cases() if case.facts.mark is Mark.TEST]
+    assert is_test(tested)
+    assert point.kiosk.ask("status")["test"]["passed"]
 
 
 @contextmanager

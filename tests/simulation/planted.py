@@ -106,6 +106,22 @@ def _only_three_tries(links_for: Function) -> Function:
     return lambda message, roads: () if message.mesh_tries + message.broker_tries >= 3 else links_for(message, roads)
 
 
+def _ok_is_received(_note_handheld: Function) -> Function:
+    def wrong(connection: Any, counter: int, now_ms: int) -> bool:
+        return outgoing.raise_state(connection, counter, TicketState.RECEIVED, now_ms)
+
+    return wrong
+
+
+def _ok_ends_the_tries(note_handheld: Function) -> Function:
+    def wrong(connection: Any, counter: int, now_ms: int) -> bool:
+        values = {"m": now_ms, "c": counter}
+        connection.exec_driver_sql("UPDATE messages SET receipted_ms = :m WHERE counter = :c", values)
+        return bool(note_handheld(connection, counter, now_ms))
+
+    return wrong
+
+
 def _reply_once(note_reply_try: Function) -> Function:
     return lambda connection, reply_id, tries, next_ms: note_reply_try(connection, reply_id, tries, next_ms + 10**9)
 
@@ -175,7 +191,9 @@ BUGS = (
     ),
     Bug("the incarnation is ignored", RegionWatch, "raised_incarnation", _no, case="restored"),
     Bug("a state may fall", outgoing, "raise_state", _falls),
-    Bug("a request is given up after three tries", outbox, "links_for", _only_three_tries),
+    Bug("a request is given up after three tries", outbox, "links_for", _only_three_tries, case="away"),
+    Bug("a handheld's OK counts as received", outgoing, "note_handheld", _ok_is_received, case="overload"),
+    Bug("a handheld's OK ends the tries", outgoing, "note_handheld", _ok_ends_the_tries, case="overload"),
     Bug("a reply is sent once", incoming, "note_reply_try", _reply_once),
     Bug("one word from a kiosk settles all replies of its case", incoming, "note_delivered", _any_word_settles_all),
     Bug(

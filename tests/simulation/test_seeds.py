@@ -19,6 +19,7 @@ HARD = (
     "clones", "restored", "lagging", "takeover", "killed", "hostile", "thief", "gateways", "cancelled", "overload",
 )  # fmt: skip
 """The ten hard cases of the protocol."""
+ALSO = ("away",)
 
 
 def reports(options: Options, count: int) -> list[Report]:
@@ -38,7 +39,7 @@ def test_two_hundred_small_storms_lose_double_and_betray_nothing() -> None:
     assert attacks > SEEDS
 
 
-@pytest.mark.parametrize("case", HARD)
+@pytest.mark.parametrize("case", HARD + ALSO)
 def test_a_hard_case(case: str) -> None:
     assert simulate(Options(case, 0)).cases > 0
 

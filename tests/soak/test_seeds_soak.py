@@ -40,7 +40,7 @@ def keep(done: dict[str, int]) -> None:
 
 CASES = [
     ("small", 1.0),
-    *((case, 0.02) for case in ("clones", "restored", "lagging", "takeover", "hostile", "thief")),
+    *((case, 0.02) for case in ("clones", "restored", "lagging", "takeover", "away", "hostile", "thief")),
     ("killed", 0.05),
     *((case, 0.005) for case in ("gateways", "cancelled", "overload")),
 ]

@@ -14,7 +14,7 @@ CC = [found] if (found := shutil.which("cc")) else []
 
 def build(path: Path, flags: str = "-O2") -> Path:
     """Compile as `make native` does, to ``path``."""
-    command = ["make", "--silent", "native", f"TEXTCODER={path}", f"TEXTCODER_FLAGS={flags}"]
+    command = ["make", "--silent", "native", f"TEXTCODER={path}", f"TEXTCODER_FLAGS=-Werror {flags}"]
     subprocess.run(command, cwd=PROJECT, check=True, timeout=120)
     return path
 

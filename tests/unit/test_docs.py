@@ -15,6 +15,7 @@ from steunpunt import brokerconfig, keyfiles, keymaking
 from steunpunt.cli import main
 from steunpunt.config import READER_USER, Config, load
 from steunpunt.control import Client
+from steunpunt.fleet.regionfile import RegionFile
 from steunpunt.links.topics import BRIDGE_STATES, ROOT, Topics
 from steunpunt.model import Role, TicketState
 from steunpunt_ui.app import create_app
@@ -78,9 +79,9 @@ def default_words(field: msgspec.structs.FieldInfo) -> str:
     return f"`{words}`"
 
 
-def documented_config() -> dict[str, dict[str, str]]:
-    """Return the default of each key by section, as docs/config.md has it."""
-    parts = re.split(r"^## \[+([\w.]+)\]+$", read("docs/config.md"), flags=re.MULTILINE)
+def documented_config(page: str = "docs/config.md") -> dict[str, dict[str, str]]:
+    """Return the default of each key by section, as a page has it."""
+    parts = re.split(r"^## \[+([\w.]+)\]+$", read(page), flags=re.MULTILINE)
     return {
         name: {bare(cells[0]): cells[2] for cells in rows(part)}
         for name, part in zip(parts[1::2], parts[2::2], strict=True)
@@ -93,6 +94,14 @@ def test_every_config_key_is_told_of_with_its_default_and_no_other_is() -> None:
         for name, struct in sections(Config)
     }
     assert documented_config() == found
+
+
+def test_every_key_of_the_region_file_is_told_of_with_its_default_and_no_other_is() -> None:
+    found = {
+        name: {field.name: default_words(field) for field in msgspec.structs.fields(struct)}
+        for name, struct in sections(RegionFile)
+    }
+    assert documented_config("docs/fleet.md") == found
 
 
 # --- commands and pages ------------------------------------------------------------------------------------------
@@ -115,7 +124,8 @@ def test_every_command_and_option_is_told_of() -> None:
 
 
 def test_no_page_names_a_command_that_is_not_there() -> None:
-    known = {name for name, _ in commands(main, "steunpunt")} | {"steunpunt keys", "steunpunt power", "steunpunt radio"}
+    groups = {f"steunpunt {name}" for name, command in main.commands.items() if isinstance(command, click.Group)}
+    known = {name for name, _ in commands(main, "steunpunt")} | groups
     wrong = []
     for page in PAGES:
         for code in re.findall(r"`([^`\n]+)`|^    (.+)$", page.read_text("utf-8"), re.MULTILINE):

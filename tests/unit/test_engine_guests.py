@@ -40,6 +40,10 @@ def fits(site: KioskSite | CoordinatorSite, air_ms: float, radio: str = MAIN_RAD
     return site.engine.guest_fits(site.ledger.connection, radio, air_ms, site.now_ms())
 
 
+def used_ms_of(site: KioskSite) -> float:
+    return site.engine.air_used_ms(site.ledger.connection, MAIN_RADIO, site.now_ms())
+
+
 def over(attempt: int, outcome: SendOutcome) -> SendEnded:
     return SendEnded(MESH, attempt, outcome, "")
 
@@ -48,7 +52,7 @@ def test_a_guests_packet_goes_once_its_air_is_charged(kiosk: KioskSite) -> None:
     assert fits(kiosk, ROOM_MS)
     (sent,) = frames(kiosk.turn(GUEST), MESH)
     assert sent == GUEST.frame
-    assert kiosk.engine.air_used_ms(kiosk.now_ms()) == AIR_MS
+    assert used_ms_of(kiosk) == AIR_MS
     assert (fits(kiosk, ROOM_MS), fits(kiosk, ROOM_MS - AIR_MS)) == (False, True)
 
 
@@ -57,7 +61,7 @@ def test_what_may_have_gone_on_air_stays_charged(kiosk: KioskSite, outcome: Send
     kiosk.turn(GUEST)
     before = dict(kiosk.engine.counts)
     kiosk.turn(over(-1, outcome))
-    assert kiosk.engine.air_used_ms(kiosk.now_ms()) == used_ms
+    assert used_ms_of(kiosk) == used_ms
     assert kiosk.engine.counts == before, "what the site sent itself is counted apart"
 
 

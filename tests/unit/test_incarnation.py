@@ -81,6 +81,60 @@ def test_a_ledger_from_this_very_start_is_noticed_after_a_mark(place: Place) -> 
     assert place.start() == 2
 
 
+def counted(place: Place, *, kept: bool) -> None:
+    """Run a node that files something new; not ``kept``: the power goes right after its commit."""
+    ledger = Ledger(place.path).open()
+    keeper = Keeper(ledger, place.file)
+    keeper.begin()
+    place.backup()
+    with ledger.transaction() as connection:
+        keeper.count(connection)
+    if kept:
+        keeper.keep()
+    ledger.close()
+
+
+def test_a_copy_from_just_before_something_new_was_said_is_noticed(place: Place) -> None:
+    counted(place, kept=True)
+    place.restore(place.path.with_suffix(".backup"))
+    assert place.start() == 2
+
+
+def test_a_crash_between_what_is_new_and_the_file_is_no_restore(place: Place) -> None:
+    counted(place, kept=False)
+    assert place.start() == 1
+
+
+def test_a_count_that_the_disk_did_not_keep_is_forgotten(place: Place) -> None:
+    ledger = Ledger(place.path).open()
+    keeper = Keeper(ledger, place.file)
+    keeper.begin()
+    before = place.file.read_text()
+    with pytest.raises(KeyError), ledger.transaction() as connection:
+        keeper.count(connection)
+        raise KeyError
+    keeper.rolled_back()
+    keeper.keep()
+    ledger.close()
+    assert place.file.read_text() == before
+    assert place.start() == 1
+
+
+def test_a_file_that_cannot_be_written_is_logged_and_the_turn_goes_on(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(place.path).open()
+    keeper = Keeper(ledger, place.file)
+    keeper.begin()
+    place.file.unlink()
+    place.file.with_name(f".{place.file.name}.new").mkdir()
+    with ledger.transaction() as connection:
+        keeper.count(connection)
+    keeper.keep()
+    ledger.close()
+    assert [message.split()[0] for message in caplog.messages] == ["action=cannot_mark"]
+
+
 def test_a_ledger_begun_anew_is_noticed(place: Place) -> None:
     assert [place.start(), place.start()] == [1, 1]
     place.renew()

@@ -1,10 +1,10 @@
-"""The radio's own word on its airtime: what counts as that, and what anybody may have sent in its name."""
+"""The radio's own word on its airtime, how far packets go, and what anybody may have sent in its name."""
 
 import math
 
 import pytest
 
-from steunpunt.model import RadioUsed
+from steunpunt.model import FrameHeard, LinkName, RadioUsed, SendFrame
 from steunpunt.wire import mesh_pb2, telemetry_pb2
 from tests.unit.test_mesh_session import NODE, PEER, Port, Walk, incoming, ready
 
@@ -70,3 +70,25 @@ def test_telemetry_that_cannot_be_read_is_counted(ready: Walk) -> None:
     ready.hear(made_here(b"\xff"))
     assert used(ready) == []
     assert ready.session.take_counts()["frames_refused"] == 1
+
+
+# --- how far a packet came and may go
+
+
+@pytest.mark.parametrize(
+    ("start", "limit", "hops"),
+    [(3, 3, 0), (3, 1, 2), (7, 0, 7), (0, 0, None), (0, 3, None), (2, 3, None)],
+)
+def test_a_packet_tells_over_how_many_radios_it_came(ready: Walk, start: int, limit: int, hops: int | None) -> None:
+    message = incoming(Port.PRIVATE_APP, b"sealed")
+    message.packet.hop_start, message.packet.hop_limit = start, limit
+    ready.hear(message)
+    assert [event.hops for event in ready.events() if isinstance(event, FrameHeard)] == [hops]
+
+
+@pytest.mark.parametrize(("hops_max", "limit"), [(None, 4), (2, 2), (4, 4), (9, 4)])
+def test_a_packet_goes_no_further_than_asked_nor_than_the_radio_is_set_to(
+    ready: Walk, hops_max: int | None, limit: int
+) -> None:
+    ready.session.send(SendFrame(LinkName.MESH, 1, b"sealed", hops_max=hops_max), ready.now)
+    assert [packet.hop_limit for packet in ready.sent()] == [limit]

@@ -23,7 +23,7 @@ from steunpunt.model import (
 )
 from steunpunt.node.links import SiteLinks
 from steunpunt.node.loop import KEEP_AGAIN_S, UNKEPT_MAX
-from steunpunt.node.requests import Pending
+from steunpunt.node.pending import Pending
 from steunpunt.protocol import tokens
 from steunpunt.protocol.tokens import Head
 from tests.fakes.nodes import BoxedNode

@@ -55,6 +55,22 @@ def test_a_request_gets_a_ticket_that_is_kept(client: Client) -> None:
     assert "answers" not in ticket
 
 
+def test_a_form_that_was_sent_leads_to_its_request_and_a_fresh_one_to_none(client: Client) -> None:
+    tokens = client.call("form_token", count=6)["tokens"]
+    assert len(set(tokens)) == 6
+    fresh = client.call("form", token=tokens[0])
+    assert (fresh["used"], fresh["fresh"], "number" in fresh) == (False, True, False)
+    made = submit(client, token=tokens[0])
+    used = client.call("form", token=tokens[0])
+    assert (used["used"], used["number"], used["secret"]) == (True, made["number"], made["secret"])
+    client.call("supplement", token=tokens[1], number=made["number"], code="WORSE")
+    added = client.call("form", token=tokens[1])
+    assert (added["used"], added["number"], "secret" in added) == (True, made["number"], False)
+    assert refused(client, "form", token="x") == "token_invalid"
+    for count in (0, 9, "2", True):
+        assert refused(client, "form_token", count=count) == "bad_request"
+
+
 def test_answers_are_for_who_has_the_secret_and_a_wrong_one_is_as_no_ticket(client: Client) -> None:
     made = submit(client)
     number, secret = made["number"], str(made["secret"])

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steunpunt.facts import FLOOR_MAX, FLOOR_MIN, NOTHING, Facts, Flag, Mark, Place, Whereabouts
+from steunpunt.jobfacts import Fault
 from steunpunt.model import (
     PACKET_BYTES_MAX,
     TEXT_CHARS_MAX,
     Category,
-    Fault,
     FrameError,
     PointState,
     Skill,
@@ -44,6 +44,7 @@ from steunpunt.protocol.messages import (
     unpack,
 )
 from steunpunt.protocol.pieces import CIPHERTEXT_BYTES_MAX, PIECE_OVERHEAD_BYTES, seal
+from steunpunt.protocol.text import RAW, squeeze
 from steunpunt.protocol.tokens import TOKENS_MAX, pack_tokens
 from steunpunt.protocol.tokens import Head as PacketHead
 
@@ -330,3 +331,20 @@ def test_facts_alone_come_out_as_they_went_in(told: Facts) -> None:
     writer = BitWriter()
     put_facts(writer, told)
     assert take_facts(BitReader(writer.done())) == (told, False)
+
+
+# --- a text that was compressed ahead of time -----------------------------------------------------------------------
+
+
+def test_a_text_compressed_ahead_of_time_is_taken_as_it_is() -> None:
+    request = HelpRequest(1, Category.MEDICAL, life_threat=False, text="Wij hebben water nodig")
+    raw = (request.text, RAW, request.text.encode())
+    packed = pack(request, EID, raw)
+    assert packed.endswith(request.text.encode())
+    assert unpack(packed, EID) == request
+    assert pack(request, EID, squeeze(request.text)) == pack(request, EID)
+
+
+def test_what_was_made_of_another_text_says_nothing_of_this_one() -> None:
+    request = HelpRequest(1, Category.MEDICAL, life_threat=False, text="Wij hebben water nodig")
+    assert pack(request, EID, squeeze("Wij hebben brood nodig")) == pack(request, EID)

@@ -323,3 +323,14 @@ def test_the_choices_of_the_config_are_words_of_the_firmware() -> None:
     assert set(fields["role"]) <= set(Role.keys())
     assert set(fields["preset"]) <= set(Lora.ModemPreset.keys())
     assert set(fields["preset"]) == {name for name, modem in PRESETS.items() if modem.bandwidth_khz <= 250}
+
+
+def test_another_firmware_than_the_config_pins_is_told_of_and_nothing_is_written() -> None:
+    pinned = replace(WANTED, firmware="2.7.26")
+    assert found(radio(), pinned) == {}, "the hash of the sources behind the third number does not count"
+    state, other = told(radio()), replace(WANTED, firmware="2.7.30")
+    assert [str(each) for each in differences(state, other)] == ["firmware: is 2.7.26, config says 2.7.30"]
+    with pytest.raises(RadioSettingsError, match=r"pins 2\.7\.30; put that on the radio first"):
+        admin_messages(state, other)
+    state.firmware = ""
+    assert differences(state, other) == [], "what the radio did not tell is not compared"

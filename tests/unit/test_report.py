@@ -30,6 +30,7 @@ def status(**changes: Any) -> dict[str, Any]:
         "region": {"fresh": True, "age_s": 7, "fresh_s_max": 60},
         "active_min": 4,
         "can_keep": True,
+        "damaged_log": "",
         "radio": {"node": "!a1b2c3d4", "firmware": "2.7.26", "preset": "LONG_FAST"},
         "queue": 2,
         "oldest_s": 200,

@@ -61,7 +61,7 @@ def test_texts_held_out_and_some_of_the_others_become_the_same_bytes(walk: Walk)
 
 def test_texts_of_the_whole_corpus_come_back(walk: Walk) -> None:
     texts = corpus("*/*.txt")[::5]
-    assert len(texts) > 1_500
+    assert len(texts) > 1_200
     assert [words for words in texts if walk.fast.decode(walk.fast.encode(words), len(words)) != words] == []
 
 

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from steunpunt.relay.airbudget import HOUR_MS, LEGAL_SHARE_MAX, SHARE_MAX
+
 Body = dict[str, Any]
 Sample = tuple[Body, float | None]
 """Labels and value of one line for Prometheus."""
@@ -16,6 +18,8 @@ LOOK_MS = 60_000
 """Without any event the state is looked at this often: ages change by themselves."""
 _MINUTES = (0, 1, 2, 5, 10, 15, 30, 45)
 _HOUR, _DAY = 60, 24 * 60
+MIB = 2**20
+_LIMITS = {"legal": LEGAL_SHARE_MAX} | {lane.name.lower(): share for lane, share in SHARE_MAX.items()}
 
 
 def coarse_minutes(age_s: int | None) -> int | None:
@@ -118,7 +122,15 @@ def prometheus(status: Body, version: str) -> str:
     family += _family("ledger_can_keep", "gauge", "Whether the ledger takes writes", [({}, status["can_keep"])])
     if "queue" in status:
         family += _kiosk(status)
+    damaged = bool(status["damaged_log"])
+    family += _family("ledger_damaged", "gauge", "Whether the ledger was found damaged", [({}, damaged)])
+    drift: list[Sample] = [({}, len(radio["drift"]) if "drift" in radio else None)]
+    family += _family("radio_drift", "gauge", "Settings of the radio that differ from the config", drift)
     family += _power_family(status.get("power") or {})
+    family += _figures(status.get("figures") or {})
+    family += _box_family((status.get("box") or {}).get("printer") or {})
+    family += _clock_family(status.get("clock") or {})
+    family += _job_family(status.get("housekeeping") or {})
     family += _several_radios(status.get("radios", {}))
     air: list[Sample] = [({}, status["downlink_air_ms"] / 1000)]
     family += _family("downlink_airtime_seconds", "gauge", "Air used for integrators in the last hour", air)
@@ -134,6 +146,31 @@ def _several_radios(radios: Body) -> list[str]:
     return lines + _family("radio_downlink_airtime_seconds", "gauge", "Air used for integrators, by radio", air)
 
 
+def _box_family(printer: Body) -> list[str]:
+    if not printer:
+        return []
+    lines = _family("printer_ready", "gauge", "Whether the slip printer can print", [({}, printer["ready"])])
+    lines += _family("printer_paper_low", "gauge", "Whether its paper is nearly out", [({}, printer["paper_low"])])
+    return lines + _family("slips_waiting", "gauge", "Slips that are not printed yet", [({}, printer["waiting"])])
+
+
+def _clock_family(clock: Body) -> list[str]:
+    if not clock:
+        return []
+    lines = _family("clock_source", "gauge", "Who says what time it is", [({"source": clock["source"]}, 1)])
+    within: list[Sample] = [({}, clock["uncertainty_s"])]
+    return lines + _family("clock_uncertainty_seconds", "gauge", "How far the wall clock may be off", within)
+
+
+def _job_family(jobs: Body) -> list[str]:
+    ok: list[Sample] = [({"job": name}, job["ok"]) for name, job in jobs.items()]
+    missed: list[Sample] = [({"job": name}, job["missed"]) for name, job in jobs.items()]
+    well: list[Sample] = [({"job": name}, job["well_s"]) for name, job in jobs.items()]
+    lines = _family("job_ok", "gauge", "Whether a job of the housekeeping ended well", ok)
+    lines += _family("job_missed", "gauge", "Whether it has not ended well within twice its interval", missed)
+    return lines + _family("job_age_seconds", "gauge", "Since it last ended well", well)
+
+
 def _power_family(power: Body) -> list[str]:
     if not power:
         return []
@@ -145,6 +182,31 @@ def _power_family(power: Body) -> list[str]:
     shed: list[Sample] = [({"step": step}, 1) for step in power["shed"]]
     lines += _family("power_saving", "gauge", "A step of saving that is in force", shed)
     return lines + _family("power_problems", "gauge", "What is wrong with power", [({}, len(power["problems"]))])
+
+
+def _figures(figures: Body) -> list[str]:
+    """Return what the node measures now and then; nothing before it did so."""
+    if not figures:
+        return []
+    used: list[Sample] = [({"radio": name}, ms / 1000) for name, ms in figures["air_ms"].items()]
+    lines = _family("airtime_used_seconds", "gauge", "Air used in the last hour, by radio", used)
+    if used:
+        limits: list[Sample] = [({"lane": name}, share * HOUR_MS / 1000) for name, share in _LIMITS.items()]
+        lines += _family("airtime_limit_seconds", "gauge", "Air of an hour up to which a lane may send", limits)
+    heard: list[Sample] = [({"radio": name}, one["median_db"]) for name, one in figures["snr"].items()]
+    lines += _family("signal_snr_decibels", "gauge", "Median of the last packets of this region", heard)
+    lines += _disk(figures["disk"] or {})
+    ages: list[Sample] = [({"what": name}, age_s) for name, age_s in figures["last_s"].items()]
+    lines += _family("last_age_seconds", "gauge", "Since the last request, receipt, answer, or act at the desk", ages)
+    return lines + _family("figures_age_seconds", "gauge", "Age of these figures", [({}, figures["age_s"])])
+
+
+def _disk(disk: Body) -> list[str]:
+    free, size = disk.get("free_mib"), disk.get("ledger_mib")
+    free_bytes, size_bytes = (None if mib is None else mib * MIB for mib in (free, size))
+    lines = _family("disk_free_bytes", "gauge", "Free for the ledger", [({}, free_bytes)])
+    lines += _family("ledger_bytes", "gauge", "Size of the ledger", [({}, size_bytes)])
+    return lines + _family("disk_read_only", "gauge", "Whether nothing can be written", [({}, disk.get("read_only"))])
 
 
 def _kiosk(status: Body) -> list[str]:

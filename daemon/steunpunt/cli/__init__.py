@@ -4,25 +4,26 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from steunpunt import __version__
+from steunpunt.cli.configuring import config as config_group
+from steunpunt.cli.examining import doctor, test_request
+from steunpunt.cli.fleeting import fleet
 from steunpunt.cli.powering import power
+from steunpunt.cli.showing import screen
 from steunpunt.cli.simulating import simulate
 from steunpunt.config import Config, load
 from steunpunt.control import Body, Client
 from steunpunt.keycommands import keys
-from steunpunt.model import MAIN_RADIO, KeyFileError, Role
+from steunpunt.model import MAIN_RADIO
 from steunpunt.terminal import log_to_stderr, one_line_errors
 
 if TYPE_CHECKING:
-    from steunpunt.protocol.keys import SiteKeys
     from steunpunt.sim import RadioSpec, VirtualRadios
-    from steunpunt_ui.content.shelf import Shelf
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path))
 PRESS_SEEN_S_MAX = 2.0
@@ -92,7 +93,9 @@ def check(config: Path) -> None:
     """
     with one_line_errors():
         loaded = load(config)
-        problems = _file_problems(loaded)
+        from steunpunt.doctor import files
+
+        problems = files.problems(loaded)
         for problem in problems:
             click.echo(f"steunpunt: {config}: {problem}", err=True)
         if problems:
@@ -100,106 +103,8 @@ def check(config: Path) -> None:
     click.echo(f"{config}: good. {loaded.site.role} {loaded.site.id}, {loaded.site.name}, {loaded.site.place}")
     from steunpunt.protocol.text import coder_words
 
-    for line in (*_ledger_lines(loaded), *_content_lines(loaded), coder_words()):
+    for line in (*files.ledger_lines(loaded), *files.content_lines(loaded), coder_words()):
         click.echo(f"  {line}")
-
-
-def _ledger_lines(config: Config) -> Iterator[str]:
-    """Tell of a ledger's folder that is not there: no mistake before the first start, but perhaps a misspelt path."""
-    folder = Path(config.ledger.path).parent
-    try:
-        missing = not folder.is_dir()
-    except OSError:  # what only the node's user may see
-        return
-    if missing:
-        mend = "the node makes it when it starts; if it ran here before, correct the path"
-        yield f"key `ledger.path`: the folder {folder} is not there; {mend}"
-
-
-def _file_problems(config: Config) -> list[str]:
-    """Return what is wrong with the files a config names, each with its key and the mend."""
-    from steunpunt import tlsfiles
-
-    pages = (f"key `kiosk.content`: {problem}" for problem in _shelf(config).problems)
-    return [*_key_problems(config), *_password_problems(config), *tlsfiles.problems(config), *pages]
-
-
-def _shelf(config: Config) -> "Shelf":
-    from steunpunt_ui.content.place import folder_of, words_of
-    from steunpunt_ui.content.shelf import EMPTY, read
-
-    return read(folder_of(config), words_of(config)) if config.site.role is Role.KIOSK else EMPTY
-
-
-def _content_lines(config: Config) -> Iterator[str]:
-    """Tell how many information pages there are, and how many a citizen sees."""
-    counts: dict[str, list[bool]] = {}
-    for page in _shelf(config).pages.values():
-        counts.setdefault(page.language, []).append(page.front.approved)
-    for language, approved in counts.items():
-        yield f"information pages in {language}: {len(approved)}, approved {sum(approved)}"
-    if counts and not any(any(approved) for approved in counts.values()) and not config.kiosk.demo:
-        yield "nobody has approved a page, so none is shown but in an exercise; see docs/content.md"
-
-
-def _password_problems(config: Config) -> Iterator[str]:
-    from steunpunt.keyfiles import read_mend
-
-    path, maker = config.broker.password_file, "steunpunt broker-config"
-    if path is None:
-        if config.broker.enabled:
-            mend = f'add password_file = "broker.password"; `{maker}` makes that file'
-            yield f"key `broker.password_file`: it is missing, and the broker lets nobody in without a password; {mend}"
-        return
-    try:
-        with Path(path).open("rb"):
-            pass
-    except FileNotFoundError:
-        yield f"key `broker.password_file`: {path} is not there; `{maker}` makes it, or correct the path"
-    except OSError as error:
-        yield f"key `broker.password_file`: {path}: cannot be read ({error.strerror}); {read_mend(error, maker)}"
-
-
-def _key_problems(config: Config) -> Iterator[str]:
-    from steunpunt import keyfiles
-    from steunpunt.protocol.keys import CoordinatorKeys, SiteKeys
-    from steunpunt_ui.desk.passwords import check_file
-
-    coordinator = config.site.role is Role.COORDINATOR
-    path = Path(config.keys.file)
-    try:
-        keys = keyfiles.read_coordinator(path) if coordinator else keyfiles.read_site(path)
-        number = keys.coordinator if isinstance(keys, CoordinatorKeys) else keys.site
-        if number != config.site.id:
-            yield f"key `site.id`: it is {config.site.id}, but {path} is of {number}; use this site's own keys"
-        if isinstance(keys, SiteKeys):
-            yield from _coordinator_problems(config, keys)
-    except KeyFileError as error:
-        yield f"key `keys.file`: {error}"
-    for section, radio in [("radio", config.radio), *(("extra_radio", extra) for extra in config.extra_radio)]:
-        try:
-            if radio.channel_key_file is not None:
-                keyfiles.read_channel_key(Path(radio.channel_key_file))
-        except KeyFileError as error:
-            yield f"key `{section}.channel_key_file`: {error}"
-    if not coordinator:
-        return
-    try:
-        keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
-    except KeyFileError as error:
-        yield f"key `ledger.key_file`: {error}"
-    try:
-        check_file(config.web.desk_passwords_file)
-    except KeyFileError as error:
-        yield f"key `web.desk_passwords_file`: {error}"
-
-
-def _coordinator_problems(config: Config, keys: "SiteKeys") -> Iterator[str]:
-    asked, known = config.region.coordinator, sorted(identity.coordinator for identity in keys.coordinators)
-    if asked not in known:
-        listed = ", ".join(str(number) for number in known)
-        mend = f"write one of these, or make the site's keys again after `steunpunt keys coordinator --id {asked}`"
-        yield f"key `region.coordinator`: it is {asked}, but {config.keys.file} knows only {listed}; {mend}"
 
 
 @main.command()
@@ -382,6 +287,11 @@ def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"])
 
 main.add_command(keys)
 main.add_command(power)
+main.add_command(screen)
+main.add_command(doctor)
+main.add_command(test_request)
+main.add_command(fleet)
+main.add_command(config_group)
 
 
 @main.command()

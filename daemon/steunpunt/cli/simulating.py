@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from steunpunt.sim.region.simulate import Report, SeedFailed
 
 CASE_NAMES = (
-    *("region", "small", "clones", "restored", "lagging", "takeover", "killed", "hostile", "thief"),
+    *("region", "small", "clones", "restored", "lagging", "takeover", "killed", "away", "hostile", "thief"),
     *("gateways", "cancelled", "overload"),
 )
 SITES_MAX = 1_000

@@ -11,15 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from steunpunt.control import Body, Client, ControlError, Refused
+from steunpunt.demo.paper import Paper
 from steunpunt.demo.processes import DemoError
 from steunpunt.demo.region import COORDINATOR, KIOSKS, PARTS, Region, Site
+from steunpunt.demo.siteconfig import SLIPS
 from steunpunt.model import LampMode
 
 READ_S_MAX = 1.5
 """How long a node or the radios may take to answer, in seconds."""
 KEPT_S = 0.4
 """A reading is shared by all who ask within this time, in seconds."""
-BUTTON = "help"
+BUTTON, TAKE = "help", "take"
+"""Names of a kiosk's button and of the kazernebox's."""
+SLIPS_SHOWN = 3
+SLIP_BYTES_MAX = 1024 * 1024
+"""Read at once of what the printer printed."""
 MINUTE_S = 60
 
 GOOD, BAD, OFF, UNKNOWN, PLAIN = "good", "bad", "off", "unknown", "plain"
@@ -49,6 +55,7 @@ class Sight:
         self._region = region
         self._lock = threading.Lock()
         self._kept: tuple[float, Marks] | None = None
+        self._paper, self._paper_read = Paper(), 0
 
     def read(self) -> Marks:
         """Return all marks by name (``kiosk-a.lamp``), at most KEPT_S old."""
@@ -64,9 +71,9 @@ class Sight:
             self._kept = None
 
     def press(self, name: str) -> None:
-        """Press a kiosk's help button; raises ControlError, or Refused by the node."""
+        """Press a site's button; raises ControlError, or Refused by the node."""
         with contextlib.closing(Client(self._region.sites[name].socket, READ_S_MAX)) as client:
-            client.call("panel", action="press", name=BUTTON)
+            client.call("panel", action="press", name=BUTTON if name in KIOSKS else TAKE)
 
     def _read(self) -> Marks:
         radios: Mapping[str, Body] = {}
@@ -78,6 +85,8 @@ class Sight:
             found = _site_marks(site, status, radios.get(name))
             if name in KIOSKS:
                 found |= self._kiosk_marks(name, status)
+            else:
+                found |= self._box_marks(name)
             marks |= {f"{name}.{key}": mark for key, mark in found.items()}
         return marks
 
@@ -93,6 +102,28 @@ class Sight:
             **_panel_marks(panel),
             **_queue_marks(status),
         }
+
+    def _box_marks(self, site: str) -> Marks:
+        """Return the kazernebox: lamp, buzzer, button, and the slips that came out, the newest first."""
+        panel = self._ask(site, "panel", action="read", name=TAKE)
+        slips = self._slips()
+        shown = [*reversed(slips[-SLIPS_SHOWN:]), *[""] * SLIPS_SHOWN][:SLIPS_SHOWN]
+        count = "nog geen bon" if not slips else "1 bon" if len(slips) == 1 else f"{len(slips)} bonnen"
+        return {
+            "press.do": Mark("Ik pak dit op", PLAIN if panel else DISABLED, "press"),
+            **_panel_marks(panel),
+            "slips": Mark(count),
+            **{f"slip{index}": Mark(text) for index, text in enumerate(shown)},
+        }
+
+    def _slips(self) -> list[str]:
+        """Return the text of each slip so far; reads on from where it was."""
+        with contextlib.suppress(OSError), (self._region.sites[COORDINATOR].folder / SLIPS).open("rb") as printed:
+            printed.seek(self._paper_read)
+            got = printed.read(SLIP_BYTES_MAX)
+            self._paper_read += len(got)
+            self._paper.feed(got)
+        return ["\n".join(line.text for line in slip) for slip in self._paper.slips]
 
     def _ask(self, site: str, op: str, **fields: str) -> Body | None:
         with contextlib.closing(Client(self._region.sites[site].socket, READ_S_MAX)) as client:

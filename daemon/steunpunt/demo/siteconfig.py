@@ -7,6 +7,8 @@ NAMES = {
     "kiosk-b": ("Sporthal De Geusselt", "Stadionplein 12, Maastricht"),
     "coordinator": ("Brandweerkazerne Noord", "Willem Alexanderweg 1, Maastricht"),
 }
+SLIPS = "slips.escpos"
+"""What the fire station's printer would print, in the site's folder."""
 POSITIONS = {"kiosk-a": "50.8514,5.6910", "kiosk-b": "50.8560,5.7170", "coordinator": "50.8620,5.6980"}
 
 
@@ -35,7 +37,12 @@ def coordinator_toml(name: str, number: int, ports: Ports, kiosks: dict[str, int
         f'\n[[point]]\nid = {kiosk_id}\nname = "{NAMES[kiosk][0]}"\nplace = "{NAMES[kiosk][1]}"\n'
         for kiosk, kiosk_id in kiosks.items()
     )
-    return _toml(name, "coordinator", number, ports) + points
+    box = (
+        '\n[panel]\npins = "mock"\nbuzzer_pin = 22\n\n'
+        '[[panel.button]]\nname = "take"\nbutton_pin = 17\nlamp_pin = 27\n'
+        f'\n[printer]\nkind = "file"\npath = "{SLIPS}"\nwidth_chars = 32\n'
+    )
+    return _toml(name, "coordinator", number, ports) + box + points
 
 
 def _toml(name: str, role: str, number: int, ports: Ports) -> str:

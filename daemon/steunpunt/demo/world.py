@@ -46,13 +46,13 @@ class World:
             "power_on": lambda site: region.power_on(site, wait=False),
             "plug": lambda site: region.radio("plug", site),
             "unplug": lambda site: region.radio("unplug", site),
+            "press": self.sight.press,
         }
         if name not in KIOSKS:
             return everywhere
         return everywhere | {
             "cut": region.cut_internet,
             "restore": region.restore_internet,
-            "press": self.sight.press,
         }
 
     def act(self, name: str, do: str) -> None:

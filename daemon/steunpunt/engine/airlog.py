@@ -83,9 +83,9 @@ class AirLog:
         if self._budget is not None:
             self._budget.give_back(at_ms, air_ms)
 
-    def used_ms(self, now_ms: int) -> float:
-        """Return what counts as used of the last hour, for screens; 0 before the first question."""
-        return 0.0 if self._budget is None else self._budget.used_ms(now_ms)
+    def used_ms(self, connection: sa.Connection, now_ms: int) -> float:
+        """Return what counts as used of the last hour, for screens."""
+        return self._open(connection, now_ms).used_ms(now_ms)
 
     def rolled_back(self) -> None:
         """Forget what the disk did not keep: the log is read anew."""

@@ -66,6 +66,7 @@ class Announcer:
         """Sites whose heartbeat just told that they miss something."""
         self._broker_from_ms = self._radio_from_ms = 0
         self._last: tuple[int, int, int] | None = None
+        self._issued = 0
         """The newest that is signed, as of this turn; None: to be read."""
 
     @property
@@ -93,8 +94,13 @@ class Announcer:
 
     # --- numbering ----------------------------------------------------------------------------------------------
 
-    def issue(self, connection: sa.Connection, now_ms: int) -> None:
-        """Give what the desk drafted its serial and floor."""
+    def issue(self, connection: sa.Connection, now_ms: int) -> bool:
+        """Give what the desk drafted its serial and floor; returns whether there was something to give one."""
+        before = self._issued
+        self._issue(connection, now_ms)
+        return self._issued > before
+
+    def _issue(self, connection: sa.Connection, now_ms: int) -> None:
         self._last = None
         incarnation, _, _ = self._last_serial(connection)
         if 0 < incarnation < self._incarnation:  # signed by the life of a ledger that was lost: say it anew
@@ -120,6 +126,7 @@ class Announcer:
         floor = serial if restored else max(floor, min(in_force, default=serial))
         values = {"serial": serial, "incarnation": self._incarnation, "floor": floor, "next_ms": now_ms}
         announcements.change(connection, draft.id, **values)
+        self._issued += 1
         self._last = None
         self.due_ms = now_ms
         _log.info("action=announce id=%d serial=%d floor=%d", draft.id, serial, floor)

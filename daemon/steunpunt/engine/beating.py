@@ -17,9 +17,10 @@ from steunpunt.engine.common import Counts, Entropy, Links
 from steunpunt.engine.news import NewsKeeper
 from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.sending import Sender
+from steunpunt.jobfacts import Fault, FaultSeen
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import Effect, Fault, Lane, LinkName, SendFrame
+from steunpunt.model import Effect, Lane, LinkName, SendFrame
 from steunpunt.powerfacts import PowerSeen
 from steunpunt.protocol.heartbeat import BROKER_S, Heartbeat, mesh_interval_s
 from steunpunt.protocol.pieces import SealedPiece
@@ -81,14 +82,23 @@ class Beater:
         self._mesh_due_ms: int | None = None
         self._asked_for: Named | None = None
         self._power = PowerSeen()
+        self._faults: set[Fault] = set()
         self._farewell = False
+        self._soon = False
         self.due_ms: int | None = None
 
-    def power_seen(self, power: PowerSeen) -> None:
-        """Take what is known of the site's power. That it goes dark, or does not after all, is told at once."""
-        if power.going_dark != self._power.going_dark:
+    def seen(self, event: PowerSeen | FaultSeen) -> None:
+        """Take what is known of the site itself. That it goes dark, or does not after all, is told at once."""
+        if isinstance(event, FaultSeen):
+            (self._faults.add if event.there else self._faults.discard)(event.fault)
+            return
+        if event.going_dark != self._power.going_dark:
             self._farewell = True
-        self._power = power
+        self._power = event
+
+    def say_soon(self) -> None:
+        """Let the next heartbeat go early: the point's own staff opened or closed it."""
+        self._soon = True
 
     # --- what is said of heartbeats -----------------------------------------------------------------------------
 
@@ -124,7 +134,7 @@ class Beater:
         return self._by_radio(connection, now_ms)
 
     def _over_broker(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
-        if self._farewell:
+        if self._farewell or self._soon:
             self._broker_due_ms = now_ms
         if self._broker_due_ms is None:  # thirty points come back at once when the region's broker does
             self._broker_due_ms = now_ms + round(BROKER_MS * self._entropy.unit())
@@ -139,6 +149,8 @@ class Beater:
             self._mesh_due_ms = now_ms + self._early_ms()
         if self._farewell:
             self._mesh_due_ms = now_ms
+        if self._soon:
+            self._mesh_due_ms, self._soon = min(self._mesh_due_ms, now_ms + self._early_ms()), False
         self._ask_early(connection, now_ms)
         self.due_ms = self._mesh_due_ms
         if now_ms < self._mesh_due_ms:
@@ -169,7 +181,7 @@ class Beater:
 
     def _beat(self, connection: sa.Connection, link: LinkName, now_ms: int) -> Effect:
         payload, opened = self._packet(connection, now_ms)
-        lane, self._farewell = self._lane, False
+        lane, self._farewell, self._soon = self._lane, False, False
         self._open = [*self._open, opened][-OPEN_MAX:]
         self._unanswered += 1
         attempt_id = self._sender.flights.begin(link, "heartbeat")
@@ -177,7 +189,13 @@ class Beater:
         if link is LinkName.BROKER:
             return SendFrame(link, attempt_id, payload, lane, carrier=self._site)
         self._sender.air.spend(connection, attempt_id, len(payload), now_ms)
-        return SendFrame(link, attempt_id, payload, lane, destination=self._sender.region_radio)
+        to, hops = self._sender.region_radio, self._sender.region_hops
+        if to is None:
+            return SendFrame(link, attempt_id, payload, lane)
+        hops_max = None if hops is None or self._unanswered > 1 else max(hops, 1)  # lost, it costs only itself
+        return SendFrame(
+            link, attempt_id, payload, lane, destination=to, answers=self._sender.region_packet, hops_max=hops_max
+        )
 
     def _packet(self, connection: sa.Connection, now_ms: int) -> tuple[bytes, _Open]:
         sealed = self._sealer.seal(connection, self._heartbeat(connection, now_ms))
@@ -209,7 +227,7 @@ class Beater:
             serial=serial if incarnation == highest else 0,
             incarnation=highest,
             state=self._news.point_state(self._ledger, connection),
-            faults=frozenset({Fault.BATTERY}) if power.faulty else frozenset(),
+            faults=frozenset(self._faults | {Fault.BATTERY} if power.faulty else self._faults),
         )
 
     def _early_ms(self) -> int:

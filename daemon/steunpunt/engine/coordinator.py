@@ -1,23 +1,31 @@
 """A coordinator's engine: receives pieces into cases, receipts them, and carries replies back until they are held."""
 
 import logging
+from functools import partial
 
 import sqlalchemy as sa
 
+from steunpunt.boxfacts import PrinterChanged, SlipEnded
 from steunpunt.engine import papers
 from steunpunt.engine.announcing import Announcer, NewsFlight
+from steunpunt.engine.box import Box, BoxSettings
 from steunpunt.engine.common import Counts, Entropy, Links, Neighbours
 from steunpunt.engine.intake import Intake
 from steunpunt.engine.notices import NoticeBook, NoticeFlight, Teller
 from steunpunt.engine.receipts import ReceiptFlight, Receipts
 from steunpunt.engine.replying import Replier, ReplyFlight
 from steunpunt.engine.standby import Standby
+from steunpunt.engine.tidying import Tidy, tidy
 from steunpunt.engine.transmitting import Transmitter
 from steunpunt.ledger import heartbeats, incoming
+from steunpunt.ledger.incarnation import Keeper
 from steunpunt.ledger.incoming import Piece
+from steunpunt.ledger.lastfacts import LAST_ACT
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
+    Asked,
     BridgeChanged,
+    ButtonPressed,
     ConfirmFrame,
     Effect,
     Event,
@@ -51,14 +59,13 @@ BEACON_BLOCK = 4_096
 HEARD_MAX = 256
 """Packets remembered, so that one that several radios here hear is taken in once."""
 ACTIVE_MIN_MAX = 254
-LAST_ACT = "last_act_ms"
 _log = logging.getLogger(__name__)
 
 
 class CoordinatorEngine:
     """See the module. ``turn`` runs inside the caller's transaction."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  a coordinator and what it is made of
         self,
         ledger: Ledger,
         keys: CoordinatorKeys,
@@ -66,11 +73,16 @@ class CoordinatorEngine:
         incarnation: int,
         entropy: Entropy,
         neighbours: Neighbours | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
-        """``neighbours``: the region's other coordinators; None: there are none."""
+        """``neighbours``: the region's other coordinators; None: there are none.
+
+        ``keeper`` counts before anything new is receipted or signed, so that an older copy of the ledger is noticed.
+        """
         self._ledger = ledger
         self._keys = keys
         self._incarnation = incarnation
+        self._keeper = keeper
         self.counts: Counts = Counts()
         self.links = Links()
         self._out = Transmitter(ledger, self.links, self.counts)
@@ -82,12 +94,20 @@ class CoordinatorEngine:
         self._standby = Standby(neighbours, ledger_key, entropy, self.counts)
         self._replier = Replier(self._out, ledger_key, entropy)
         self._announcer = Announcer(keys, incarnation, self._out, entropy)
+        self._box_of = partial(
+            Box, ledger_key=ledger_key, token=entropy.token, counts=self.counts, certain_ms=ledger.clock.certain_ms
+        )
+        self.box = self._box_of(BoxSettings())
         self._heard: dict[tuple[int | None, bytes], None] = {}
         self._reported = 0
         """The highest incarnation that a heartbeat named."""
         self._beacon_counter = 0
         self._beacon_reserved = 0
         self._beacon_due_ms = 0
+
+    def use_box(self, settings: BoxSettings) -> None:
+        """Serve a kazernebox; to be called before the first turn."""
+        self.box = self._box_of(settings)
 
     # --- the step -----------------------------------------------------------------------------------------------
 
@@ -96,7 +116,10 @@ class CoordinatorEngine:
         effects: list[Effect] = []
         for event in events:
             effects += self._take(connection, event, now_ms)
-        self._announcer.issue(connection, now_ms)
+        issued = self._announcer.issue(connection, now_ms)
+        if self._keeper is not None and (self._intake.filed or issued):
+            self._keeper.count(connection)
+        self._intake.filed = False
         head = self._head(connection, now_ms)
         effects += self._take_over(connection, head, now_ms)
         effects += self._receipts.send(connection, head, now_ms)
@@ -104,6 +127,7 @@ class CoordinatorEngine:
         effects += self._ask(connection, now_ms)
         effects += self._announcer.send(connection, now_ms)
         effects += self._teller.send(connection, now_ms)
+        effects += self.box.turn(connection, now_ms)
         return effects + self._beacon(connection, head, now_ms)
 
     def _take(self, connection: sa.Connection, event: Event, now_ms: int) -> list[Effect]:
@@ -111,8 +135,8 @@ class CoordinatorEngine:
             case FrameHeard():
                 self._hear(connection, event, now_ms)
                 return [] if event.confirm is None else [ConfirmFrame(event.confirm)]
-            case PaperScanned():
-                body = papers.take(connection, self._intake, event, now_ms)
+            case PaperScanned() | Asked():
+                body = self._answer(connection, event, now_ms)
                 return [] if event.reply is None else [ReplyTo(event.reply, body)]
             case GuestSending():
                 return [self._out.air(event.frame.radio).guest(connection, event, now_ms)]
@@ -122,6 +146,10 @@ class CoordinatorEngine:
                 self.links.note(event, now_ms)
             case RadioPrepared() | RadioUsed():
                 self._out.note(connection, event, now_ms)
+            case ButtonPressed(name):
+                return self.box.pressed(connection, name, now_ms)
+            case PrinterChanged() | SlipEnded():
+                self.box.heard(connection, event, now_ms)
             case HelpSubmitted() | SupplementSubmitted() if event.reply is not None:
                 body = {"ok": False, "error": "not_here", "message": "a coordinator takes no requests; ask a kiosk"}
                 return [ReplyTo(event.reply, body)]
@@ -129,10 +157,20 @@ class CoordinatorEngine:
                 pass
         return []
 
+    def _answer(self, connection: sa.Connection, asked: PaperScanned | Asked, now_ms: int) -> dict[str, object]:
+        if isinstance(asked, PaperScanned):
+            return papers.take(connection, self._intake, asked, now_ms)
+        if isinstance(asked.what, Tidy):
+            return {"ok": True, **tidy(self._ledger, connection, asked.what, now_ms)}
+        return {"ok": False, "error": "unknown_op", "message": "a coordinator does not do this"}
+
     def committed(self) -> None:
         """Note that the last turn is on the disk."""
         self._out.committed()
         self._receipts.committed()
+        self.box.committed()
+        if self._keeper is not None:
+            self._keeper.keep()
 
     def rolled_back(self) -> None:
         """Forget what the disk did not keep: attempts, receipts for it, new epochs, reserved beacon numbers."""
@@ -144,13 +182,16 @@ class CoordinatorEngine:
         self._announcer.rolled_back()
         self._notices.rolled_back()
         self._teller.rolled_back()
+        self.box.rolled_back()
+        if self._keeper is not None:
+            self._keeper.rolled_back()
         self._heard.clear()
         self._beacon_reserved = 0
 
     def next_due_ms(self) -> int | None:
         """Return when to call :meth:`turn` again without an event."""
         dues = [self._receipts.due_ms, self._replier.due_ms, self._intake.fragments.due_ms]
-        dues += [self._standby.due_ms, self._announcer.due_ms, self._teller.due_ms]
+        dues += [self._standby.due_ms, self._announcer.due_ms, self._teller.due_ms, self.box.due_ms]
         dues += [self._beacon_due_ms] if self.links.broker.up else []
         return min((due for due in dues if due is not None), default=None)
 
@@ -162,9 +203,9 @@ class CoordinatorEngine:
         """Return whether the site's airtime has room for an integrator's packet by this radio now."""
         return self._out.air(radio).guest_fits(connection, air_ms, now_ms)
 
-    def air_used_ms(self, radio: str, now_ms: int) -> float:
+    def air_used_ms(self, connection: sa.Connection, radio: str, now_ms: int) -> float:
         """Return how many milliseconds of a radio's rolling hour count as used, for screens."""
-        return self._out.air(radio).used_ms(now_ms)
+        return self._out.air(radio).used_ms(connection, now_ms)
 
     # --- hearing ------------------------------------------------------------------------------------------------
 
@@ -304,5 +345,7 @@ class CoordinatorEngine:
             self._beacon_counter = int.from_bytes(stored, "big") if stored else 0
             self._beacon_reserved = self._beacon_counter + BEACON_BLOCK
             self._ledger.set_meta(connection, "beacon_reserved", self._beacon_reserved.to_bytes(4, "big"))
+            if self._keeper is not None:
+                self._keeper.count(connection)
         self._beacon_counter += 1
         return self._beacon_counter

@@ -73,8 +73,8 @@ class Hearer:
         self._news.hear(connection, frame, now_ms)
         return True
 
-    def _notice(self, connection: sa.Connection, frame: FrameHeard, _now_ms: int) -> bool:
-        self._rekeyer.hear(connection, frame)
+    def _notice(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
+        self._rekeyer.hear(connection, frame, now_ms)
         return True
 
     def _known_head(self, connection: sa.Connection, head: Head, now_ms: int) -> None:
@@ -94,6 +94,7 @@ class Hearer:
         """The region answered us: remember through which radio."""
         if frame.link is LinkName.MESH:
             self._sender.region_radio, self._sender.region_packet = frame.sender, frame.packet_id
+            self._sender.region_hops = frame.hops
         self._known_head(connection, head, now_ms)
 
     # --- what it says of our messages ---------------------------------------------------------------------------

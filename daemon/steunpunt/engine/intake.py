@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from steunpunt.engine.common import Counts, Entropy
 from steunpunt.engine.epochbook import Epoch, EpochBook
 from steunpunt.engine.fragments import Fragments
+from steunpunt.facts import Mark
 from steunpunt.ledger import announcements, halves, heartbeats, incoming
 from steunpunt.ledger.incoming import Content, EventContent, NewCase, Piece
 from steunpunt.model import Category, FrameError, FrameHeard, Lane, LinkName, SealError, SupplementCode, TokenCode
@@ -18,6 +19,7 @@ from steunpunt.protocol.heartbeat import Heartbeat
 from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys
 from steunpunt.protocol.pieces import HeardPiece, SealedPiece, parse_pieces
 from steunpunt.protocol.wants import WantHello
+from steunpunt.relay import replies
 from steunpunt.relay.epochs import HelloAsker, may_hold
 from steunpunt.relay.outbox import lane_for
 
@@ -36,8 +38,8 @@ class Taken:
     code: TokenCode
     life_threat: bool = False
     heartbeat: bool = False
-    patient: bool = False
-    """Whether nobody waits for its receipt: a sign of life of a site that is known and misses nothing."""
+    gather_ms: int = replies.TOKEN_GATHER_MS
+    """How long its receipt may wait for company over the mesh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Intake:
         """Questions for the hello of an epoch that is not known, and the frame that raised each."""
         self.alive: list[int] = []
         """Sites whose newest heartbeat came in this packet."""
+        self.filed = False
+        """Whether something new was filed since this was last cleared: what its receipt promises must not be lost."""
 
     def take(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> list[Taken]:
         """Take a packet of pieces in; returns what earns a token: they, and what their hello let us open.
@@ -144,6 +148,7 @@ class Intake:
         self.fragments.rolled_back()
         self.hellos_wanted.clear()
         self.alive.clear()
+        self.filed = False
 
     def verify_key(self, connection: sa.Connection, at: Piece) -> bytes | None:
         """Return V of a message of which an authentic fragment is kept; None when its epoch is not known (any more)."""
@@ -206,6 +211,7 @@ class Intake:
                 incoming.note_copy(connection, at, arrival.link, arrival.now_ms)
         else:
             incoming.add_piece(connection, at, arrival.now_ms)
+            self.filed = True
             if isinstance(message, messages.HelpRequest):
                 self._new_case(connection, at, keys, message, arrival)
             elif isinstance(message, messages.Offer):
@@ -232,15 +238,23 @@ class Intake:
         self, connection: sa.Connection, at: Piece, keys: MessageKeys, beat: Heartbeat, arrival: _Arrival
     ) -> list[Taken]:
         """Keep a site's sign of life; an old one played again tells nothing new."""
+        gather_ms = self._gather_ms(connection, at, beat)
         if not incoming.piece_opened(connection, at):
             incoming.add_piece(connection, at, arrival.now_ms)
             self._counts["heartbeats"] += 1
             newest = not arrival.doubtful and heartbeats.keep(connection, at.site, (at.eid, at.n), beat, arrival.now_ms)
             if newest:
                 self.alive.append(at.site)
-        # The first of a start waits for its receipt: by that it knows whether its news still holds.
-        patient = at.n > 0 and not announcements.lacks(connection, beat.incarnation, beat.serial)
-        return [Taken(at, keys.verify, TokenCode.RECEIVED, heartbeat=True, patient=patient)]
+        return [Taken(at, keys.verify, TokenCode.RECEIVED, heartbeat=True, gather_ms=gather_ms)]
+
+    @staticmethod
+    def _gather_ms(connection: sa.Connection, at: Piece, beat: Heartbeat) -> int:
+        """A receipt proves to its site what news it holds: that of a start and that of new news are waited for."""
+        if announcements.lacks(connection, beat.incarnation, beat.serial):
+            return replies.TOKEN_GATHER_MS
+        before = heartbeats.of_site(connection, at.site)
+        waited_for = at.n == 0 or before is None or before.beat.serial != beat.serial
+        return replies.PROOF_GATHER_MS if waited_for else replies.BEAT_GATHER_MS
 
     def _new_case(
         self,
@@ -306,7 +320,7 @@ class Intake:
             incoming.note_paper(connection, at, arrival.now_ms)
         for event in incoming.early_supplements(connection, self._ledger_key, at):
             self._weigh(connection, at, event)
-        self._counts["cases"] += 1
+        self._counts["tests" if content.facts.mark is Mark.TEST else "cases"] += 1
 
     def _new_supplement(
         self, connection: sa.Connection, at: Piece, supplement: messages.Supplement, arrival: _Arrival

@@ -4,13 +4,13 @@ What is kept may lie on the disk: it is signed for all to read. What is *confirm
 token for a message of this very start proves what the newest news is (:mod:`steunpunt.relay.newsfloor`).
 """
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import sqlalchemy as sa
 
+from steunpunt.engine import pointstate
 from steunpunt.engine.common import Counts
 from steunpunt.ledger import newsrows
 from steunpunt.ledger.newsrows import KeptNews
@@ -25,11 +25,6 @@ from steunpunt.relay.newsfloor import Named, NewsRow, Standing, Verdict
 STALE_MS_MAX = 4 * 3_600_000
 """What was confirmed longer ago than this may have changed since: longer than a heartbeat takes by radio."""
 MINUTE_MS = 60_000
-_COMMANDED = "point_state"
-_COMMAND = struct.Struct(">BBHB")
-"""Coordinator, incarnation, serial, state."""
-_SINCE = "point_state_since_ms"
-"""In ledger time, eight bytes: when the point's state last became another one."""
 
 
 class Shown(StrEnum):
@@ -122,30 +117,24 @@ class NewsKeeper:
         token = self._named.get(self._coordinator, (None, 0))[0]
         kept = newsrows.of_signer(connection, self._coordinator)
         held = [one.row for one in kept]
-        stored = self._ledger.get_meta(connection, _COMMANDED)
-        last = _COMMAND.unpack(stored)[1:3] if stored and stored[0] == self._coordinator else (0, 0)
+        last = pointstate.last_command(self._ledger, connection, self._coordinator)
         for one in kept:
             said = unpack_announcement(one.payload)
             if said.state is None or not said.is_for(self._site) or one.row.rank <= last:
                 continue
             if newsfloor.standing(one.row, held, token) is Standing.CONFIRMED:
                 last = one.row.rank
-                if said.state is not self.point_state(self._ledger, connection):
-                    self._ledger.set_meta(connection, _SINCE, now_ms.to_bytes(8, "big"))
-                command = _COMMAND.pack(self._coordinator, *one.row.rank, said.state)
-                self._ledger.set_meta(connection, _COMMANDED, command)
+                pointstate.command(self._ledger, connection, one.row, said.state, one.issued_ms, now_ms)
 
     @staticmethod
     def point_state(ledger: Ledger, connection: sa.Connection) -> PointState:
-        """Return the point's state as last commanded; open until then."""
-        stored = ledger.get_meta(connection, _COMMANDED)
-        return PointState.OPEN if stored is None else PointState(_COMMAND.unpack(stored)[3])
+        """Return the point's state as last set or commanded; open until then."""
+        return pointstate.standing(ledger, connection).state
 
     def closed_since_ms(self, connection: sa.Connection) -> int | None:
         """Return since when the point is closed, in ledger time; None: it takes requests."""
-        if self.point_state(self._ledger, connection) is not PointState.CLOSED:
-            return None
-        return int.from_bytes(self._ledger.get_meta(connection, _SINCE) or b"", "big")
+        now = pointstate.standing(self._ledger, connection)
+        return (now.since_ms or 0) if now.state is PointState.CLOSED else None
 
     # --- telling ------------------------------------------------------------------------------------------------
 

@@ -23,8 +23,6 @@ from steunpunt.relay import replies
 
 REMEMBERED_MAX = 2_000
 RECEIPTS_MAX = 2_000
-PATIENT_MS = 600_000
-"""How long the receipt of a sign of life waits for company over the mesh: an idle region says little else."""
 REFUSED_WAIT_MS = 5_000
 UNHEARD_MIN = 1
 """After so many receipts over the mesh for one message, a gateway may say it too."""
@@ -41,6 +39,10 @@ class Owed:
     code: TokenCode
     sender: int | None = None
     packet_id: int | None = None
+    again: bool = True
+    """Whether it is worth saying once more; a heartbeat is not sent again without it."""
+    hops: int | None = None
+    """Over how many radios the message came; None: any way may be needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +137,16 @@ class Receipts:
         times, _ = self._now.meshed.pop(taken.at, (0, 0))
         _remember(self._now.meshed, taken.at, (times + 1, now_ms))
         if len(self._now.owed) < RECEIPTS_MAX:
-            self._now.owed[taken.at] = Owed(frame.radio, taken.verify, taken.code, frame.sender, frame.packet_id)
-        due_ms = now_ms + (PATIENT_MS if taken.patient else replies.TOKEN_GATHER_MS)
+            self._now.owed[taken.at] = Owed(
+                frame.radio,
+                taken.verify,
+                taken.code,
+                frame.sender,
+                frame.packet_id,
+                again=not taken.heartbeat,
+                hops=None if times else frame.hops,
+            )
+        due_ms = now_ms + taken.gather_ms
         if not taken.life_threat:
             due_ms = max(due_ms, replies.paced_from_ms(self._now.paced_ms))
         self._now.due_ms = due_ms if self._now.due_ms is None else min(due_ms, self._now.due_ms)
@@ -188,7 +198,8 @@ class Receipts:
             now.paced_ms = replies.paced_to_ms(now.paced_ms, now_ms)
             for at, owed in batch:
                 del now.owed[at]
-                _remember(now.said, at, (owed, now_ms))
+                if owed.again:
+                    _remember(now.said, at, (owed, now_ms))
         if now.owed and now.due_ms is None:
             now.due_ms = now_ms
         return effects
@@ -210,6 +221,7 @@ class Receipts:
             now_ms,
             destination=newest.sender if alone else None,
             answers=newest.packet_id if alone else None,
+            hops_max=None if self._overheard else replies.hops_max([owed.hops for _, owed in batch]),
         )
 
     def _said_lately(self, radio: str, but: set[Piece], room: int, now_ms: int) -> list[Owed]:

@@ -70,6 +70,8 @@ class Sender:
         """The radio through which the region last spoke to us over the mesh,"""
         self.region_packet: int | None = None
         """and the packet in which it did: what answers that packet teaches the radios on the way how to reach us."""
+        self.region_hops: int | None = None
+        """Over how many radios that packet came; None: not known."""
         self.unicasts = True
         """False where several coordinators must hear each piece: radios hand a unicast to its addressee only."""
         self.next_ms: int | None = 0
@@ -237,7 +239,9 @@ class Sender:
         self.air.spend(connection, attempt_id, len(payload), now_ms)
         insist = first.lane is Lane.LIFE_THREAT and destination is None
         frame = SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist)
-        return [frame if destination is None else replace(frame, answers=self.region_packet)]
+        if destination is None:
+            return [frame]
+        return [replace(frame, answers=self.region_packet, hops_max=outbox.hops_max(first, self.region_hops))]
 
     def _note_mesh_try(
         self, connection: sa.Connection, part: Part, message: Outgoing, in_this_try: int, now_ms: int

@@ -52,12 +52,20 @@ class Transmitter:
         *,
         destination: int | None = None,
         answers: int | None = None,
+        hops_max: int | None = None,
     ) -> SendFrame:
         """Return the frame for one radio; its airtime is written before it is sent."""
         attempt_id = self._flights.begin(LinkName.MESH, what)
         self.air(radio).spend(connection, attempt_id, len(payload), now_ms)
         return SendFrame(
-            LinkName.MESH, attempt_id, payload, lane, destination=destination, answers=answers, radio=radio
+            LinkName.MESH,
+            attempt_id,
+            payload,
+            lane,
+            destination=destination,
+            answers=answers,
+            radio=radio,
+            hops_max=hops_max,
         )
 
     def by_broker(self, carrier: int | None, lane: Lane, payload: bytes, what: object) -> SendFrame:

@@ -16,6 +16,9 @@ def lines_of(config: Config, status: Body) -> list[Line]:
         *_mesh_lines(config, status),
         *_broker_lines(config, status),
         *_power_lines(status),
+        *_box_lines(status),
+        *_job_lines(status),
+        *_clock_lines(status),
         *_keeping_lines(status),
     ]
 
@@ -60,6 +63,36 @@ def _power_lines(status: Body) -> Iterator[Line]:
     state = "not known" if power["state"] == "unknown" else power["state"]
     yield (None if power["problems"] else power["state"] != "unknown"), ", ".join([f"power: {state}", *told])
     yield from ((False, f"power: {problem}") for problem in power["problems"])
+
+
+def _box_lines(status: Body) -> Iterator[Line]:
+    box = status.get("box")
+    if box is None:
+        return
+    yield None, f"box: lamp {box['lamp']}, {box['life_threats']} life threats open or not passed on"
+    printer = box["printer"]
+    if printer is not None:
+        low = ", paper low" if printer["paper_low"] else ""
+        reason = "" if printer["ready"] else f": {printer['reason'] or 'not found yet'}"
+        yield bool(printer["ready"]), f"slip printer{reason}, {printer['waiting']} slips waiting{low}"
+
+
+def _job_lines(status: Body) -> Iterator[Line]:
+    for name, job in status.get("housekeeping", {}).items():
+        well = "never yet" if job["well_s"] is None else f"last {job['well_s'] // 3600} h ago"
+        detail = f": {job['detail']}" if job["detail"] else ""
+        if job["ok"] is False or job["missed"]:
+            yield False, f"{name} of the ledger {'failed' if job['ok'] is False else 'is overdue'}, well {well}{detail}"
+        else:
+            yield None, f"{name} of the ledger: {well}"
+
+
+def _clock_lines(status: Body) -> Iterator[Line]:
+    clock = status.get("clock")
+    if clock is None:
+        return
+    within = "" if clock["uncertainty_s"] is None else f", within {clock['uncertainty_s']:g} s"
+    yield None, "clock: time not known" if clock["source"] == "none" else f"clock: by {clock['source']}{within}"
 
 
 def _keeping_lines(status: Body) -> Iterator[Line]:

@@ -22,6 +22,7 @@ from steunpunt.ledger import incoming, standby
 from steunpunt.ledger.caserows import LISTED, CaseRow, EventRow, as_they_lie, events_of, read_case
 from steunpunt.ledger.clock import boot_name, boot_time_ms
 from steunpunt.ledger.incoming import EventContent, Piece, member
+from steunpunt.ledger.lastfacts import LAST_ACT
 from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.store import Ledger, engine_for
 from steunpunt.ledger.tables import cases, events, replies
@@ -46,7 +47,6 @@ from steunpunt.protocol.phrasecodes import BOOK
 from steunpunt.protocol.phrases import Phrase, may_say
 from steunpunt.relay.standby import Stand
 
-LAST_ACT = "last_act_ms"
 NAME_CHARS_MAX = 80
 FIELD_CHARS_MAX = 200
 _BY_PERSON = ("seen", "answer", "passed_on", "closed")

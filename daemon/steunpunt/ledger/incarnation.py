@@ -1,9 +1,10 @@
 """A coordinator's incarnation: raised when its ledger turns out to be an older copy.
 
-A count is kept twice, in the ledger and in a file outside it. It goes up at each start, and every MARK_MS in which the
-ledger changed. When at a start the ledger's count lags behind the file's, the ledger was restored from a backup or
-begun anew, and what it receipted since may be gone: the incarnation goes up, and kiosks can tell. They also need it to:
-a restored ledger counts its beacons from an older number, and within one incarnation an older number is a replay.
+A count is kept twice, in the ledger and in a file outside it. It goes up at each start, with each turn that files
+something new or signs news, before anything is said of it, and every MARK_MS in which the ledger changed else. When
+at a start the ledger's count lags behind the file's, the ledger was restored from a backup or begun anew, and what it
+receipted since may be gone: the incarnation goes up, and kiosks can tell. They also need it to: a restored ledger
+counts its beacons from an older number, and within one incarnation an older number is a replay.
 
 Whoever lost both can write the file by hand: a count of 1 and the last incarnation known, such as ``1 7``.
 """
@@ -12,6 +13,8 @@ import logging
 import os
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from steunpunt.keyfiles import sync_folder
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import LedgerError
@@ -19,7 +22,7 @@ from steunpunt.model import LedgerError
 INCARNATION_MAX = 255
 COUNT_MAX = 0xFFFFFFFF
 MARK_MS = 60_000
-"""A backup older than this is told from the ledger itself."""
+"""What nobody was told of, such as heartbeats, is marked this often."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +65,7 @@ class Keeper:
         self._incarnation = 0
         self._changes = 0
         self._marked_ms: int | None = None
+        self._counted: int | None = None
 
     def begin(self) -> int:
         """Count this start; see :func:`begin`. Logs a number that rose: somebody put an older ledger back."""
@@ -71,6 +75,29 @@ class Keeper:
             _log.warning("action=incarnation number=%d", self._incarnation)
         self._changes = self._ledger.changes()
         return self._incarnation
+
+    def count(self, connection: sa.Connection) -> None:
+        """Count in the caller's transaction, which keeps what others will be told of; :meth:`keep` does the rest."""
+        count = int.from_bytes(self._ledger.get_meta(connection, "starts") or b"\0", "big")
+        self._counted = min(count + 1, COUNT_MAX)
+        self._ledger.set_meta(connection, "starts", self._counted.to_bytes(4, "big"))
+
+    def keep(self) -> None:
+        """After that commit and before anything is said: count in the file too.
+
+        A disk that refuses it is logged and tried again with the next count: what is in the ledger may be said.
+        """
+        if self._counted is None:
+            return
+        count, self._counted = self._counted, None
+        try:
+            _write(self._path, count, self._incarnation)
+        except LedgerError as error:
+            _log.error("action=cannot_mark reason=%r", str(error))
+
+    def rolled_back(self) -> None:
+        """Forget a count that the disk did not keep."""
+        self._counted = None
 
     def mark_due(self, now_ms: int) -> None:
         """Mark when the ledger changed and the last mark is MARK_MS old; raises LedgerError when the disk refuses."""

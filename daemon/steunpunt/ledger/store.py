@@ -22,7 +22,7 @@ from steunpunt.ledger.clock import SAVE_MS, LedgerClock, boot_name, boot_time_ms
 from steunpunt.ledger.wal import damaged_log_of, keep_if_cut_short
 from steunpunt.model import LedgerError
 
-HEAD_REVISION = "0005"
+HEAD_REVISION = "0006"
 """The newest migration; a test holds it against the migrations folder. Knowing it here saves loading Alembic at each
 start."""
 BUSY_MS_MAX = 5_000

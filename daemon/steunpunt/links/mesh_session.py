@@ -11,12 +11,23 @@ A session never comes back from ``failed``: the next connection gets a new one.
 
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from google.protobuf.message import DecodeError
 
 from steunpunt.links import mesh_words
 from steunpunt.links.mesh_queue import ASK_S, TransmitQueue
-from steunpunt.links.mesh_terms import PRIORITY_RELIABLE, Failure, Kind, Learned, Wanted, in_plain_words, readable
+from steunpunt.links.mesh_terms import (
+    PRIORITY_RELIABLE,
+    Failure,
+    Kind,
+    Learned,
+    Wanted,
+    hop_limit,
+    hops_of,
+    in_plain_words,
+    readable,
+)
 from steunpunt.model import (
     PACKET_BYTES_MAX,
     Event,
@@ -325,7 +336,7 @@ class Session:
         snr_db = packet.rx_snr if packet.rx_snr or packet.rx_rssi else None
         payload, radio = packet.decoded.payload, self._wanted.radio
         heard = FrameHeard(LinkName.MESH, payload, sender=sender, packet_id=packet.id, snr_db=snr_db, radio=radio)
-        self._events.append(heard)
+        self._events.append(replace(heard, hops=hops_of(packet)))
 
     def _own_telemetry(self, packet: mesh_pb2.MeshPacket) -> None:
         """Hand on how much of the last hour this radio was on the air, relaying included."""
@@ -372,13 +383,12 @@ class Session:
             return packet
         if effect.text:
             return in_plain_words(effect.text, packet_id, self._emergency or 0, self._wanted.hop_limit)
-        # hop_limit is always set: unset with want_ack false means no relay at all.
         urgent = effect.lane is Lane.LIFE_THREAT
         return mesh_pb2.MeshPacket(
             to=BROADCAST if effect.destination is None else effect.destination,
             channel=self._channel_index,
             id=packet_id,
-            hop_limit=self._wanted.hop_limit,
+            hop_limit=hop_limit(effect, self._wanted.hop_limit),
             want_ack=effect.want_ack,
             priority=mesh_pb2.MeshPacket.Priority.ValueType(PRIORITY_RELIABLE if urgent else PRIORITY_DEFAULT),
             decoded=mesh_pb2.Data(portnum=_PRIVATE_APP, payload=effect.payload, request_id=effect.answers or 0),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
-from steunpunt.model import MAIN_RADIO, TextHeard
+from steunpunt.model import MAIN_RADIO, SendFrame, TextHeard
 from steunpunt.radiosettings import WantedSettings
 from steunpunt.wire import BROADCAST, mesh_pb2, portnums_pb2
 
@@ -82,6 +82,18 @@ def readable(packet: mesh_pb2.MeshPacket, channel: int | None, own_num: int | No
     if data.portnum != _TEXT_APP or packet.channel != channel or packet.to != BROADCAST or sender == own_num:
         return None
     return TextHeard(data.payload.decode("utf-8", "replace"), sender, radio)
+
+
+def hops_of(packet: mesh_pb2.MeshPacket) -> int | None:
+    """Return over how many radios a packet came; None where its header does not say."""
+    if not packet.hop_start or packet.hop_limit > packet.hop_start:
+        return None
+    return packet.hop_start - packet.hop_limit
+
+
+def hop_limit(effect: SendFrame, most: int) -> int:
+    """Return a packet's hop limit, at most what the radio is set to. Never unset: that means no relay at all."""
+    return most if effect.hops_max is None else min(effect.hops_max, most)
 
 
 def in_plain_words(text: str, packet_id: int, channel: int, hop_limit: int) -> mesh_pb2.MeshPacket:

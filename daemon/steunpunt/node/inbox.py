@@ -3,6 +3,7 @@
 import queue
 
 from steunpunt.model import (
+    Asked,
     BellRung,
     ButtonPressed,
     CallCancelled,
@@ -23,7 +24,9 @@ BATCH_MAX = 64
 """Events taken in one turn, and so in one commit."""
 
 
-_ASKED_HERE = (HelpSubmitted, SupplementSubmitted, PaperScanned, ButtonPressed, CallCancelled, BellRung)
+AWAITED = (HelpSubmitted, SupplementSubmitted, PaperScanned, Asked)
+"""Somebody at the control socket waits for what becomes of these."""
+_ASKED_HERE = (*AWAITED, ButtonPressed, CallCancelled, BellRung)
 
 
 def droppable(event: Event | None) -> bool:

@@ -11,13 +11,15 @@ from functools import partial
 from pathlib import Path
 
 from steunpunt import __version__, keyfiles
+from steunpunt.boxfacts import PrintSlip
 from steunpunt.bridge.report import prometheus
 from steunpunt.config import Config
 from steunpunt.control import Body, Server, notify_systemd
-from steunpunt.engine.accepting import TicketStock, form_key
+from steunpunt.engine.accepting import form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy, LinkView, Neighbours
 from steunpunt.engine.kiosk import KioskEngine, KioskSettings
+from steunpunt.jobfacts import JobEnded
 from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
 from steunpunt.ledger.store import Ledger, prepare
@@ -32,12 +34,10 @@ from steunpunt.model import (
     Event,
     FrameHeard,
     GuestSending,
-    HelpSubmitted,
     LedgerError,
     LinkChanged,
     LinkName,
     PacketHeard,
-    PaperScanned,
     RadioPrepared,
     ReplyTo,
     Role,
@@ -47,25 +47,26 @@ from steunpunt.model import (
     SetLamp,
     SoundBuzzer,
     SteunpuntError,
-    SupplementSubmitted,
 )
-from steunpunt.node.inbox import Inbox, droppable
+from steunpunt.node.box import SiteBox
+from steunpunt.node.housekeeping import Housekeeping, job_troubles
+from steunpunt.node.inbox import AWAITED, Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
-from steunpunt.node.papers import PaperRequests
+from steunpunt.node.pending import Pending, no
 from steunpunt.node.power import SitePower
-from steunpunt.node.requests import KioskRequests, Pending, no
+from steunpunt.node.requests import KioskRequests
+from steunpunt.node.staff import hall_handlers
+from steunpunt.node.stocking import Stocker
 from steunpunt.node.stopping import on_stop_signals
-from steunpunt.panel import NotMockError, Panel, UnknownButtonError
+from steunpunt.node.technician import Technician
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
+from steunpunt.wallclock import ClockWatch
 
 STOP_S_MAX = 3.0
 KEEP_AGAIN_S = 2.0
 """How long to wait before trying a ledger that refused once more."""
-STOCK_AFTER_S = 5.0
-"""The stock of tickets is filled this long after the start: first radio, broker and screens. Until then the loop
-stretches each secret itself."""
 UNKEPT_MAX = 1_000
 DESK_POLL_S = 30.0
 """A coordinator looks for the desk's acts at least this often; the bell only makes it faster."""
@@ -98,7 +99,10 @@ class Node:
         self._radios = KnownRadios()
         self._integrators = Integrators(config, self._publish, time.monotonic)
         self._power = SitePower(config, self._inbox.put)
-        self._panel_reason = ""
+        self._technician = Technician(config)
+        self._clock = ClockWatch()
+        self._box = SiteBox(config, self._inbox.put, self._clock)
+        self._housekeeping = Housekeeping(config, self._inbox.put)
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
 
@@ -135,19 +139,23 @@ class Node:
         check_owner(self._ledger, config.site.role, config.site.id)
         with self._ledger.transaction() as connection:
             self._ledger.touch(connection)
+            self._housekeeping.begin(connection, self._ledger.clock.now_ms())
         self._reader = Ledger(path, readonly=True).open()
         if isinstance(keys, CoordinatorKeys):
-            from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415  a kiosk need not load it
-
-            neighbours = neighbours_of(config)
+            # A kiosk need not load these.
+            from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415
+            from steunpunt.node.kazernebox import box_settings  # noqa: PLC0415
+            from steunpunt.node.papers import PaperRequests  # noqa: PLC0415
 
             self._check_identity("coordinator_id", keys.coordinator, keys_path)
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
             check_ledger_key(self._ledger, ledger_key, config.ledger.key_file or "")
             self._incarnation = incarnation.Keeper(self._ledger, path.with_suffix(".incarnation"))
+            number, neighbours = self._incarnation.begin(), neighbours_of(config)
             self._engine: KioskEngine | CoordinatorEngine = CoordinatorEngine(
-                self._ledger, keys, ledger_key, self._incarnation.begin(), entropy, neighbours
+                self._ledger, keys, ledger_key, number, entropy, neighbours, self._incarnation
             )
+            self._engine.use_box(box_settings(config))
             self._requests: KioskRequests | None = None
             self._handlers = PaperRequests(self._inbox.put).handlers()
             return
@@ -159,6 +167,7 @@ class Node:
         self._engine = engine
         self._requests = KioskRequests(config, keys, engine, self._reader, key, secrets.token_bytes, self._inbox.put)
         self._handlers = self._requests.handlers()
+        self._handlers |= hall_handlers(config, self._reader, self._inbox.put, self._requests.lock)
 
     def _check_identity(self, key: str, found: int, path: Path) -> None:
         if found != self._config.site.id:
@@ -167,26 +176,17 @@ class Node:
 
     def _start(self) -> None:
         config = self._config
+        self._technician.open(self._ledger, self._requests)
         self._links = SiteLinks.of(config, self._inbox.put)
         self._links.tell_absent()
-        self._panel = Panel(config.panel, self._inbox.put) if config.panel else None
         self._power.start()
         self._server = Server(Path(config.control.socket), self._asked)
         self._server.start()
         self._links.start()
-        self._start_panel()  # after the links: loading gpiozero takes as long as radio and broker need to answer
+        self._clock.start()
+        self._box.start()  # after the links: loading gpiozero takes as long as radio and broker need to answer
         if isinstance(self._engine, KioskEngine):
-            _Stocker(self._engine.stock, self._stopping).start()
-
-    def _start_panel(self) -> None:
-        """A broken panel must not keep the point from taking requests on its screen."""
-        if self._panel is None:
-            return
-        try:
-            self._panel.start()
-        except SteunpuntError as error:
-            self._panel, self._panel_reason = None, str(error)
-            _log.error("action=panel_failed reason=%r", str(error))
+            Stocker(self._engine.stock, self._stopping).start()
 
     def _close(self) -> None:
         """Stopping is the same as crashing, only more polite to radio and broker."""
@@ -195,10 +195,12 @@ class Node:
         if hasattr(self, "_links"):
             self._links.stop(STOP_S_MAX)
         self._power.stop(STOP_S_MAX)
-        if getattr(self, "_panel", None) is not None and self._panel is not None:
-            self._panel.stop()
+        self._box.stop(STOP_S_MAX)
+        self._housekeeping.stop()
+        self._clock.stop(STOP_S_MAX)
         self._reader.close()
         self._ledger.close()
+        self._technician.close()
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
@@ -210,6 +212,7 @@ class Node:
                 self._turn(ours)
             self._report()
             self._mark_incarnation()
+            self._housekeeping.look(self._ledger.clock.now_ms())
             if self._watchdog_s is not None:
                 notify_systemd("WATCHDOG=1")
 
@@ -235,7 +238,7 @@ class Node:
             return min(KEEP_AGAIN_S, self._watchdog_s or KEEP_AGAIN_S)
         if not isinstance(self._engine, KioskEngine):
             waits.append(DESK_POLL_S)
-        dues_ms = [self._engine.next_due_ms(), self._integrators.reporter.due_ms]
+        dues_ms = [self._engine.next_due_ms(), self._integrators.reporter.due_ms, self._housekeeping.due_ms()]
         now_ms = self._ledger.clock.now_ms()
         waits += [max(due_ms - now_ms, 0) / 1000 for due_ms in dues_ms if due_ms is not None]
         return min((wait for wait in waits if wait is not None), default=None)
@@ -269,6 +272,7 @@ class Node:
             with self._ledger.transaction() as connection:
                 if not self._can_keep:
                     self._ledger.touch(connection)
+                self._housekeeping.take(connection, [e for e in events if isinstance(e, JobEnded)], now_ms)
                 effects = self._engine.turn(connection, events, now_ms)
         except BaseException:
             self._engine.rolled_back()
@@ -283,7 +287,7 @@ class Node:
         self._can_keep = False
         self._counts["cannot_keep"] += 1
         for event in events:
-            if isinstance(event, HelpSubmitted | SupplementSubmitted | PaperScanned):
+            if isinstance(event, AWAITED):
                 if event.reply is not None:
                     self._perform(ReplyTo(event.reply, no("cannot_keep", "this device cannot keep anything now")))
             elif isinstance(event, GuestSending):
@@ -304,7 +308,7 @@ class Node:
         _log.exception("action=event_failed event=%s", type(events[0]).__name__ if events else "timer")
         self._counts["events_failed"] += 1
         for event in events:
-            if isinstance(event, HelpSubmitted | SupplementSubmitted | PaperScanned) and event.reply is not None:
+            if isinstance(event, AWAITED) and event.reply is not None:
                 self._perform(ReplyTo(event.reply, no("internal", "the node could not do this; see its log")))
             elif isinstance(event, FrameHeard) and event.confirm is not None:
                 self._perform(ConfirmFrame(event.confirm))
@@ -336,16 +340,8 @@ class Node:
             case ReplyTo(reply, body):
                 if isinstance(reply, Pending):
                     reply.answer(body)
-            case SetLamp() | SoundBuzzer():
-                self._on_panel(effect)
-
-    def _on_panel(self, effect: SetLamp | SoundBuzzer) -> None:
-        if self._panel is None:
-            return
-        if isinstance(effect, SetLamp):
-            self._panel.set_lamp(effect.name, effect.mode)
-        else:
-            self._panel.sound(effect.name, effect.seconds)
+            case SetLamp() | SoundBuzzer() | PrintSlip():
+                self._box.perform(effect)
 
     def _bridge(self, event: Event) -> Event | None:
         """Do what an event means to integrators; return what is left of it for the engine."""
@@ -378,6 +374,7 @@ class Node:
             case _:
                 pass
         self._power.heard(event)
+        self._technician.heard(event)
         self._integrators.reporter.happened(now_ms)
         return event
 
@@ -393,8 +390,9 @@ class Node:
         self._bridge(SendEnded(frame.link, frame.attempt_id, SendOutcome.REFUSED, why, radio=frame.radio))
 
     def _report(self) -> None:
-        """Publish the site's state for integrators; whatever goes wrong there must not stop the node."""
+        """Look at the figures, tell integrators the site's state; what goes wrong there must not stop the node."""
         try:
+            self._technician.look(self._engine, self._ledger, lambda: self._status({}))
             self._integrators.look(self._ledger.clock.now_ms(), lambda: self._status({}))
         except Exception:  # noqa: BLE001  see above
             _log.exception("action=report_failed")
@@ -408,8 +406,8 @@ class Node:
     def _asked(self, request: Body) -> Body:
         """Answer the control socket; runs on the connection's thread."""
         op = str(request.get("op", ""))
-        own = {"status": self._status, "metrics": self._metrics, "bell": self._bell, "panel": self._panel_asked}
-        handlers = {**own, **self._handlers}
+        own = {"status": self._status, "metrics": self._metrics, "bell": self._bell, "panel": self._box.asked}
+        handlers = {**own, **self._technician.handlers(), **self._handlers}
         if op not in handlers:
             return no("unknown_op", f"{op[:40]!r} cannot be asked here; known: {', '.join(sorted(handlers))}")
         return handlers[op](request)
@@ -417,20 +415,6 @@ class Node:
     def _bell(self, _request: Body) -> Body:
         self._inbox.put(BellRung())
         return {"ok": True}
-
-    def _panel_asked(self, request: Body) -> Body:
-        name, action = str(request.get("name", "")), str(request.get("action", "read"))
-        if self._panel is None:
-            return no("unknown_button", self._panel_reason or "this site has no [panel] in its config")
-        try:
-            if action == "press":
-                self._panel.press(name)
-            reading = self._panel.read(name)
-        except UnknownButtonError as error:
-            return no("unknown_button", str(error))
-        except NotMockError as error:
-            return no("not_mock", str(error))
-        return {"ok": True, "lamp": reading.lamp, "buzzer": reading.buzzer}
 
     def _metrics(self, request: Body) -> Body:
         return {"ok": True, "text": prometheus(self._status(request), __version__)}
@@ -454,13 +438,20 @@ class Node:
             "can_keep": self._can_keep,
             "damaged_log": self._damaged_log,
             "radio": self._radios.status(),
-            "panel_reason": self._panel_reason,
+            "panel_reason": self._box.reason,
             "power": self._power.status(),
+            "housekeeping": self._housekeeping.status(now_ms),
+            "clock": self._clock.status(),
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
             "counters": self._counters(),
         }
+        body |= self._technician.status(now_ms)
         if not isinstance(engine, KioskEngine):
+            from steunpunt.node.kazernebox import box_status, box_troubles  # noqa: PLC0415  loaded at its start
+
             body["ledger_behind"] = engine.ledger_behind
+            body["box"] = box_status(config, engine.box.view)
+            body["troubles"] = box_troubles(body["box"]) + job_troubles(body["housekeeping"])
         if config.extra_radio:
             body["radios"] = {name: self._radio_status(name, now_ms) for name in config.radios}
         if self._requests is not None:
@@ -480,21 +471,3 @@ class Node:
         counters = dict(self._engine.counts) | dict(self._counts) | {"inbox_dropped": self._inbox.dropped}
         counters |= self._integrators.counters()
         return counters | self._links.counters()
-
-
-class _Stocker(threading.Thread):
-    """Stretches ticket secrets ahead of time, one after the other, only when some were used."""
-
-    def __init__(self, stock: TicketStock, stopping: threading.Event) -> None:
-        super().__init__(name="stock", daemon=True)
-        self._stock = stock
-        self._stopping = stopping
-
-    def run(self) -> None:
-        """Fill the stock, then sleep until something was taken."""
-        self._stopping.wait(STOCK_AFTER_S)
-        while not self._stopping.is_set():
-            if self._stock.full():
-                self._stock.wait_taken()
-            else:
-                self._stock.refill()

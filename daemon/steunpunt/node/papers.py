@@ -7,7 +7,7 @@ import msgspec
 
 from steunpunt.control import Body
 from steunpunt.model import PACKET_BYTES_MAX, Event, PaperScanned
-from steunpunt.node.requests import WAIT_S_MAX, Pending, no
+from steunpunt.node.pending import WAIT_S_MAX, Pending, no
 from steunpunt.protocol.packets import FRAGMENTS_MAX
 
 

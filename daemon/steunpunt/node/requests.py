@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import msgspec
 
 from steunpunt.config import Config
-from steunpunt.control import ANSWER_S_MAX, NOT_KNOWN_YET, Body
+from steunpunt.control import Body
 from steunpunt.engine.accepting import open_ticket_key
+from steunpunt.engine.checking import NotAccepted, tidy_text
 from steunpunt.engine.kiosk import KioskEngine
-from steunpunt.facts import NOTHING, Facts
+from steunpunt.facts import NOTHING, Facts, Mark
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
@@ -21,6 +22,7 @@ from steunpunt.model import (
     FrameError,
     HelpSubmitted,
     SealError,
+    Squeezed,
     SupplementCode,
     SupplementSubmitted,
     TicketState,
@@ -28,47 +30,21 @@ from steunpunt.model import (
     ticket_number,
 )
 from steunpunt.node.newsbody import NEWS_SHOWN_MAX, news_body
+from steunpunt.node.pending import WAIT_S_MAX, Pending, no
 from steunpunt.protocol import answers, forms, messages, paper, tickets
+from steunpunt.protocol import text as texts
 from steunpunt.protocol.age import pack_age
 from steunpunt.protocol.answerbody import pack_phrases, unpack_answer
 from steunpunt.protocol.keys import SiteKeys
 
-WAIT_S_MAX = ANSWER_S_MAX - 1.0
-"""Shorter than the client's own wait, so that "not known yet" comes from us."""
+FORM_TOKENS_MAX = 8
+"""Most form tokens in one answer: a page of choices gives out one for each."""
 _QUESTION = tuple[
     Annotated[int, msgspec.Meta(ge=0, le=255)],
     Annotated[int, msgspec.Meta(ge=0, le=15)] | None,
     Annotated[int, msgspec.Meta(ge=0, le=messages.REPLY_NUMBER_MAX)] | None,
 ]
 """A question's phrase code, and the option or the number that was tapped under it."""
-
-
-class Pending:
-    """A request that waits for the loop's answer."""
-
-    def __init__(self) -> None:
-        self._done = threading.Event()
-        self._body: Body = {}
-
-    def answer(self, body: Body) -> None:
-        """Give the answer; called by the loop, after the commit."""
-        self._body = body
-        self._done.set()
-
-    def wait(self, timeout_s: float) -> Body:
-        """Return the answer, or "not known yet"."""
-        if self._done.wait(timeout_s):
-            return self._body
-        return {
-            "ok": False,
-            "error": NOT_KNOWN_YET,
-            "message": "not known yet whether it is kept; ask again",
-        }
-
-
-def no(code: str, message: str, **details: object) -> Body:
-    """Return a refusal."""
-    return {"ok": False, "error": code, "message": message, **details}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +64,7 @@ class KioskRequests:
         """Return what may be asked here."""
         return {
             "form_token": self._form_token,
+            "form": self._form,
             "submit": self._submit,
             "supplement": self._supplement,
             "ticket": self._ticket,
@@ -125,9 +102,40 @@ class KioskRequests:
 
     # --- forms --------------------------------------------------------------------------------------------------
 
-    def _form_token(self, _request: Body) -> Body:
-        now_s = self.reader.clock.now_ms() // 1000
-        return {"ok": True, "token": forms.issue(self.form_key, now_s, self.token_bytes(forms.RANDOM_BYTES))}
+    def now_ms(self) -> int:
+        """Return ledger time."""
+        return self.reader.clock.now_ms()
+
+    def new_token(self) -> str:
+        """Return a token for one form."""
+        return forms.issue(self.form_key, self.now_ms() // 1000, self.token_bytes(forms.RANDOM_BYTES))
+
+    def _form_token(self, request: Body) -> Body:
+        texts.warm()  # somebody is about to write
+        count = request.get("count", 1)
+        if type(count) is not int or not 1 <= count <= FORM_TOKENS_MAX:
+            return no("bad_request", f"form_token: count is {count!r}; write 1 to {FORM_TOKENS_MAX}")
+        tokens = [self.new_token() for _ in range(count)]
+        return {"ok": True, "token": tokens[0], "tokens": tokens}
+
+    def _form(self, request: Body) -> Body:
+        """Say what became of a form: who comes back to one that was sent finds the request, and makes no second one.
+
+        The token opens no more than sending the form once more would.
+        """
+        token = forms.read(self.form_key, str(request.get("token", "")))
+        if token is None:
+            return no("token_invalid", "this form was not given out here; show it again")
+        with self.lock:
+            earlier = outgoing.counter_of_form(self.reader.connection, token.digest)
+            row = None if earlier is None else outgoing.ticket(self.reader.connection, earlier[0])
+        if earlier is None or row is None:
+            fresh = not token.expired(self.reader.clock.now_ms() // 1000)
+            return {"ok": True, "used": False, "fresh": fresh}
+        body: Body = {"ok": True, "used": True, "fresh": False, "number": ticket_number(self.keys.site, row.counter)}
+        if earlier[1] and row.copy_locked is not None:
+            body["secret"] = tickets.unlock(tickets.copy_key(token.random), row.copy_locked).decode()
+        return body
 
     def _submit(self, request: Body) -> Body:
         pending = Pending()
@@ -140,9 +148,12 @@ class KioskRequests:
                 language=_text(request, "language", "nl"),
                 facts=_facts(request),
                 reply=pending,
+                squeezed=_squeezed(_text(request, "text")),
             )
         except (KeyError, TypeError, msgspec.ValidationError) as error:
             return no("bad_request", f"submit: {error} is not right; see the contract of the control socket")
+        if form.facts.mark is Mark.TEST:  # nobody would come for it: a citizen's form must never say so
+            return no("bad_request", "submit: a test is asked for with test_request")
         return self._wait(form, pending)
 
     def _supplement(self, request: Body) -> Body:
@@ -160,7 +171,8 @@ class KioskRequests:
         by_number = code is SupplementCode.WORSE and facts == NOTHING
         if row is None or not (by_number or self._answer_key(row, secret) is not None):
             return no("unknown_ticket", "no ticket with this number and secret half")
-        return self._wait(SupplementSubmitted(token, number, code, text, pending, facts, question), pending)
+        form = SupplementSubmitted(token, number, code, text, pending, facts, question, _squeezed(text))
+        return self._wait(form, pending)
 
     def _wait(self, form: HelpSubmitted | SupplementSubmitted, pending: Pending) -> Body:
         self.put(form)
@@ -275,6 +287,17 @@ def _text(request: dict[str, Any], key: str, default: str = "") -> str:
     if not isinstance(value, str):
         raise TypeError(key)
     return value
+
+
+def _squeezed(text: str) -> Squeezed | None:
+    """Compress here, in the thread of the one who asks: the loop has others to serve meanwhile.
+
+    None for what the loop will refuse.
+    """
+    try:
+        return texts.squeeze(tidy_text(text))
+    except NotAccepted:
+        return None
 
 
 def _flag(request: dict[str, Any], key: str) -> bool:

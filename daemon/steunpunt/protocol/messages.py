@@ -21,7 +21,7 @@ from the next whole byte to the end. No data is no text.
 from dataclasses import dataclass
 
 from steunpunt.facts import NOTHING, Facts
-from steunpunt.model import Category, FrameError, Skill, SupplementCode, TokenCode
+from steunpunt.model import Category, FrameError, Skill, Squeezed, SupplementCode, TokenCode
 from steunpunt.protocol.bits import BitReader, BitWriter
 from steunpunt.protocol.factcodec import put_facts, take_facts
 from steunpunt.protocol.heartbeat import Heartbeat, put_heartbeat, take_heartbeat
@@ -121,14 +121,17 @@ class Offer:
 Message = HelpRequest | Supplement | Acknowledgement | Heartbeat | Offer
 
 
-def pack(message: Message, eid: bytes) -> bytes:
-    """Return the plain bytes of a message that will be sealed in epoch ``eid``; ValueError for a field out of range."""
+def pack(message: Message, eid: bytes, squeezed: Squeezed | None = None) -> bytes:
+    """Return the plain bytes of a message that will be sealed in epoch ``eid``; ValueError for a field out of range.
+
+    ``squeezed``: its text as :func:`steunpunt.protocol.text.squeeze` made it ahead of time.
+    """
     writer = BitWriter()
     match message:
         case HelpRequest():
-            return _pack_request(writer, message)
+            return _pack_request(writer, message, squeezed)
         case Supplement():
-            return _pack_supplement(writer, message, eid)
+            return _pack_supplement(writer, message, eid, squeezed)
         case Acknowledgement():
             writer.put(1, 1 + _ACKNOWLEDGEMENT)
             for item in message.items:
@@ -169,7 +172,7 @@ def life_threat_in_head(plain: bytes) -> bool:
     return bool(plain) and plain[0] >> 6 == 0b11  # noqa: PLR2004  the bit of a request, and that of a life threat
 
 
-def _pack_request(writer: BitWriter, request: HelpRequest) -> bytes:
+def _pack_request(writer: BitWriter, request: HelpRequest, squeezed: Squeezed | None) -> bytes:
     writer.put(1, 1 + _REQUEST)
     writer.flag(request.life_threat)
     writer.flag(request.category is not Category.MEDICAL)
@@ -178,7 +181,7 @@ def _pack_request(writer: BitWriter, request: HelpRequest) -> bytes:
     _put_language(writer, request.language)
     put_facts(writer, request.facts)
     _put_counter(writer, request.counter)
-    return with_text(writer, request.text)
+    return with_text(writer, request.text, squeezed)
 
 
 def _unpack_request(reader: BitReader) -> HelpRequest:
@@ -254,7 +257,7 @@ def _take_language(reader: BitReader) -> tuple[str, bool]:
 # --- supplements --------------------------------------------------------------------------------------------------
 
 
-def _pack_supplement(writer: BitWriter, supplement: Supplement, eid: bytes) -> bytes:
+def _pack_supplement(writer: BitWriter, supplement: Supplement, eid: bytes, squeezed: Squeezed | None) -> bytes:
     writer.put(1, 1 + _SUPPLEMENT)
     _put_reference(writer, supplement.to, eid)
     writer.put(supplement.code, 4)
@@ -265,7 +268,7 @@ def _pack_supplement(writer: BitWriter, supplement: Supplement, eid: bytes) -> b
     writer.flag(supplement.facts != NOTHING)
     if supplement.facts != NOTHING:
         put_facts(writer, supplement.facts)
-    return with_text(writer, supplement.text)
+    return with_text(writer, supplement.text, squeezed)
 
 
 def _unpack_supplement(reader: BitReader, eid: bytes) -> Supplement:

@@ -4,6 +4,8 @@ The words are in :mod:`steunpunt.protocol.phrasebook`. What nobody promised is n
 whoever can make it true, or has it from who can. Numbers are never given out twice, also not after a phrase is dropped.
 """
 
+import hashlib
+
 from steunpunt.model import SenderFunction
 from steunpunt.protocol.phrases import Entry, Form, Kind, Param
 
@@ -146,3 +148,13 @@ _ENTRIES = (
 )
 BOOK: dict[int, Entry] = {entry.code: entry for entry in _ENTRIES}
 """All phrases of this version by number."""
+MARK_DIGITS = 8
+
+
+def mark() -> str:
+    """Return eight hexadecimal digits that are another's as soon as a phrase, its values or who may say it differ."""
+    told = [
+        f"{entry.code} {entry.kind} {entry.params} {sorted(map(int, entry.by))} {entry.form} {entry.options}"
+        for entry in BOOK.values()
+    ]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:MARK_DIGITS]

@@ -1,15 +1,18 @@
 """The free text that ends a message: ``1`` for the usual method, or ``0`` and its 3 bits; then whole bytes."""
 
-from steunpunt.model import FrameError
+from steunpunt.model import FrameError, Squeezed
 from steunpunt.protocol.bits import BitReader, BitWriter
 from steunpunt.protocol.text import compress, decompress
 
 USUAL_METHOD = 2
 
 
-def with_text(writer: BitWriter, text: str) -> bytes:
-    """Return what was written with the text after it; no text takes one bit."""
-    method, data = compress(text)
+def with_text(writer: BitWriter, text: str, squeezed: Squeezed | None = None) -> bytes:
+    """Return what was written with the text after it; no text takes one bit.
+
+    ``squeezed``: what was made of this very text before; of another one it says nothing.
+    """
+    method, data = squeezed[1:] if squeezed is not None and squeezed[0] == text else compress(text)
     usual = method == USUAL_METHOD or not data
     writer.flag(usual)
     if not usual:

@@ -15,7 +15,7 @@ import functools
 import zlib
 
 from steunpunt import textmodel
-from steunpunt.model import FrameError
+from steunpunt.model import FrameError, Squeezed
 from steunpunt.protocol import coders, ngram
 
 RAW, DEFLATE, NGRAM, CODE_POINTS = 0, 1, 2, 3
@@ -58,6 +58,16 @@ def compress(text: str) -> tuple[int, bytes]:
     if _size(best) > max(FEW_BYTES, len(text) // 2):
         best = min(best, (CODE_POINTS, by_method(CODE_POINTS, text)), key=_size)
     return best
+
+
+def squeeze(text: str) -> Squeezed:
+    """Compress ahead of time: 2,000 characters take as long as hundreds of commits. ValueError as for compress."""
+    return (text, *compress(text))
+
+
+def warm() -> None:
+    """Read the model, unless that is done: whoever is about to write should not wait for it."""
+    _coder()
 
 
 def coder_words() -> str:

@@ -134,6 +134,7 @@ class Chosen:
 
 
 UNICAST_TRIES_MAX = 2
+HOPS_MARGIN = 1
 
 
 def unicast(message: Waiting) -> bool:
@@ -142,6 +143,15 @@ def unicast(message: Waiting) -> bool:
     Never a life threat, and only twice: whoever else hears a broadcast may carry it too.
     """
     return message.lane is not Lane.LIFE_THREAT and message.mesh_tries < UNICAST_TRIES_MAX
+
+
+def hops_max(message: Waiting, hops_heard: int | None) -> int | None:
+    """Return how many radios may pass on the next try; None for as many as the radio is set to.
+
+    ``hops_heard``: how many passed on what the region said last. That way back, and a little more, is what the first
+    try gets; the air beyond it would be taken for nothing. Whatever goes again may take any way.
+    """
+    return None if hops_heard is None or message.mesh_tries else hops_heard + HOPS_MARGIN
 
 
 def lane_for(category: Category, *, life_threat: bool) -> Lane:

@@ -12,6 +12,10 @@ from steunpunt.model import LinkName
 
 TOKEN_GATHER_MS = 1_500
 """Receipts for the mesh wait this long for company: five more cost less than a second packet."""
+PROOF_GATHER_MS = 120_000
+"""The receipt of a sign of life by which a site learns whether its news holds: all of a region may ask at once."""
+BEAT_GATHER_MS = 1_800_000
+"""That of any other: an idle region says little else."""
 TOKEN_PACE_MS = 60_000
 """In a flood one packet with receipts goes in this time, unless it is for a life threat: what a flood carries costs
 less than the flood itself. A kiosk's first wait for a token is longer than this."""
@@ -26,6 +30,8 @@ ECHO_MS_MAX = 30_000
 FIRST_WAIT_MS = {LinkName.BROKER: 8_000, LinkName.MESH: 40_000}
 WAIT_MS_MAX = 1_800_000
 TRIES_PER_RADIO = 2
+HOPS_MARGIN = 1
+"""A packet goes back over so many radios more than the one that it answers came by: ways differ from time to time."""
 OLD_ROAD_MS = 900_000
 """A road on which a site was last heard so much earlier than on another comes after that one."""
 _GROWTH = 2.0
@@ -81,6 +87,12 @@ def reply_radio(last: str | None, tries: int, up: Sequence[str]) -> str:
     """
     in_turn = sorted(up, key=lambda name: name != last)
     return in_turn[tries // TRIES_PER_RADIO % len(in_turn)]
+
+
+def hops_max(hops_heard: Sequence[int | None]) -> int | None:
+    """Return how many radios may pass on a packet for sites that were heard over so many; None: any number."""
+    known = [hops for hops in hops_heard if hops is not None]
+    return max(known) + HOPS_MARGIN if known and len(known) == len(hops_heard) else None
 
 
 def paced_from_ms(paced_ms: int) -> int:

@@ -99,6 +99,8 @@ class Air:
         self.counters: Counter[str] = Counter()
         self.taken_ms: Counter[int] = Counter()
         """For how many milliseconds, rounded up, each radio has sent itself or had another in earshot sending."""
+        self.look: Callable[[Frame], object] = lambda _frame: None
+        """Sees each transmission as it begins."""
         self._rng = rng
         self._usual = Link(loss=loss)
         self._links: dict[tuple[int, int], Link] = {}
@@ -163,6 +165,7 @@ class Air:
         transmission = _Transmission(num, frame, now_ms, now_ms + airtime_ms)
         self._transmissions.append(transmission)
         self.counters["transmissions"] += 1
+        self.look(frame)
         self.taken_ms.update(
             dict.fromkeys([num, *(other for other, _, _ in self._hearers(num))], math.ceil(airtime_ms))
         )

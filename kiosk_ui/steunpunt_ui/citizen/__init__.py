@@ -2,13 +2,28 @@
 
 Addresses (after the language): ``/`` home · ``/taal`` languages · ``/hulp`` kinds · ``/hulp/<kind>`` ask, check, send ·
 ``/volgen`` look up · ``/nieuws`` news · ``/t/<number>`` what anyone may see · ``/t/<number>/<secret>`` the ticket ·
-``…/stand`` a fingerprint for polling · ``…/<what>`` add to a request · ``/knop/<name>`` cancel a call ·
-``/info`` what there is to read · ``/info/<slug>`` a page · ``/info/beeld/<name>`` its pictures.
+``…/stand`` a fingerprint for polling · ``…/nu`` what to do now · ``…/meer`` tell more · ``…/<what>`` add to a request ·
+``/knop/<name>`` cancel a call · ``/info`` what there is to read · ``/info/<slug>`` a page · ``/info/beeld/<name>`` its
+pictures · ``/bord`` the waiting board · ``/formulier`` the form on paper · ``/buren`` neighbours: offer
+help, a board for goods and lifts.
 """
 
 from flask import Blueprint, g
 
-from steunpunt_ui.citizen import ask, follow, home, information, news, supplement, ticket
+from steunpunt_ui.citizen import (
+    ask,
+    board,
+    follow,
+    home,
+    information,
+    neighbours,
+    news,
+    nowpage,
+    paperform,
+    supplement,
+    telling,
+    ticket,
+)
 from steunpunt_ui.citizen.pointstate import page_words
 from steunpunt_ui.languages import LANGUAGES
 
@@ -44,6 +59,13 @@ def make_blueprint() -> Blueprint:
     pages.add_url_rule("/volgen", "follow", follow.follow, methods=forms)
     pages.add_url_rule("/nieuws", "news", news.show)
     pages.add_url_rule("/nieuws/stand", "news_mark", news.show_mark)
+    pages.add_url_rule("/bord", "board", board.show)
+    pages.add_url_rule("/bord/stand", "board_mark", board.show_mark)
+    pages.add_url_rule("/buren", "neighbours", neighbours.show)
+    pages.add_url_rule("/buren/helpen", "offer", neighbours.offer, methods=forms)
+    pages.add_url_rule("/buren/bewaard/<number>/<secret>", "offer_kept", neighbours.show_kept)
+    pages.add_url_rule("/buren/prikbord", "post_note", neighbours.post_note, methods=forms)
+    pages.add_url_rule("/formulier", "paper_form", paperform.show)
     pages.add_url_rule("/t/<number>", "public_ticket", ticket.show)
     pages.add_url_rule("/t/<number>/stand", "ticket_mark", ticket.show_mark)
     pages.add_url_rule("/t/<number>/<secret>", "ticket", ticket.show)
@@ -54,5 +76,7 @@ def make_blueprint() -> Blueprint:
         methods=forms,
         defaults={"slug": supplement.PUBLIC_SLUG},
     )
+    pages.add_url_rule("/t/<number>/<secret>/nu", "now", nowpage.show)
+    pages.add_url_rule("/t/<number>/<secret>/meer", "tell", telling.tell, methods=forms)
     pages.add_url_rule(f"/t/<number>/<secret>/{what}", "supplement", supplement.supplement, methods=forms)
     return pages

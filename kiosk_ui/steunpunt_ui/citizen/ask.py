@@ -1,6 +1,7 @@
 """Asking for help: kind, life threat, send. Three taps from the first page, and nothing to type.
 
-Whoever wants to tell more opens the fields below the two buttons and passes a page to check first.
+A life threat is kept at that tap, whatever else is on the form: all other questions follow as a supplement. Who is not
+in danger may tell more first, a question a page, and checks it before it goes.
 """
 
 from dataclasses import dataclass
@@ -8,20 +9,20 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import abort, make_response, redirect, render_template, request, url_for
-from flask_babel import gettext, ngettext
-from werkzeug.datastructures import ImmutableMultiDict
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from steunpunt.facts import CALLBACK_BYTES_MAX, PEOPLE_MAX
-from steunpunt.model import TEXT_CHARS_MAX, Category
-from steunpunt_ui.citizen.asking import Kept, NotKept, Trouble, form_token, keep, show_again
+from steunpunt.model import Category
+from steunpunt_ui.citizen.asking import ASKED_BEFORE, Kept, NotKept, Trouble, form_state, form_tokens, keep, show_again
 from steunpunt_ui.citizen.home import grave_banner
 from steunpunt_ui.citizen.lookup import tidy_number
 from steunpunt_ui.citizen.pointstate import MARK_FIELD, form_mark, is_closed, show_closed
+from steunpunt_ui.citizen.steppage import StepPage, show_step
+from steunpunt_ui.citizen.steps import ASK_STEPS, CHECK, FIELDS, FIRST, MEND, Turn, after
+from steunpunt_ui.citizen.telling import mend_after
+from steunpunt_ui.citizen.wish import Wish, problems_of, text_problem, told, wish_of
 from steunpunt_ui.languages import language
-from steunpunt_ui.texts import characters_over, clean, clean_line, plain_digits
 
-_PEOPLE_DIGITS_MAX = 4
 SLUGS = {
     "medisch": Category.MEDICAL,
     "brand": Category.FIRE,
@@ -41,90 +42,105 @@ class Kind:
     title: str
     icon: str
 
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a citizen filled in, cleaned; all of it may be empty."""
-
-    people: str = ""
-    text: str = ""
-    callback: str = ""
-
     @property
-    def said(self) -> bool:
-        """Whether anything was filled in."""
-        return bool(self.people or self.text or self.callback)
+    def discreet(self) -> bool:
+        """Whether the pages that follow keep the kind to themselves: someone may look over a shoulder."""
+        return self.category is Category.POLICE
 
 
 def show_kinds() -> Response | str:
     """Show the six kinds of help; at a closed point where to go instead."""
     if is_closed():
         return show_closed()
-    follows = tidy_number(request.args.get("bij", "")) or None
-    kinds = [_kind(slug) for slug in SLUGS]
-    return render_template(
-        "citizen/kinds.html", kinds=kinds, follows=follows, banner=grave_banner(), meant=form_mark().name.lower()
-    )
+    follows, meant = tidy_number(request.args.get("bij", "")) or None, form_mark().name.lower()
+    echt = "1" if meant == "real" else None
+    tokens = form_tokens(len(SLUGS))
+    addresses = {
+        slug: url_for("citizen.ask", slug=slug, bij=follows, echt=echt, f=token or None)
+        for slug, token in zip(SLUGS, tokens, strict=True)
+    }
+    kinds = [kind_of(slug) for slug in SLUGS]
+    return render_template("citizen/kinds.html", kinds=kinds, addresses=addresses, banner=grave_banner(), meant=meant)
 
 
 def ask(slug: str) -> Response | str:
-    """Show the page of one kind, check what was typed, or send."""
+    """Show the page of one kind, go on to the next one, or send."""
     if slug not in SLUGS:
         abort(404)
-    kind = _kind(slug)
+    kind = kind_of(slug)
     if request.method != "POST":
-        if is_closed():
-            return show_closed()
-        return _show(kind, _first_wish(), form_token())
-    wish, token, step = _wish(request.form), request.form.get("token", ""), request.form.get("do", "check")
-    problems = _problems(wish)
-    if problems:
-        return make_response(_show(kind, wish, token, problems), HTTPStatus.BAD_REQUEST)
-    if step in {"yes", "no"}:
-        return _send(kind, wish, token, life_threat=step == "yes")
-    return _show(kind, wish, token, checking=step == "check")
+        return _begin(kind)
+    wish, token, tap = wish_of(request.form), request.form.get("token", ""), request.form.get("do", CHECK)
+    at, problems = request.form.get("at", FIRST), problems_of(wish)
+    if tap == "real":
+        return _show(kind, at if at in {*FIELDS, CHECK} else FIRST, wish, token)
+    turn = after(tap, at, ASK_STEPS, wish, problems)
+    if turn.send:
+        return _send(kind, turn, token, problems)
+    wrong = turn.page == MEND or turn.page == at in FIELDS
+    if wrong:
+        return make_response(_show(kind, turn.page, turn.wish, token, problems), HTTPStatus.BAD_REQUEST)
+    return _show(kind, turn.page, turn.wish, token)
 
 
-def _send(kind: Kind, wish: Wish, token: str, *, life_threat: bool) -> Response:
+def _begin(kind: Kind) -> Response | str:
+    """Show a form, or what became of it: its token is in its address, so who comes back finds the request there."""
+    if is_closed():
+        return show_closed()
+    given = request.args.get("f", "")
+    state = form_state(given) if given else None
+    if isinstance(state, Kept):
+        return render_template("citizen/already.html", kept=state)
+    return _show(kind, FIRST, _first_wish(), given if state in ("fresh", "unknown") else form_tokens(1)[0])
+
+
+def _send(kind: Kind, turn: Turn, token: str, problems: dict[str, str]) -> Response:
+    """Keep a request. For a life threat what is not right is left out: it is asked again when the rest is kept."""
+    life_threat = turn.send == "yes"
+    wish = turn.wish.without(set(problems))
     result = keep("submit", _fields(kind, wish, token, life_threat=life_threat))
-    if isinstance(result, Kept):
-        return redirect(url_for("citizen.ticket", number=result.number, secret=result.secret), 303)
-    if result.trouble is Trouble.TEXT_TOO_LONG:
-        return _too_long(kind, wish, token, result)
-    typed = {"token": token, "people": wish.people, "text": wish.text, "callback": wish.callback}
-    typed |= {"do": "yes" if life_threat else "no", MARK_FIELD: form_mark().name.lower()}
-    return show_again(result.trouble, url_for("citizen.ask", slug=kind.slug), typed)
+    if isinstance(result, NotKept) and result.trouble is Trouble.TEXT_TOO_LONG:
+        problems = problems | {"text": text_problem(result.characters_over)}
+        if not life_threat:
+            return make_response(_show(kind, MEND, wish, token, problems), HTTPStatus.BAD_REQUEST)
+        wish = wish.without({"text"})
+        result = keep("submit", _fields(kind, wish, token, life_threat=life_threat))
+    if isinstance(result, NotKept):
+        typed = [("token", token), ("do", turn.send), (MARK_FIELD, form_mark().name.lower()), *turn.wish.hidden()]
+        return show_again(result.trouble, url_for("citizen.ask", slug=kind.slug), typed)
+    if problems:
+        return mend_after(result, turn.wish, problems)
+    page = "citizen.now" if life_threat else "citizen.ticket"
+    late = result.repeated and wish.said and not request.form.get(ASKED_BEFORE)
+    return redirect(url_for(page, number=result.number, secret=result.secret, al="1" if late else None), 303)
 
 
 def _fields(kind: Kind, wish: Wish, token: str, *, life_threat: bool) -> dict[str, Any]:
+    said = told(wish)
+    said["facts"] = said["facts"] | {"mark": form_mark().value}
     return {
         "token": token,
         "category": kind.category.name,
         "life_threat": life_threat,
-        "people": int(wish.people or 0),
-        "text": wish.text,
-        "callback": wish.callback,
         "language": language(),
-        "facts": {"mark": form_mark().value},
+        **said,
     }
 
 
-def _too_long(kind: Kind, wish: Wish, token: str, result: NotKept) -> Response:
-    problems = {"text": _text_problem(result.characters_over)}
-    return make_response(_show(kind, wish, token, problems), HTTPStatus.BAD_REQUEST)
-
-
-def _show(kind: Kind, wish: Wish, token: str, problems: dict[str, str] | None = None, *, checking: bool = False) -> str:
+def _show(kind: Kind, page: str, wish: Wish, token: str, problems: dict[str, str] | None = None) -> str:
+    """Show the first page of a kind, or one of those on which more is told."""
+    echt = "1" if form_mark().name == "REAL" else None
+    if page != FIRST:
+        address, said = url_for("citizen.ask", slug=kind.slug), "" if kind.discreet else kind.title
+        return show_step(StepPage(page, address, token, wish, problems or {}, kind=said, steps=ASK_STEPS))
     return render_template(
         "citizen/ask.html",
         kind=kind,
         wish=wish,
         token=token,
-        problems=problems or {},
-        checking=checking,
+        back=url_for("citizen.kinds", echt=echt),
         banner=grave_banner(),
         meant=form_mark().name.lower(),
-        text_chars_max=TEXT_CHARS_MAX,
     )
 
 
@@ -134,45 +150,8 @@ def _first_wish() -> Wish:
     return Wish(text=gettext("Follows %(number)s.", number=follows)) if follows else Wish()
 
 
-def _wish(form: ImmutableMultiDict[str, str]) -> Wish:
-    return Wish(
-        people=plain_digits(clean_line(form.get("people", ""))),
-        text=clean(form.get("text", "")),
-        callback=plain_digits(clean_line(form.get("callback", ""))),
-    )
-
-
-def _problems(wish: Wish) -> dict[str, str]:
-    """Return what must be corrected, by field."""
-    found = {}
-    if wish.people and not (wish.people.isascii() and wish.people.isdigit() and _count(wish.people) <= PEOPLE_MAX):
-        found["people"] = gettext("How many people: write a number from 0 to %(most)s.", most=PEOPLE_MAX)
-    if len(wish.text) > TEXT_CHARS_MAX:
-        found["text"] = _text_problem(len(wish.text) - TEXT_CHARS_MAX)
-    over = characters_over(wish.callback, CALLBACK_BYTES_MAX)
-    if over:
-        found["callback"] = ngettext(
-            "Where we can reach you is %(num)d character too long.",
-            "Where we can reach you is %(num)d characters too long.",
-            over,
-        )
-    return found
-
-
-def _count(digits: str) -> int:
-    """Return a number of people; more digits than fit are too many people, and Python reads no 5000 of them."""
-    return int(digits) if len(digits) <= _PEOPLE_DIGITS_MAX else PEOPLE_MAX + 1
-
-
-def _text_problem(over: int) -> str:
-    return ngettext(
-        "Your message is %(num)d character too long. What you typed is below.",
-        "Your message is %(num)d characters too long. What you typed is below.",
-        over,
-    )
-
-
-def _kind(slug: str) -> Kind:
+def kind_of(slug: str) -> Kind:
+    """Return a kind of help by its slug, in the reader's language."""
     titles = {
         Category.MEDICAL: gettext("Medical help"),
         Category.FIRE: gettext("Fire"),

@@ -82,8 +82,15 @@ def page_words() -> dict[str, Any]:
         "real_address": url_for("citizen.kinds", lang=language(), echt="1", bij=_number_here()),
         "idle": None if is_phone() else _idle(),
         "still": _still,
+        "staff_door": _staff_door(),
         "end": url_for("citizen.home", lang=language() if is_phone() else DEFAULT_LANGUAGE),
     }
+
+
+def _staff_door() -> bool:
+    """Whether the staff's pages open from where this reader is."""
+    staff = config().staff
+    return staff is not None and (staff.over_wifi or not is_phone())
 
 
 def _idle() -> Idle:

@@ -139,6 +139,11 @@ def short_words(state: str) -> str:
     return lines.get(state, "")
 
 
+def board_words(state: str) -> str:
+    """Return the same for the waiting board, on which a closed one stays a while."""
+    return short_words(state) or gettext("Finished.")
+
+
 def function_words(name: str) -> str:
     """Return who answers, by function."""
     return who_words(SenderFunction.__members__.get(name, SenderFunction.OTHER), language())

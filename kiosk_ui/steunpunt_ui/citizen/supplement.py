@@ -68,7 +68,7 @@ def _send(number: str, secret: str | None, slug: str) -> Response:
     if result.trouble is Trouble.TEXT_TOO_LONG:
         return _refuse(number, secret, slug, token, text, _too_long(result.characters_over))
     earlier = Earlier(tidy_number(number) or number, _back(number, secret))
-    again = {"token": token, "text": text} | {name: str(number) for name, number in _tapped().items()}
+    again = [("token", token), ("text", text), *((name, str(tapped)) for name, tapped in _tapped().items())]
     return show_again(result.trouble, step_address(number, secret, slug), again, earlier)
 
 

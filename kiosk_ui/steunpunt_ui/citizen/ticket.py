@@ -31,20 +31,21 @@ def show(number: str, secret: str | None = None) -> Response | str:
     if isinstance(reply, Response):
         return reply
     ticket = view_of(reply, config().region.fallback_address)
-    banner = _banner(ticket)
+    banner = banner_for(ticket)
     half = tidy_secret(secret) if secret is not None else None
     answers = answers_of(reply)
     return render_template(
         "citizen/ticket.html",
         ticket=ticket,
         secret=half,
+        late=bool(half and request.args.get("al")),
         answers=answers,
         papers=paper_codes(reply.get("code")) if reply["state"] in _PAPER_HELPS else [],
         qr=_qr(ticket.number, half) if half else "",
         token=form_token() if half and answers and ticket.state == "ANSWERED" else "",
         step=lambda slug: step_address(ticket.number, half, slug),
         banner=banner,
-        mark=_mark(ticket, banner),
+        mark=mark_of(ticket, banner),
         poll=url_for("citizen.ticket_mark", number=ticket.number),
     )
 
@@ -58,15 +59,15 @@ def show_mark(number: str) -> Response:
     except (Unreachable, NotKnownYet):
         return make_response("", HTTPStatus.SERVICE_UNAVAILABLE)
     ticket = view_of(reply, config().region.fallback_address)
-    return make_response(_mark(ticket, _banner(ticket)), {"Content-Type": "text/plain; charset=utf-8"})
+    return make_response(mark_of(ticket, banner_for(ticket)), {"Content-Type": "text/plain; charset=utf-8"})
 
 
-def _banner(ticket: TicketView) -> Banner | None:
+def banner_for(ticket: TicketView) -> Banner | None:
     """Return what is down at this point, as on the first page, while the request is open."""
     return None if ticket.state == TicketState.CLOSED.name else banner_of(read_status())
 
 
-def _mark(ticket: TicketView, banner: Banner | None) -> str:
+def mark_of(ticket: TicketView, banner: Banner | None) -> str:
     """Return a fingerprint of all that the page shows, so that a poll sees a change."""
     shown = json.dumps([ticket.mark(), banner and asdict(banner), point_state().name])
     return hashlib.sha256(shown.encode()).hexdigest()[:16]

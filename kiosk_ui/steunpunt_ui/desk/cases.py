@@ -7,8 +7,9 @@ from http import HTTPStatus
 from flask import Response, abort, g, make_response, render_template, url_for
 from flask_babel import gettext
 
+from steunpunt.facts import Mark
 from steunpunt.ledger.desk import Case, CaseGone
-from steunpunt.model import TEXT_CHARS_MAX, SteunpuntError, TicketState
+from steunpunt.model import TEXT_CHARS_MAX, Category, Lane, SteunpuntError, TicketState
 from steunpunt_ui.ages import ago
 from steunpunt_ui.context import config
 from steunpunt_ui.desk import composing, factwords, sentences, words
@@ -16,6 +17,7 @@ from steunpunt_ui.desk.opening import desk, node_troubles
 from steunpunt_ui.pages import Page
 
 CLOSED_SHOWN_MAX = 50
+TESTS_SHOWN_MAX = 20
 _log = logging.getLogger(__name__)
 
 
@@ -84,11 +86,18 @@ def show_ledger_away(error: SteunpuntError) -> Response:
 
 
 def _list() -> dict[str, object]:
-    everything = desk().cases()
+    everything = [case for case in desk().cases() if case.category is not Category.OFFER]  # they have their own list
+    return list_words(everything)
+
+
+def list_words(everything: list[Case]) -> dict[str, object]:
+    """Return what a list of these cases shows: the open ones, and the closed below them."""
     # A closed case about which the citizen wrote again asks for a person's eyes like an open one.
     closed = [case for case in everything if case.state is TicketState.CLOSED and not case.unread_supplements]
+    tests = [case for case in everything if is_test(case) and case not in closed]
     return {
-        "open_cases": [case for case in everything if case not in closed],
+        "open_cases": [case for case in everything if case not in closed and case not in tests],
+        "test_cases": tests[:TESTS_SHOWN_MAX],
         "closed_cases": closed[:CLOSED_SHOWN_MAX],
         "troubles": node_troubles(),
         "words": words,
@@ -96,6 +105,15 @@ def _list() -> dict[str, object]:
         "ago": ago,
         "answered_state": TicketState.ANSWERED,
     }
+
+
+def is_test(case: Case) -> bool:
+    """Whether a case is a technician's test and nobody's need: apart from the others, in no count and no alarm.
+
+    What says that a life is in danger, or was added to, is never put apart, whatever its mark.
+    """
+    plain = case.lane is Lane.OTHER and not case.life_threat and not case.unread_supplements and not case.text
+    return case.facts.mark is Mark.TEST and plain
 
 
 def _mark(case: Case) -> str:

@@ -104,6 +104,7 @@ def node_troubles() -> list[str]:
             status = asking.call("status")
         down = {LinkName(name) for name, link in status["links"].items() if not link["up"]}
         ledger_behind = bool(status.get("ledger_behind"))
+        said = [str(trouble) for trouble in status.get("troubles", [])]  # in Dutch already, by who knows it
         one_radio_down = any(not radio["up"] for radio in status.get("radios", {}).values())
     except (ControlError, Refused, KeyError, ValueError, TypeError, AttributeError):
         return [gettext("This computer receives and sends nothing now. Warn the technician.")]
@@ -118,7 +119,7 @@ def node_troubles() -> list[str]:
         told.append(gettext("One of the radios does not work. Warn the technician."))
     if ledger_behind:
         told.append(gettext("The points know of later data than this computer has. Warn the technician."))
-    return told
+    return told + said
 
 
 def ring_bell() -> None:

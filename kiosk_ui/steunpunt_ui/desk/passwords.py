@@ -1,33 +1,18 @@
-"""The desk's people: a file of lines ``name:scrypt$n$r$p$salt$hash``, salt and hash in base64.
+"""The desk's people: a file of lines ``name:scrypt$n$r$p$salt$hash`` (:mod:`steunpunt.protocol.passwordhash`)."""
 
-The cost is scrypt's (RFC 7914) n = 2**15, r = 8, p = 1: 32 MiB and about a third of a second on a Pi 5.
-"""
-
-import base64
-import binascii
-import hashlib
-import hmac
 import os
 import secrets
 import stat
-import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
 
 from steunpunt.keyfiles import read_mend
 from steunpunt.model import KeyFileError, SteunpuntError
+from steunpunt.protocol import passwordhash
+from steunpunt.protocol.passwordhash import CHARACTERS_MAX, NOBODY, SALT_BYTES, Hash
 
-COST_N = 2**15
-COST_R = 8
-COST_P = 1
-MEMORY_BYTES_MAX = 128 * 1024 * 1024
 PASSWORD_CHARACTERS_MIN = 8
-PASSWORD_CHARACTERS_MAX = 200
 NAME_CHARACTERS_MAX = 40
 _FILE_BYTES_MAX = 64 * 1024
-_SALT_BYTES = 16
-_HASH_BYTES = 32
-_FIELDS = 6
 _MODE = 0o640
 _MEND = "make it with `steunpunt keys desk-password`"
 
@@ -36,32 +21,13 @@ class PasswordError(SteunpuntError, ValueError):
     """A name or a password that cannot be used; the message says what to choose instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hash:
-    """One stored password: its cost, salt and digest."""
-
-    n: int
-    r: int
-    p: int
-    salt: bytes
-    digest: bytes
-
-
-_NOBODY = Hash(COST_N, COST_R, COST_P, bytes(_SALT_BYTES), bytes(_HASH_BYTES))
-"""Stands in for an unknown name, so that it takes as long as a known one."""
-
-
 def hash_password(password: str, salt: bytes | None = None) -> str:
     """Return ``scrypt$n$r$p$salt$hash`` for a password of 8 to 200 characters; PasswordError for another length."""
-    if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
+    if not PASSWORD_CHARACTERS_MIN <= len(password) <= CHARACTERS_MAX:
         raise PasswordError(
-            f"the password has {len(password)} characters; "
-            f"choose {PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX}"
+            f"the password has {len(password)} characters; choose {PASSWORD_CHARACTERS_MIN} to {CHARACTERS_MAX}"
         )
-    salt = secrets.token_bytes(_SALT_BYTES) if salt is None else salt
-    cost = Hash(COST_N, COST_R, COST_P, salt, b"")
-    parts = (base64.b64encode(part).decode() for part in (salt, _digest(password, cost)))
-    return "$".join(["scrypt", str(COST_N), str(COST_R), str(COST_P), *parts])
+    return passwordhash.hashed(password, secrets.token_bytes(SALT_BYTES) if salt is None else salt)
 
 
 def password_line(name: str, password: str) -> str:
@@ -104,8 +70,8 @@ def _replace(path: Path, content: str) -> None:
 
 def verify(password: str, stored: str) -> bool:
     """Whether a password is the one of ``scrypt$n$r$p$salt$hash``; compares in constant time."""
-    found = _parse(stored)
-    return found is not None and _matches(password, found)
+    found = passwordhash.parse(stored)
+    return found is not None and passwordhash.matches(password, found)
 
 
 def verify_person(path: str | None, name: str, password: str) -> bool:
@@ -114,7 +80,7 @@ def verify_person(path: str | None, name: str, password: str) -> bool:
     Raises KeyFileError when the file cannot be used.
     """
     stored = check_file(path).get(name)
-    return _matches(password[:PASSWORD_CHARACTERS_MAX], stored or _NOBODY) and stored is not None
+    return passwordhash.matches(password, stored or NOBODY) and stored is not None
 
 
 def check_file(path: str | None) -> dict[str, Hash]:
@@ -126,7 +92,7 @@ def check_file(path: str | None) -> dict[str, Hash]:
         if not line.strip() or line.startswith("#"):
             continue
         name, _, stored = line.partition(":")
-        found = _parse(stored.strip())
+        found = passwordhash.parse(stored.strip())
         if not name or found is None:
             raise KeyFileError(f"{path}:{number}: not a line of the form name:scrypt$n$r$p$salt$hash; {_MEND}")
         people[name] = found
@@ -147,28 +113,3 @@ def _read(path: str) -> str:
     if mode & stat.S_IRWXO:
         raise KeyFileError(f"{path}: its mode {mode:04o} lets everybody read it; type: chmod o= {path}")
     return content
-
-
-def _parse(stored: str) -> Hash | None:
-    fields = stored.split("$")
-    if len(fields) != _FIELDS or fields[0] != "scrypt" or not all(field.isdigit() for field in fields[1:4]):
-        return None
-    n, r, p = (int(field) for field in fields[1:4])
-    if n < 2 or n & (n - 1) or not r or not p or 128 * n * r * p > MEMORY_BYTES_MAX // 2:  # noqa: PLR2004
-        return None
-    try:
-        salt, digest = (base64.b64decode(field, validate=True) for field in fields[4:])
-    except binascii.Error:
-        return None
-    return Hash(n, r, p, salt, digest) if len(digest) == _HASH_BYTES else None
-
-
-def _matches(password: str, stored: Hash) -> bool:
-    return hmac.compare_digest(_digest(password, stored), stored.digest)
-
-
-def _digest(password: str, cost: Hash) -> bytes:
-    plain = unicodedata.normalize("NFKC", password).encode(errors="surrogatepass")
-    return hashlib.scrypt(
-        plain, salt=cost.salt, n=cost.n, r=cost.r, p=cost.p, maxmem=MEMORY_BYTES_MAX, dklen=_HASH_BYTES
-    )

@@ -9,10 +9,10 @@
   const put = html => {
     if (html === last) return;
     const focus = document.activeElement && document.activeElement.id;
-    const open = document.getElementById("closed")?.open;
+    const open = [...list.querySelectorAll("details[open]")].map(d => d.id);
     list.innerHTML = last = html;
     loaded = performance.now();
-    if (open) document.getElementById("closed")?.setAttribute("open", "");
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     if (focus) document.getElementById(focus)?.focus();
   };
   const look = async () => {

@@ -17,6 +17,9 @@ from steunpunt.sim.region.thief import rob
 from steunpunt.sim.region.trace import Trace
 from steunpunt.sim.region.watch import Violation
 
+AWAY_S = 7_200.0
+TRIES_MIN = 6
+"""So often a request of :func:`away` is tried at least."""
 Case = Callable[[Options, Path, Trace], Town]
 
 
@@ -59,7 +62,7 @@ def restored(options: Options, folder: Path, trace: Trace) -> Town:
     storm.come(town, kiosks, 1, CASE_S / 6)
     world.run(CASE_S / 3)
     yesterday = world.sites[name].machine.disk.image()
-    world.run(120)  # a copy younger than a minute is not told from the ledger itself
+    world.run(town.rng.choice([0.0, 10.0, 120.0]))
     storm.come(town, kiosks, 5, CASE_S / 3)
     world.run(CASE_S)
     if not world.watch.record.receipted:
@@ -97,6 +100,21 @@ def killed(options: Options, folder: Path, trace: Trace) -> Town:
     return storm.finish(town)
 
 
+def away(options: Options, folder: Path, trace: Trace) -> Town:
+    """Nobody answers for hours: however often a request was tried, it is not given up."""
+    town = storm.small_town(options.seed, folder, trace, kiosks=2)
+    world = town.world
+    world.run(60)
+    world.power_off("coordinator 1", whole=True)
+    storm.come(town, [kiosk.name for kiosk in world.kiosks()], 4, 60.0)
+    world.run(AWAY_S)
+    storm.finish(town)
+    query = "SELECT min(mesh_tries + broker_tries) FROM messages WHERE is_request"
+    if any((kiosk.disk.read(query)[0][0] or TRIES_MIN) < TRIES_MIN for kiosk in world.kiosks()):
+        raise Violation("nothing was tried often, so it is not proved that often is not too often")
+    return town
+
+
 def hostile(options: Options, folder: Path, trace: Trace) -> Town:
     """Case 6: somebody replays, flips, cuts and makes up packets for half an hour, on every road."""
     town = storm.small_town(options.seed, folder, trace, kiosks=3)
@@ -132,6 +150,7 @@ CASES: dict[str, Case] = {
     "clones": clones,
     "restored": restored,
     "killed": killed,
+    "away": away,
     "hostile": hostile,
     "thief": thief,
     "lagging": hard.lagging,

@@ -1,5 +1,6 @@
 """The hard cases about more than one coordinator, gateways, news and a full air; the others are in ``cases``."""
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -7,17 +8,18 @@ from steunpunt.engine.news import Shown
 from steunpunt.model import FrameHeard, LinkName, SendFrame
 from steunpunt.protocol.airtime import private_app_lora_bytes, time_on_air_ms
 from steunpunt.protocol.packets import Kind, kind_of
+from steunpunt.sim.air import Frame
 from steunpunt.sim.region import news, storm, terrain
 from steunpunt.sim.region.maps import Options, kiosks_of, laid_out, people
 from steunpunt.sim.region.people import DeskPerson
-from steunpunt.sim.region.radio import SiteRadio
+from steunpunt.sim.region.radio import SiteRadio, is_text, payload_of
 from steunpunt.sim.region.storm import Town
 from steunpunt.sim.region.trace import Trace
 from steunpunt.sim.region.watch import Violation, check_all_arrived
 from steunpunt.sim.region.world import Plan, SimSite, World
 
 CASE_S = 1_800.0
-LAG_S = (65.0, 240.0)
+LAG_S = (1.0, 240.0)
 """How far a standby may lag behind; see :func:`lagging`."""
 GATEWAYS = 6
 DOWNLINK_PER_SITE_MAX = 60
@@ -181,17 +183,23 @@ OVERLOAD_PER_HOUR = 200.0
 STRANGERS = 3
 CHATTER_EVERY_MS = 40_000.0
 CHATTER_BYTES = 120
+FALLBACK_MIN = 1
+FORGER = 0xF100
+FORGED_EVERY_MS = 90_000.0
+NUMBER = re.compile(rb"Nummer (\d+-\d+)")
 
 
 def overload(options: Options, folder: Path, trace: Trace) -> Town:
-    """Case 10: twice what the air carries, strangers who fill the relays' tenth of an hour, and reboots."""
+    """Case 10: more than the air carries, strangers who fill the relays' tenth of an hour, forged ``OK``, reboots."""
     load = Options(options.case, options.seed, OVERLOAD_SITES, OVERLOAD_HOURS, OVERLOAD_PER_HOUR, storm=False)
     kiosks = kiosks_of(load)
-    town = laid_out(World(load.seed, Plan(kiosks, without_broker=frozenset(kiosks)), folder, trace))
+    plan = Plan(kiosks, without_broker=frozenset(kiosks), fallback_min=FALLBACK_MIN)
+    town = laid_out(World(load.seed, plan, folder, trace))
     world, rng = town.world, town.world.chance("reboots")
     people(town, load)
     DeskPerson(world, "coordinator 1", world.chance("desk"), "Anna").look()
     _chatter(town)
+    forger = Forger(town)
     for kiosk in world.kiosks():
         if rng.random() < HALF:
             world.after(rng.uniform(0, OVERLOAD_HOURS * 3_600_000), partial(world.power_cut, kiosk.name, 60_000.0))
@@ -204,7 +212,37 @@ def overload(options: Options, folder: Path, trace: Trace) -> Town:
         raise Violation(f"{storm.CALM_S / 3600:g} hours after an overload not all is there: {storm.told(town)}")
     check_all_arrived(world.watch, world.kiosks(), world.coordinators())
     storm.judge_disks(town)
+    world.counts["forged OK"] = forger.said
     return town
+
+
+class Forger:
+    """Somebody with a handheld who says ``OK`` to every number that goes by, and to many that nobody said."""
+
+    def __init__(self, town: Town) -> None:
+        self.said = 0
+        self._world, self._rng = town.world, town.world.chance("forger")
+        self._sites = [kiosk.site for kiosk in town.world.kiosks()]
+        self._radio = SiteRadio(FORGER, town.world.air, town.world.chance("forger's radio"))
+        self._radio.to_client = self._hear
+        town.places[FORGER] = (self._rng.uniform(-1, 1), self._rng.uniform(-1, 1))
+        town.join(0.0)
+        self._radio.switch(on=True)
+        self._make_up()
+
+    def _hear(self, frame: Frame, _snr_db: float) -> None:
+        found = NUMBER.search(payload_of(frame.data)) if is_text(frame.data) else None
+        if found is not None and self._world.now_ms < OVERLOAD_HOURS * 3_600_000:
+            self._say(found[1].decode("ascii"))
+
+    def _make_up(self) -> None:
+        if self._world.now_ms < OVERLOAD_HOURS * 3_600_000:
+            self._say(f"{self._rng.choice(self._sites)}-{self._rng.randrange(1, 30)}")
+            self._world.after(FORGED_EVERY_MS, self._make_up)
+
+    def _say(self, number: str) -> None:
+        self.said += 1
+        self._radio.say(f"OK {number}")
 
 
 def _all_there(town: Town) -> bool:

@@ -121,15 +121,14 @@ class KioskMachine(Machine):
         rng: random.Random,
         *,
         coordinator: int,
-        sites: int,
+        settings: KioskSettings,
         buttons: dict[str, int],
     ) -> None:
-        """``sites``: how many the region has."""
         super().__init__(name, keys.site, disk, timeline, rng)
         self.keys = keys
         self.buttons = buttons
         self._coordinator = coordinator
-        self._settings = KioskSettings(sites)
+        self._settings = settings
 
     def _start(self) -> None:
         self._form_key = form_key(self.ledger, self.entropy)
@@ -174,7 +173,13 @@ class CoordinatorMachine(Machine):
     def _start(self) -> None:
         self._keeper = Keeper(self.ledger, self._outside)
         self._engine = CoordinatorEngine(
-            self.ledger, self.keys, self.ledger_key, self._keeper.begin(), self.entropy, self.neighbours
+            self.ledger,
+            self.keys,
+            self.ledger_key,
+            self._keeper.begin(),
+            self.entropy,
+            self.neighbours,
+            self._keeper,
         )
         self.desk = Desk(
             NAME,

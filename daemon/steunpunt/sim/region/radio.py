@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 
 from steunpunt.links.mesh_queue import QUEUE_FULL_RES, TransmitQueue
-from steunpunt.model import Event, FrameHeard, LinkName, SendEnded, SendFrame, SendOutcome
+from steunpunt.model import Event, FrameHeard, LinkName, SendEnded, SendFrame, SendOutcome, TextHeard
 from steunpunt.protocol.airtime import LORA_HEADER_BYTES
 from steunpunt.sim.air import Air, Frame
 from steunpunt.sim.mesh import DUTY_CYCLE_MAX_PERCENT, PRIORITY_ACK, PRIORITY_DEFAULT, PRIORITY_RELIABLE, Mesh
@@ -24,6 +24,8 @@ SIGNATURE_BYTES = 66
 _DUTY_RES = 9
 _PRIVATE_PORT = b"\x08\x80\x02\x12"
 """A Data message as it begins: portnum 256, then the payload's tag."""
+_TEXT_PORT = b"\x08\x01\x12"
+"""The same of a readable text: portnum TEXT_MESSAGE_APP."""
 _REQUEST_ID = b"\x35"
 _BITFIELD = b"\x48\x00"
 _ROUTING_NONE = b"\x08\x05\x12\x02\x18\x00"
@@ -36,15 +38,29 @@ _ASK_MS = 1_000.0
 
 def data_message(payload: bytes, answers: int = 0) -> bytes:
     """Return the Data message around a PRIVATE_APP payload, as the firmware serialises it."""
+    request_id = _REQUEST_ID + answers.to_bytes(4, "little") if answers else b""
+    return _PRIVATE_PORT + _sized(payload) + request_id + _BITFIELD
+
+
+def text_message(text: str) -> bytes:
+    """Return the Data message of a readable text."""
+    return _TEXT_PORT + _sized(text.encode()) + _BITFIELD
+
+
+def _sized(payload: bytes) -> bytes:
     size = len(payload)
     length = bytes([size]) if size <= _ONE_BYTE else bytes([size & 0x7F | 0x80, size >> 7])
-    request_id = _REQUEST_ID + answers.to_bytes(4, "little") if answers else b""
-    return _PRIVATE_PORT + length + payload + request_id + _BITFIELD
+    return length + payload
+
+
+def is_text(data: bytes) -> bool:
+    """Return whether a Data message is a readable text."""
+    return data.startswith(_TEXT_PORT)
 
 
 def payload_of(data: bytes) -> bytes:
-    """Undo :func:`data_message`."""
-    start = len(_PRIVATE_PORT) + 1
+    """Undo :func:`data_message`, or :func:`text_message` but for its encoding."""
+    start = len(_TEXT_PORT if is_text(data) else _PRIVATE_PORT) + 1
     size = data[start - 1]
     if size > _ONE_BYTE:
         size = size & 0x7F | data[start] << 7
@@ -74,14 +90,30 @@ class SiteRadio:
             self.mesh.stop()
         self.on = on
 
-    def send(self, payload: bytes, to: int = BROADCAST, *, want_ack: bool = False, answers: int = 0) -> tuple[int, int]:
+    def send(
+        self,
+        payload: bytes,
+        to: int = BROADCAST,
+        *,
+        want_ack: bool = False,
+        answers: int = 0,
+        hop_limit: int = HOP_LIMIT,
+    ) -> tuple[int, int]:
         """Queue a packet of our own; returns the firmware's (res, free places)."""
+        data = data_message(payload, answers)
+        frame = self.frame(data, to, want_ack=want_ack, answers=answers, hop_limit=hop_limit)
+        return self._queue(frame, reliable=want_ack)
+
+    def _queue(self, frame: Frame, *, reliable: bool) -> tuple[int, int]:
         if self.mesh.sent_percent() > DUTY_CYCLE_MAX_PERCENT:
             return _DUTY_RES, self.mesh.free
-        frame = self.frame(data_message(payload, answers), to, want_ack=want_ack, answers=answers)
-        priority = PRIORITY_RELIABLE if want_ack else PRIORITY_DEFAULT
-        accepted = self.mesh.send(frame, priority, reliable=want_ack)
+        priority = PRIORITY_RELIABLE if reliable else PRIORITY_DEFAULT
+        accepted = self.mesh.send(frame, priority, reliable=reliable)
         return (0, self.mesh.free) if accepted else (QUEUE_FULL_RES, 0)
+
+    def say(self, text: str) -> tuple[int, int]:
+        """Queue a readable text to all, as a person with a handheld or our fall-back does; returns (res, free)."""
+        return self._queue(self.frame(text_message(text), BROADCAST, want_ack=True), reliable=True)
 
     def frame(
         self, data: bytes, to: int, *, want_ack: bool = False, answers: int = 0, hop_limit: int = HOP_LIMIT
@@ -109,7 +141,7 @@ class SiteRadio:
 
     def heard(self, frame: Frame, snr_db: float, _rssi_dbm: int) -> None:
         """Hand over what a client gets: broadcasts and packets for itself."""
-        if frame.to in (BROADCAST, self.num) and frame.data.startswith(_PRIVATE_PORT):
+        if frame.to in (BROADCAST, self.num) and frame.data.startswith((_PRIVATE_PORT, _TEXT_PORT)):
             self.to_client(frame, snr_db)
 
     def onward(self, frame: Frame, _snr_db: float) -> Frame:
@@ -193,7 +225,12 @@ class MeshRoad:
         if rng.random() < weather.lost_on_cable:
             return
         payload = payload_of(frame.data)
-        heard = FrameHeard(LinkName.MESH, payload, sender=frame.sender, packet_id=frame.id, snr_db=snr_db)
+        if is_text(frame.data):
+            self._emit(TextHeard(payload.decode("utf-8", "replace"), frame.sender))
+            return
+        heard = FrameHeard(
+            LinkName.MESH, payload, sender=frame.sender, packet_id=frame.id, snr_db=snr_db, hops=frame.hops_used
+        )
         self._emit(heard)
         if rng.random() < weather.doubled:
             self._timeline.schedule(rng.uniform(0, weather.delay_ms_max), lambda: self._emit(heard))
@@ -231,8 +268,13 @@ class MeshRoad:
         self._timeline.schedule(self._rng.uniform(*_STATUS_MS), lambda: self._status(queue, handle, res, free))
 
     def _transmit(self, effect: SendFrame) -> tuple[int, int]:
+        if effect.text:
+            return self.radio.say(effect.text)
         to = BROADCAST if effect.destination is None else effect.destination
-        return self.radio.send(effect.payload, to, want_ack=effect.want_ack, answers=effect.answers or 0)
+        hop_limit = HOP_LIMIT if effect.hops_max is None else min(effect.hops_max, HOP_LIMIT)
+        return self.radio.send(
+            effect.payload, to, want_ack=effect.want_ack, answers=effect.answers or 0, hop_limit=hop_limit
+        )
 
     def _status(self, queue: TransmitQueue, handle: int, res: int, free: int) -> None:
         if queue is not self._queue:

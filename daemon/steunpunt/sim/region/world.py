@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from steunpunt.engine.common import Neighbours
+from steunpunt.engine.kiosk import KioskSettings
 from steunpunt.model import (
     BridgeChanged,
     ConfirmFrame,
@@ -83,6 +84,8 @@ class Plan:
     preset: str = "LONG_FAST"
     signs: bool = False
     """Whether radios run firmware 2.8, which signs broadcasts."""
+    fallback_min: int = 0
+    """After so many minutes without receipt kiosks say life threats in plain words; 0: never."""
 
     def coordinator_of(self, kiosk: int) -> int:
         """Return the coordinator that a kiosk addresses."""
@@ -158,7 +161,7 @@ class World:
             self.timeline,
             self.chance(name),
             coordinator=self.plan.coordinator_of(number),
-            sites=len(self.plan.kiosks) + len(self.plan.coordinators),
+            settings=KioskSettings(len(self.plan.kiosks) + len(self.plan.coordinators), name, self.plan.fallback_min),
             buttons={"help": 30} if number in self.plan.buttons else {},
         )
         return self._add(machine)

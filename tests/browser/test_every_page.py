@@ -1,0 +1,85 @@
+"""Every page of the citizen in a real Chromium: seen by axe-core, tapped by a large finger, on a small phone.
+
+The pages are found by following every link and button (``tests/fakes/page_walk.py``); `make bench-ui` looks at them
+all, in every language, by day and night; this at one of each shape.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser
+
+from tests.fakes.fake_node import FakeNode
+from tests.fakes.page_look import SMALL_PHONE, looking_glass
+from tests.fakes.page_walk import FoundPage, Walk, citizen_site, each_shape, tickets
+from tests.fakes.ui_citizen import HOME
+
+ROAD = ("/nl/", "/nl/hulp", "/nl/taal")
+"""Pages of which all but the header is for gloves: 25 mm at the density of a kiosk of 7 inch."""
+GLOVE_PX, PHONE_PX = 168, 48
+SHAPES_MIN = 20
+
+
+@pytest.fixture(name="site")
+def fixture_site(tmp_path: Path) -> Iterator[tuple[FakeNode, FlaskClient]]:
+    with citizen_site(tmp_path, long_names=True) as site:
+        yield site
+
+
+def pages(web: FlaskClient, language: str, *, phone: bool = False) -> list[FoundPage]:
+    found = each_shape(Walk(web, language, phone=phone).pages("/niet-hier", *tickets()))
+    assert len(found) >= SHAPES_MIN
+    return found
+
+
+def test_axe_finds_nothing_by_day_in_dutch_nor_by_night_in_arabic(
+    site: tuple[FakeNode, FlaskClient], browser: Browser
+) -> None:
+    """Each shape once: every other one in the other language and by night."""
+    _, web = site
+    found: dict[str, object] = {}
+    with looking_glass(browser, web) as glass:
+        for at, (dutch, arabic) in enumerate(zip(pages(web, "nl"), pages(web, "ar"), strict=False)):
+            page = arabic if at % 2 else dutch
+            glass.show(page, "dark" if at % 2 else "light")
+            glass.open_all()
+            if findings := glass.findings():
+                found[page.name] = findings
+    assert found == {}
+
+
+def test_axe_would_have_found_it(site: tuple[FakeNode, FlaskClient], browser: Browser) -> None:
+    _, web = site
+    grey = web.get("/nl/").text.replace("</main>", '<p><b class="x">grijs</b></p><img src="data:,"></main>')
+    with looking_glass(browser, web) as glass:
+        glass.show(FoundPage("spoiled", "nl", grey, 200))
+        glass.page.evaluate("document.querySelector('.x').style.color = '#888'")
+        assert {rule for rule, _ in glass.findings()} >= {"color-contrast-enhanced", "image-alt"}
+
+
+def test_on_a_phone_of_320_px_nothing_sticks_out_and_a_finger_hits(
+    site: tuple[FakeNode, FlaskClient], browser: Browser
+) -> None:
+    _, web = site
+    wide, small = [], []
+    with looking_glass(browser, web, viewport=SMALL_PHONE) as glass:
+        for page in pages(web, "nl", phone=True):
+            glass.show(page)
+            glass.open_all()
+            wide += [page.name] if glass.overflow()[0] > 0 else []
+            small += [(page.name, target) for target in glass.targets() if target.height < PHONE_PX]
+        assert [address for address in glass.asked if not address.startswith(HOME)] == []
+    assert (wide, small) == ([], [])
+
+
+def test_on_the_road_to_help_a_glove_hits(site: tuple[FakeNode, FlaskClient], browser: Browser) -> None:
+    _, web = site
+    with looking_glass(browser, web) as glass:
+        for page in pages(web, "nl"):
+            if page.name in ROAD:
+                glass.show(page)
+                tiles = [target for target in glass.targets() if "tile" in target.look]
+                assert len(tiles) >= 4, page.name
+                assert [tile for tile in tiles if tile.smallest < GLOVE_PX] == [], page.name
