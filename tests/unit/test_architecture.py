@@ -31,7 +31,6 @@ DOORS = {
     "smbus2": DAEMON / "power" / "i2c.py",
     "escpos": DAEMON / "printer.py",
     "PIL": SCREENS / "desk" / "photo.py",
-    "ctypes": DAEMON / "textmodel" / "native.py",
     "zxingcpp": SCREENS / "desk" / "photo.py",
 }
 # What the screens may know of the daemon. The citizen's have no ledger and no keys; nobody's have a radio.
