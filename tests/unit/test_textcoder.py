@@ -194,7 +194,7 @@ def test_it_is_loaded_at_the_first_text_and_not_before() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
-def test_a_copy_of_the_program_without_it_works_and_check_says_so(tmp_path: Path) -> None:
+def test_a_copy_of_the_program_without_it_works_and_says_so(tmp_path: Path) -> None:
     copy = shutil.copytree(
         PROJECT / "daemon", tmp_path / "daemon", ignore=shutil.ignore_patterns("*.so", "__pycache__", "sim", "demo")
     )
@@ -214,7 +214,7 @@ def test_a_copy_of_the_program_without_it_works_and_check_says_so(tmp_path: Path
 def test_nothing_outlives_a_call(tmp_path: Path) -> None:
     """No variable that can be written: so any number of threads may call at once."""
     subprocess.run([*CC, "-std=c99", "-c", *SOURCES.glob("*.c")], cwd=tmp_path, check=True, timeout=60)
-    listing = [shutil.which("nm") or "nm", *tmp_path.glob("*.o")]
+    listing = [shutil.which("nm") or "nm", *map(str, tmp_path.glob("*.o"))]
     names = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
     assert " T textcoder_encode" in names
     assert re.findall(r" [bBdDC] .*", names) == []
