@@ -19,7 +19,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("deb")
     (folder / "wheels").mkdir()
     (folder / "wheels" / "steunpunt-9.9-py3-none-any.whl").write_bytes(b"no wheel")
-    words = ["/bin/sh", DEBIAN / "build.sh", "arm64", folder / "wheels", "9.9", folder / "dist"]
+    words: list[str | Path] = ["/bin/sh", DEBIAN / "build.sh", "arm64", folder / "wheels", "9.9", folder / "dist"]
     subprocess.run(words, check=True, capture_output=True, cwd=PROJECT, timeout=60)
     return folder / "dist" / "steunpunt_9.9_arm64.deb"
 
