@@ -226,7 +226,7 @@ deb: $(VENV)/installed ## a Debian package with all its wheels, in dist/; for a 
 	  "$$($(BIN)/python -c 'import steunpunt; print(steunpunt.__version__)')" dist
 
 .PHONY: deb-test
-deb-test: install-dev ## builds the package for this machine, installs, upgrades and breaks it in a fresh Debian; root, minutes
+deb-test: install-dev ## builds the package, installs, upgrades and breaks it on a copy-on-write view of this machine; as root
 	$(BIN)/pytest -s -o faulthandler_timeout=0 tests/soak/test_deb_soak.py
 
 .PHONY: schema

@@ -9,6 +9,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 DEBIAN = PROJECT / "systemd" / "debian"
+PACKING_S_MAX = 300
 SCRIPTS = ["preinst", "postinst", "prerm", "postrm"]
 
 
@@ -20,18 +21,18 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "wheels").mkdir()
     (folder / "wheels" / "steunpunt-9.9-py3-none-any.whl").write_bytes(b"no wheel")
     words: list[str | Path] = ["/bin/sh", DEBIAN / "build.sh", "arm64", folder / "wheels", "9.9", folder / "dist"]
-    subprocess.run(words, check=True, capture_output=True, cwd=PROJECT, timeout=60)
+    subprocess.run(words, check=True, capture_output=True, cwd=PROJECT, timeout=PACKING_S_MAX)
     return folder / "dist" / "steunpunt_9.9_arm64.deb"
 
 
 def dpkg_deb(*words: str | Path) -> str:
     found = shutil.which("dpkg-deb") or "dpkg-deb"
-    return subprocess.run([found, *words], check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run([found, *words], check=True, capture_output=True, text=True, timeout=PACKING_S_MAX).stdout
 
 
 @pytest.mark.parametrize("name", [*SCRIPTS, "build.sh", "wheels.sh"])
 def test_the_scripts_are_plain_shell(name: str) -> None:
-    subprocess.run(["/bin/sh", "-n", DEBIAN / name], check=True, timeout=20)
+    subprocess.run(["/bin/sh", "-n", DEBIAN / name], check=True, timeout=PACKING_S_MAX)
 
 
 def test_units_users_rules_and_snippets_are_where_debian_wants_them(package: Path) -> None:
