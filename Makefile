@@ -240,6 +240,20 @@ bench-power: install-dev ## idle cost beside meshtastic-gateway, which it instal
 text-model: install-dev ## trains the text model anew from tests/textmodel/corpus: the same texts give the same bytes
 	$(BIN)/python -m tests.textmodel
 
+DEB_ARCH ?= arm64
+
+.PHONY: deb
+deb: $(VENV)/installed ## a Debian package with all its wheels, in dist/; for a PC: DEB_ARCH=amd64
+	@rm -rf build/deb-$(DEB_ARCH)
+	@sh systemd/debian/wheels.sh $(BIN)/python $(DEB_ARCH) build/deb-$(DEB_ARCH)
+	@$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir build/deb-$(DEB_ARCH) .
+	@sh systemd/debian/build.sh $(DEB_ARCH) build/deb-$(DEB_ARCH) \
+	  "$$($(BIN)/python -c 'import steunpunt; print(steunpunt.__version__)')" dist
+
+.PHONY: deb-test
+deb-test: install-dev ## builds the package, installs, upgrades and breaks it on a copy-on-write view of this machine; as root
+	$(BIN)/pytest -s -o faulthandler_timeout=0 tests/soak/test_deb_soak.py
+
 .PHONY: schema
 schema: $(VENV)/installed ## the config files' JSON schemas for editors, anew from the structs
 	$(BIN)/steunpunt config schema > config/site.schema.json
