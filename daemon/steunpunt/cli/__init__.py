@@ -11,7 +11,7 @@ import click
 
 from steunpunt import __version__
 from steunpunt.cli.configuring import config as config_group
-from steunpunt.cli.examining import doctor, test_request
+from steunpunt.cli.examining import doctor, ready, survey, test_request
 from steunpunt.cli.fleeting import fleet
 from steunpunt.cli.powering import power
 from steunpunt.cli.showing import screen
@@ -290,6 +290,8 @@ main.add_command(power)
 main.add_command(screen)
 main.add_command(doctor)
 main.add_command(test_request)
+main.add_command(survey)
+main.add_command(ready)
 main.add_command(fleet)
 main.add_command(config_group)
 
