@@ -1,7 +1,7 @@
 """Whether this device's wall clock can be believed, by whom, and within what.
 
-Nothing is decided by wall time: order comes from counters, waiting from the boot clock. It is shown where a person needs
-it, such as on a slip, and there a wrong time is worse than none. Sources, the best first:
+Nothing is decided by wall time: order comes from counters, waiting from the boot clock. It is shown where a person
+needs it, such as on a slip, and there a wrong time is worse than none. Sources, the best first:
 
 =====  ====================================================================  ==============================
 ntp    the kernel says that a time service keeps it, or it ran on since then  what the kernel says, and 100 ppm
