@@ -241,7 +241,7 @@ topic write {root}/2/e/#
 
 
 def _region_acl(config: Config) -> str:
-    """Other coordinators' brokers may carry whatever goes between the region's sites."""
+    """Other coordinators' brokers may carry whatever goes between the region's sites; who is barred, nothing."""
     others = "".join(
         f"""\
 user {other.id}
@@ -251,8 +251,10 @@ topic readwrite steunpunt/v1/down/+
 """
         for other in config.other_coordinator
     )
+    listener = config.broker.region_listener
+    barred = "".join(f"user {site}\ntopic deny #\n\n" for site in (listener.barred if listener is not None else ()))
     return f"""\
-{others}\
+{others}{barred}\
 # %u is the common name of a site's certificate: its id in decimal.
 pattern write steunpunt/v1/up/%u
 pattern read steunpunt/v1/down/%u

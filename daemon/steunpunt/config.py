@@ -40,6 +40,7 @@ from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
 from steunpunt.panelconfig import Panel, panel_problems, pins_of
 from steunpunt.powerconfig import Power, power_problems
 from steunpunt.printerconfig import Printer, printer_problems
+from steunpunt.screenconfig import Screen, screen_problems
 from steunpunt.staffconfig import Retention, Staff
 
 READER_USER = "reader"
@@ -147,6 +148,8 @@ class RegionListener(Section, frozen=True, kw_only=True):
     ca_file: FileName
     certificate_file: FileName
     key_file: FileName
+    barred: tuple[SiteId, ...] = ()
+    """Sites whose card was stolen: their certificate opens nothing any more."""
 
 
 class Downlink(Section, frozen=True, kw_only=True):
@@ -253,6 +256,7 @@ class Config(Section, frozen=True, kw_only=True):
     control: Control
     web: Web = Web()
     kiosk: Kiosk = Kiosk()
+    screen: Screen = Screen()
     relay: Relay = Relay()
     panel: Panel | None = None
     power: Power | None = None
@@ -297,10 +301,9 @@ def contradictions(config: Config) -> list[tuple[str, str]]:
         _radio_problems,
         _link_problems,
         _panel_problems,
-        _power_problems,
-        _role_problems,
+        _section_problems,
     )
-    return [found for about in problems for found in about(config)]
+    return [*(found for about in problems for found in about(config)), *screen_problems(config.screen, config.web.port)]
 
 
 def _site_problems(config: Config) -> Iterator[tuple[str, str]]:
@@ -454,13 +457,10 @@ def _panel_problems(config: Config) -> Iterator[tuple[str, str]]:
         yield from panel_problems(config.panel)
 
 
-def _power_problems(config: Config) -> Iterator[tuple[str, str]]:
+def _section_problems(config: Config) -> Iterator[tuple[str, str]]:
+    coordinator = config.site.role is Role.COORDINATOR
     if config.power is not None:
         yield from power_problems(config.power, pins_of(config.panel))
-
-
-def _role_problems(config: Config) -> Iterator[tuple[str, str]]:
-    coordinator = config.site.role is Role.COORDINATOR
     if config.printer is not None:
         yield from printer_problems(config.printer, coordinator=coordinator)
     yield from housekeeping_problems(config.housekeeping, coordinator=coordinator)

@@ -50,6 +50,7 @@ def mistake_of(root: type[msgspec.Struct], message: str, words: Words = SITE_WOR
     mend = words.examples[plain(key)]
     if missing:
         return Mistake(key, section, _printable(f"key `{key}` is missing; add {mend}"), "missing")
+    key = re.sub(r"\[\d+\]$", "", key)  # of a list's item the list is told
     said = f"key `{key}`: {_expectation(root, what, key, words)}; write for example {mend}"
     return Mistake(key, key, _printable(said), "value")
 

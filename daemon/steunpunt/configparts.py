@@ -43,7 +43,7 @@ def absolute(section: SectionT, folder: Path) -> SectionT:
         if isinstance(value, Section):
             changes[field.name] = absolute(value, folder)
         elif isinstance(value, tuple):
-            changes[field.name] = tuple(absolute(each, folder) for each in value)
+            changes[field.name] = tuple(absolute(each, folder) if isinstance(each, Section) else each for each in value)
         elif value and _is_path(field.type):
             changes[field.name] = str(folder / value)
     return msgspec.structs.replace(section, **changes)

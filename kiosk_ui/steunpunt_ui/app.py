@@ -48,13 +48,15 @@ def _add_citizen(app: Flask, config: Config) -> None:
     # A desk has no use for these pages.
     from steunpunt_ui.citizen import make_blueprint  # noqa: PLC0415
     from steunpunt_ui.content.serving import add_library  # noqa: PLC0415
+    from steunpunt_ui.manners import add_manners  # noqa: PLC0415
 
+    add_manners(app)
     add_library(app, config)
     app.register_blueprint(make_blueprint())
     if config.staff is not None:
-        from steunpunt_ui import staff  # noqa: PLC0415
+        from steunpunt_ui.staff import add_staff  # noqa: PLC0415
 
-        app.register_blueprint(staff.make_blueprint())
+        add_staff(app)
     # A phone says what its owner reads; the browser of the kiosk says only how it was packaged.
     app.add_url_rule("/", "start", lambda: _to(f"/{language_asked() if is_phone() else DEFAULT_LANGUAGE}/"))
 

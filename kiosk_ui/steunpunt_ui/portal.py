@@ -104,7 +104,12 @@ def add_portal(app: Flask, address: str, phones: Phones | None = None) -> None:
 
 def is_phone() -> bool:
     """Return whether this request comes over the wifi and not from the screen of this device."""
+    return from_wifi(request.remote_addr or "127.0.0.1")
+
+
+def from_wifi(address: str) -> bool:
+    """Return whether an address is not one of this device's own."""
     try:
-        return not ip_address(request.remote_addr or "127.0.0.1").is_loopback
+        return not ip_address(address or "127.0.0.1").is_loopback
     except ValueError:
         return True

@@ -14,10 +14,12 @@ from steunpunt.model import Role, SteunpuntError
 from steunpunt_ui.app import create_app
 
 THREADS = 24
-CONNECTIONS_MAX = 400
+CONNECTIONS_MAX = 800
+"""Two hundred phones, with a page that each keeps open and one that it opens; each connection is a file."""
 DESK_CONNECTIONS_MAX = 48
 """At a coordinator: each may hold a photo of DESK_BODY_BYTES_MAX in memory."""
-IDLE_S_MAX = 30
+IDLE_S_MAX = 10
+"""How long a connection stays open for nothing: a page that looks again by itself does so in five seconds."""
 REFUSED_BODY_BYTES_MAX = 1024 * 1024
 """Above this waitress itself refuses a body, in English; up to it our own page does."""
 DESK_BODY_BYTES_MAX = 11 * 1024 * 1024
@@ -57,7 +59,11 @@ def serve(config: Config) -> None:
         inbuf_overflow=body_bytes_max + 1,
         ident="",
         clear_untrusted_proxy_headers=True,
+        asyncore_use_poll=True,
+        cleanup_interval=IDLE_S_MAX // 2,
     )
+    if config.site.role is Role.KIOSK:
+        _be_fair(server)
     notify_systemd("READY=1")
     _feed_watchdog(_in_loop_of(server))
     try:
@@ -83,6 +89,15 @@ def _listen(host: str, port: int, *, may_come_later: bool = False) -> socket.soc
             "stop the other program or change web.host, web.port or web.hotspot_address in the config file"
         ) from error
     return listener
+
+
+def _be_fair(server: Any) -> None:  # noqa: ANN401  its types are wrong
+    """Let no phone take all connections."""
+    from steunpunt_ui.manners import FairChannel  # noqa: PLC0415  a desk has no phones
+
+    for one in [server] if isinstance(server, BaseWSGIServer) else list(server.map.values()):
+        if isinstance(one, BaseWSGIServer):
+            one.channel_class = FairChannel
 
 
 def _in_loop_of(server: Any) -> Callable[[Callable[[], None]], None]:  # noqa: ANN401  its types are wrong

@@ -69,6 +69,7 @@ port = 8883
 ca_file = "ca.pem"
 certificate_file = "region.pem"
 key_file = "region-key.pem"
+barred = [46]
 
 [ledger]
 path = "ledger.db"
@@ -93,13 +94,19 @@ demo = false
 idle_warning_s = 60
 idle_wipe_s = 120
 
+[screen]
+theme = "auto"
+logo = "logo.svg"
+organisation = "Gemeente"
+audio = "audio"
+port = 8079
+browser = "chromium"
 [staff]
 pin_file = "staff.pin"
 over_wifi = false
 
 [retention]
 closed_days = 30
-news_days = 30
 
 [panel]
 pins = "gpio"

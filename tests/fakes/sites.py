@@ -162,6 +162,8 @@ class KioskSite(_Site):
     """A kiosk, with the forms that its screen would send."""
 
     coordinators: tuple[CoordinatorIdentity, ...] = ONE
+    generation = 1
+    """Of its card; a new one counts from the next start."""
 
     def __init__(
         self, folder: Path, clock: Clock, rng: random.Random, site: int = 47, buttons: dict[str, int] | None = None
@@ -171,7 +173,7 @@ class KioskSite(_Site):
         super().__init__(folder, clock, rng)
 
     def _start(self) -> None:
-        self.keys = site_keys(self.site, coordinators=self.coordinators)
+        self.keys = site_keys(self.site, self.generation, coordinators=self.coordinators)
         self.form_key = form_key(self.ledger, self.entropy)
         self.engine = KioskEngine(self.ledger, self.keys, COORDINATOR, self.buttons, self.form_key, self.entropy)
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from steunpunt.config import Bridge, Broker, Config, RegionListener
@@ -128,6 +129,31 @@ def test_a_certificate_opens_only_its_own_carriers_topics(world: World, wait_unt
             down.send(frame(2, b"for 48", carrier=48))
             wait_until(lambda: other.heard)
             assert {topic for topic, _ in other.heard} == {"steunpunt/v1/down/48"}
+
+
+def test_a_certificate_that_is_barred_opens_nothing(world: World, wait_until: Wait) -> None:
+    listener = world.region_config.broker.region_listener
+    assert listener is not None
+    broker = msgspec.structs.replace(
+        world.region_config.broker, region_listener=msgspec.structs.replace(listener, barred=(48,))
+    )
+    world.region_config = msgspec.structs.replace(world.region_config, broker=broker)
+    with running(world) as (_, region), linked(region) as (down, there):
+        wait_until(lambda: there.up)
+        with (
+            tool(world.tls_port, None, world.authority.issue("48")) as stolen,
+            tool(world.tls_port, None, world.authority.issue("49")) as honest,
+        ):
+            for other in (stolen, honest):
+                other.subscribe("steunpunt/v1/down/all", "steunpunt/v1/down/48", "steunpunt/v1/down/49")
+            stolen.publish("steunpunt/v1/up/48", b"from the thief")
+            honest.publish("steunpunt/v1/up/49", b"from 49")
+            wait_until(there.payloads)
+            assert [(heard.carrier, heard.payload) for heard in there.of(FrameHeard)] == [(49, b"from 49")]
+            down.send(frame(1, b"for 48", carrier=48))
+            down.send(frame(2, b"for 49", carrier=49))
+            wait_until(lambda: honest.heard)
+            assert stolen.heard == []
 
 
 @pytest.mark.parametrize("name", ["steunpunt", "reader"])

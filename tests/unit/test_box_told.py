@@ -10,7 +10,7 @@ from steunpunt.control import Body
 from steunpunt.engine.box import BoxView
 from steunpunt.fleet.told import lines_of
 from steunpunt.model import LampMode
-from steunpunt.node.box import box_settings, box_status, box_troubles
+from steunpunt.node.kazernebox import box_settings, box_status, box_troubles
 from steunpunt.panelconfig import Button, Panel
 from steunpunt.printerconfig import Printer
 from tests.fakes.ui_sites import coordinator_config

@@ -7,10 +7,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from steunpunt.engine import pointstate
 from steunpunt.engine.common import Neighbours
 from steunpunt.engine.kiosk import KioskEngine
 from steunpunt.engine.notices import BROKER_AGAIN_MS, MESH_AGAIN_MS
-from steunpunt.model import ConfirmFrame, Effect, LinkName, SendOutcome, TicketState
+from steunpunt.model import Asked, ConfirmFrame, Effect, LinkName, PointState, SendOutcome, TicketState
 from steunpunt.protocol import beacons
 from steunpunt.protocol.authority import REGION, KeyNotice, Revocation
 from steunpunt.protocol.packets import Kind, kind_of
@@ -170,6 +171,21 @@ def test_a_forged_notice_changes_nothing_at_a_kiosk(center: CoordinatorSite, kio
     assert (kiosk.engine.counts["dropped_unauthentic"], kiosk.engine.counts["notices"]) == (1, 0)
     center.turn(heard(request(kiosk)))
     assert not center.only_case().quarantined
+
+
+def test_a_point_whose_own_card_is_revoked_is_closed_until_it_gets_a_new_one(kiosk: KioskSite) -> None:
+    kiosk.ask("before it was revoked")
+    kiosk.turn(heard(STOLEN))
+    for _ in range(2):
+        standing = pointstate.standing(kiosk.ledger, kiosk.ledger.connection)
+        assert (standing.state, standing.by) == (PointState.CLOSED, pointstate.By.REGION)
+        kiosk.turn(Asked(pointstate.StateSet(PointState.OPEN)))
+        assert pointstate.standing(kiosk.ledger, kiosk.ledger.connection).state is PointState.CLOSED
+        kiosk.restart()
+    kiosk.generation = 2
+    kiosk.restart()
+    kiosk.turn()
+    assert pointstate.standing(kiosk.ledger, kiosk.ledger.connection).by is pointstate.By.STAFF
 
 
 # --- across the region ----------------------------------------------------------------------------------------------

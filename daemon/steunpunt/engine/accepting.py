@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from steunpunt.engine.checking import NotAccepted, checked_facts, checked_request, text_too_long, tidy_text
 from steunpunt.engine.common import Entropy
+from steunpunt.engine.offers import LANE, OfferMade, check_room, checked_offer
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
@@ -184,20 +185,46 @@ class Acceptor:
         if counter is not None:
             return self._again(connection, counter, token, form, now_ms)
         self._check_fresh(token, now_ms)
-        if closed_since_ms is not None and token.issued_s > closed_since_ms // 1000:
-            raise NotAccepted("closed", "this point is closed; show where help can be asked instead")
+        _check_open(token, closed_since_ms)
         text, facts = checked_request(form)
-        ticket = self._stock.take()
         counter = outgoing.next_counter(connection)
         request = messages.HelpRequest(counter, form.category, form.life_threat, text, form.language, facts)
-        sealed = self._sealer.seal(connection, request, form.squeezed)
+        lane = lane_for(form.category, life_threat=form.life_threat)
+        return self._keep_new(connection, request, token, lane, now_ms, form.squeezed)
+
+    def offer(
+        self, connection: sa.Connection, form: OfferMade, now_ms: int, *, closed_since_ms: int | None = None
+    ) -> dict[str, object]:
+        """Accept a neighbour's offer; the same form gets the same ticket. Raises NotAccepted."""
+        token = self._known_token(form.form_token)
+        counter = self._submitted(connection, token, is_request=True)
+        if counter is not None:
+            return self._same(counter, outgoing.ticket(connection, counter), token)
+        self._check_fresh(token, now_ms)
+        _check_open(token, closed_since_ms)
+        check_room(connection)
+        offer = checked_offer(form, outgoing.next_counter(connection))
+        return self._keep_new(connection, offer, token, LANE, now_ms)
+
+    def _keep_new(
+        self,
+        connection: sa.Connection,
+        message: messages.HelpRequest | messages.Offer,
+        token: forms.FormToken,
+        lane: Lane,
+        now_ms: int,
+        squeezed: Squeezed | None = None,
+    ) -> dict[str, object]:
+        """Seal and keep what begins a ticket, with a secret half for who asked."""
+        ticket, counter = self._stock.take(), message.counter
+        sealed = self._sealer.seal(connection, message, squeezed)
         locked = tickets.lock(ticket.key, sealed.keys.answer)
         copy = tickets.lock(tickets.copy_key(token.random), ticket.secret.encode())
+        life_threat = isinstance(message, messages.HelpRequest) and message.life_threat
         row = outgoing.Ticket(
-            counter, form.life_threat, TicketState.KEPT, now_ms, now_ms, None, None, ticket.salt, locked, copy
+            counter, life_threat, TicketState.KEPT, now_ms, now_ms, None, None, ticket.salt, locked, copy
         )
         outgoing.add_ticket(connection, row)
-        lane = lane_for(form.category, life_threat=form.life_threat)
         self._keep(connection, sealed, counter, token.digest, lane, now_ms, is_request=True)
         return {"number": ticket_number(self._keys.site, counter), "secret": ticket.secret, "repeated": False}
 
@@ -318,8 +345,19 @@ class Acceptor:
             outgoing.raise_to_life_threat(connection, counter)
             digest = hashlib.sha256(_RAISE_LABEL + token.digest).digest()
             self.add(connection, counter, SupplementCode.LIFE_THREAT, digest, now_ms)
+        return self._same(counter, row, token)
+
+    def _same(self, counter: int, row: outgoing.Ticket | None, token: forms.FormToken) -> dict[str, object]:
+        """Return the ticket that a form has made, with its secret half: whoever holds the form may have it."""
+        if row is None or row.copy_locked is None:
+            raise LookupError(f"ticket {counter} of a form has no copy of its secret")
         secret = tickets.unlock(tickets.copy_key(token.random), row.copy_locked).decode()
         return {"number": ticket_number(self._keys.site, counter), "secret": secret, "repeated": True}
+
+
+def _check_open(token: forms.FormToken, closed_since_ms: int | None) -> None:
+    if closed_since_ms is not None and token.issued_s > closed_since_ms // 1000:
+        raise NotAccepted("closed", "this point is closed; show where help can be asked instead")
 
 
 def form_key(ledger: Ledger, entropy: Entropy) -> bytes:

@@ -73,8 +73,8 @@ class Hearer:
         self._news.hear(connection, frame, now_ms)
         return True
 
-    def _notice(self, connection: sa.Connection, frame: FrameHeard, _now_ms: int) -> bool:
-        self._rekeyer.hear(connection, frame)
+    def _notice(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
+        self._rekeyer.hear(connection, frame, now_ms)
         return True
 
     def _known_head(self, connection: sa.Connection, head: Head, now_ms: int) -> None:

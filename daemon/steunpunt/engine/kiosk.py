@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -18,9 +18,11 @@ from steunpunt.engine.gateway import Gateway
 from steunpunt.engine.hearing import Hearer
 from steunpunt.engine.news import NewsKeeper
 from steunpunt.engine.notices import NoticeBook
+from steunpunt.engine.offers import OfferMade
 from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.rekeying import Rekeyer
 from steunpunt.engine.sending import Sender
+from steunpunt.engine.tidying import Tidy, tidy
 from steunpunt.facts import Mark
 from steunpunt.jobfacts import FaultSeen
 from steunpunt.ledger.store import Ledger
@@ -48,6 +50,8 @@ from steunpunt.powerfacts import PowerSeen
 from steunpunt.protocol.keys import SiteKeys
 
 _log = logging.getLogger(__name__)
+
+FormT = TypeVar("FormT", HelpSubmitted, OfferMade)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class KioskEngine:
             keys.site, settings.point, settings.fallback_min, self._sender, self.links, self.counts
         )
         notices = NoticeBook(ledger, keys.root_public, keys.notices, self.counts)
-        self._rekeyer = Rekeyer(keys, notices, self._sealer, self.region)
+        self._rekeyer = Rekeyer(ledger, keys, notices, self._sealer, self.region)
         self._hearer = Hearer(keys.site, parts, self._acknowledger, self._beater, self._rekeyer)
 
     # --- the step -----------------------------------------------------------------------------------------------
@@ -104,7 +108,7 @@ class KioskEngine:
     def turn(self, connection: sa.Connection, events: list[Event], now_ms: int) -> list[Effect]:
         """Take the events, then do what is due; everything written is the caller's one transaction."""
         effects: list[Effect] = []
-        self._rekeyer.begin(connection)
+        self._rekeyer.begin(connection, now_ms)
         for event in events:
             effects += self._take(connection, event, now_ms)
         effects += self.calls.due(connection, now_ms)
@@ -201,7 +205,7 @@ class KioskEngine:
             return self._asked(connection, form, now_ms)
         try:
             if isinstance(form, HelpSubmitted):
-                form = self._as_meant(connection, form)
+                form = self._meant(connection, form)
                 tested = form.facts.mark is Mark.TEST  # a technician's: a closed point must be tried, too
                 closed_ms = None if tested else self.news.closed_since_ms(connection)
                 body = self._acceptor.help(connection, form, now_ms, closed_since_ms=closed_ms)
@@ -217,20 +221,32 @@ class KioskEngine:
         return [ReplyTo(form.reply, answer)] if form.reply is not None else []
 
     def _asked(self, connection: sa.Connection, asked: Asked, now_ms: int) -> list[Effect]:
-        match asked.what:
+        try:
+            body = {"ok": True, **self._do(connection, asked.what, now_ms)}
+        except NotAccepted as error:
+            self.counts[f"refused_{error.code}"] += 1
+            body = {"ok": False, "error": error.code, "message": str(error), **error.details}
+        return [] if asked.reply is None else [ReplyTo(asked.reply, body)]
+
+    def _do(self, connection: sa.Connection, what: object, now_ms: int) -> dict[str, object]:
+        match what:
             case pointstate.StateSet(state):
                 if pointstate.set_by_staff(self._ledger, connection, state, now_ms):
                     self._beater.say_soon()
-                self.counts["state_set_by_staff"] += 1
                 _log.info("action=point_state state=%s by=staff", state.name)
-                return self._reply(asked, {"ok": True, "state": state.name})
-        return self._reply(asked, {"ok": False, "error": "unknown_op", "message": "a kiosk does not do this"})
+                return {"state": state.name}
+            case OfferMade():
+                closed_ms = self.news.closed_since_ms(connection)
+                body = self._acceptor.offer(
+                    connection, self._meant(connection, what), now_ms, closed_since_ms=closed_ms
+                )
+                self.counts["offers"] += not body["repeated"]
+                return body
+            case Tidy():
+                return tidy(self._ledger, connection, what, now_ms)
+        raise NotAccepted("unknown_op", "a kiosk does not do this")
 
-    @staticmethod
-    def _reply(asked: Asked, body: dict[str, Any]) -> list[Effect]:
-        return [] if asked.reply is None else [ReplyTo(asked.reply, body)]
-
-    def _as_meant(self, connection: sa.Connection, form: HelpSubmitted) -> HelpSubmitted:
+    def _meant(self, connection: sa.Connection, form: FormT) -> FormT:
         """Return the form, without the mark of an exercise that is over: nobody's need is taken for play by mistake."""
         exercise = self.news.point_state(self._ledger, connection) is PointState.EXERCISE
         if exercise or form.facts.mark is not Mark.EXERCISE:

@@ -20,6 +20,8 @@ _COMMAND = struct.Struct(">BBHB")
 _BY_STAFF = "point_state_staff"
 _ACT = struct.Struct(">BQ")
 """State, and when it was set in ledger milliseconds; the row is empty once a later command undid it."""
+_REVOKED = "own_card_revoked"
+"""One byte while this site's own card is revoked: what it would accept now, nobody would receive as its own."""
 _SINCE = "point_state_since_ms"
 """In ledger time, eight bytes: when the point's state last became another one."""
 
@@ -31,6 +33,8 @@ class By(StrEnum):
     """Nobody yet: it is open since it was first started."""
     COORDINATOR = "coordinator"
     STAFF = "staff"
+    REGION = "region"
+    """The site's own card is revoked; only a new card ends that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ def standing(ledger: Ledger, connection: sa.Connection) -> Standing:
     """Return in what state the point is."""
     since = ledger.get_meta(connection, _SINCE)
     since_ms = int.from_bytes(since, "big") if since else None
+    if ledger.get_meta(connection, _REVOKED):
+        return Standing(PointState.CLOSED, By.REGION, since_ms)
     act, command = ledger.get_meta(connection, _BY_STAFF), ledger.get_meta(connection, _COMMANDED)
     if act:
         return Standing(PointState(_ACT.unpack(act)[0]), By.STAFF, since_ms)
@@ -66,6 +72,15 @@ def set_by_staff(ledger: Ledger, connection: sa.Connection, state: PointState, n
     before = standing(ledger, connection).state
     ledger.set_meta(connection, _BY_STAFF, _ACT.pack(state, now_ms))
     return _note_since(ledger, connection, before, now_ms)
+
+
+def set_revoked(ledger: Ledger, connection: sa.Connection, now_ms: int, *, revoked: bool) -> None:
+    """Close a point whose own card is revoked, whatever was said of it before; with a new card that holds again."""
+    if revoked is bool(ledger.get_meta(connection, _REVOKED)):
+        return
+    before = standing(ledger, connection).state
+    ledger.set_meta(connection, _REVOKED, b"\x01" if revoked else b"")
+    _note_since(ledger, connection, before, now_ms)
 
 
 def last_command(ledger: Ledger, connection: sa.Connection, coordinator: int) -> tuple[int, int]:

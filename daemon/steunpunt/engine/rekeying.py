@@ -4,11 +4,13 @@ import logging
 
 import sqlalchemy as sa
 
+from steunpunt.engine import pointstate
 from steunpunt.engine.accepting import Sealer
 from steunpunt.engine.common import Links
 from steunpunt.engine.notices import NoticeBook
 from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.sending import Sender
+from steunpunt.ledger.store import Ledger
 from steunpunt.model import Effect, FrameHeard, Lane, LinkName, SendFrame
 from steunpunt.protocol.authority import REGION, KeyNotice, Revocation
 from steunpunt.protocol.keys import SiteKeys
@@ -21,8 +23,8 @@ _log = logging.getLogger(__name__)
 class Rekeyer:
     """See the module. All of it inside the caller's transaction."""
 
-    def __init__(self, keys: SiteKeys, book: NoticeBook, sealer: Sealer, region: RegionWatch) -> None:
-        self._keys, self._book, self._sealer, self._region = keys, book, sealer, region
+    def __init__(self, ledger: Ledger, keys: SiteKeys, book: NoticeBook, sealer: Sealer, region: RegionWatch) -> None:
+        self._ledger, self._keys, self._book, self._sealer, self._region = ledger, keys, book, sealer, region
         self._begun = False
         self._given: set[bytes] = set()
         """What the region's broker knows: it came from there, or went there since this start."""
@@ -32,25 +34,24 @@ class Rekeyer:
         self._book.rolled_back()
         self._given.clear()
 
-    def begin(self, connection: sa.Connection) -> None:
+    def begin(self, connection: sa.Connection, now_ms: int) -> None:
         """Go by what the ledger and the key file hold; at the first turn of a start."""
         if self._begun:
             return
         self._begun = True
         for notice in self._book.keys(connection):
             self._use(notice)
-        if self._book.revoked(connection).get(self._keys.site, 0) >= self._keys.generation:
-            self._own_card()
+        self._look_at_card(connection, now_ms)
 
-    def hear(self, connection: sa.Connection, frame: FrameHeard) -> None:
+    def hear(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> None:
         """Take a notice from a link; FrameError for what makes no sense, SealError for what the root did not sign."""
         notice = self._book.hear(connection, frame.payload)
         if frame.link is LinkName.BROKER:
             self._given.add(frame.payload)
         if isinstance(notice, KeyNotice):
             self._use(notice)
-        elif isinstance(notice, Revocation) and (self._keys.site, self._keys.generation) in _cards(notice):
-            self._own_card()
+        elif isinstance(notice, Revocation):
+            self._look_at_card(connection, now_ms)
 
     def _use(self, notice: KeyNotice) -> None:
         if notice.holder == REGION:
@@ -58,9 +59,12 @@ class Rekeyer:
         else:
             self._region.hear_key(notice.holder, notice.public)
 
-    @staticmethod
-    def _own_card() -> None:
-        _log.error("action=notice why=this site's own card is revoked: what it sends is doubted; put in the new card")
+    def _look_at_card(self, connection: sa.Connection, now_ms: int) -> None:
+        """Close the point while its own card is revoked: nobody should wait here for an answer that can't come."""
+        revoked = self._book.revoked(connection).get(self._keys.site, 0) >= self._keys.generation
+        pointstate.set_revoked(self._ledger, connection, now_ms, revoked=revoked)
+        if revoked:
+            _log.error("action=notice why=this site's own card is revoked: the point is closed; put in the new card")
 
     def send(self, connection: sa.Connection, links: Links, sender: Sender, now_ms: int) -> list[Effect]:
         """Return the notices that go up now: each once in a start, while the region answers there."""
@@ -74,7 +78,3 @@ class Rekeyer:
             SendFrame(LinkName.BROKER, attempt_id, packet, Lane.HOUSEKEEPING, carrier=self._keys.site)
             for packet, attempt_id in attempts
         ]
-
-
-def _cards(notice: Revocation) -> set[tuple[int, int]]:
-    return {(site, g) for site, highest in notice.cards for g in range(1, highest + 1)}

@@ -48,16 +48,15 @@ from steunpunt.model import (
     SoundBuzzer,
     SteunpuntError,
 )
-from steunpunt.node.box import SiteBox, box_settings, box_status, box_troubles
+from steunpunt.node.box import SiteBox
 from steunpunt.node.housekeeping import Housekeeping, job_troubles
 from steunpunt.node.inbox import AWAITED, Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
-from steunpunt.node.papers import PaperRequests
 from steunpunt.node.pending import Pending, no
 from steunpunt.node.power import SitePower
 from steunpunt.node.requests import KioskRequests
-from steunpunt.node.staff import staff_handlers
+from steunpunt.node.staff import hall_handlers
 from steunpunt.node.stocking import Stocker
 from steunpunt.node.stopping import on_stop_signals
 from steunpunt.node.technician import Technician
@@ -143,7 +142,10 @@ class Node:
             self._housekeeping.begin(connection, self._ledger.clock.now_ms())
         self._reader = Ledger(path, readonly=True).open()
         if isinstance(keys, CoordinatorKeys):
-            from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415  a kiosk need not load it
+            # A kiosk need not load these.
+            from steunpunt.engine.coordinator import CoordinatorEngine  # noqa: PLC0415
+            from steunpunt.node.kazernebox import box_settings  # noqa: PLC0415
+            from steunpunt.node.papers import PaperRequests  # noqa: PLC0415
 
             self._check_identity("coordinator_id", keys.coordinator, keys_path)
             ledger_key = keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
@@ -165,7 +167,7 @@ class Node:
         self._engine = engine
         self._requests = KioskRequests(config, keys, engine, self._reader, key, secrets.token_bytes, self._inbox.put)
         self._handlers = self._requests.handlers()
-        self._handlers |= staff_handlers(config, self._reader, self._inbox.put, self._requests.lock)
+        self._handlers |= hall_handlers(config, self._reader, self._inbox.put, self._requests.lock)
 
     def _check_identity(self, key: str, found: int, path: Path) -> None:
         if found != self._config.site.id:
@@ -445,6 +447,8 @@ class Node:
         }
         body |= self._technician.status(now_ms)
         if not isinstance(engine, KioskEngine):
+            from steunpunt.node.kazernebox import box_status, box_troubles  # noqa: PLC0415  loaded at its start
+
             body["ledger_behind"] = engine.ledger_behind
             body["box"] = box_status(config, engine.box.view)
             body["troubles"] = box_troubles(body["box"]) + job_troubles(body["housekeeping"])

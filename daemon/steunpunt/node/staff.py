@@ -12,6 +12,7 @@ from steunpunt.engine import pointstate
 from steunpunt.ledger import boardrows
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import Asked, Event, KeyFileError, PointState, TicketState, ticket_number
+from steunpunt.node.offers import take_offer
 from steunpunt.node.pending import WAIT_S_MAX, Pending, no
 from steunpunt.node.staffdoor import Road, StaffDoor, TooManyTries, WrongPin
 
@@ -105,14 +106,15 @@ class StaffRequests:
         return {"ok": True, "lines": shown, "more": more}
 
 
-def staff_handlers(
+def hall_handlers(
     config: Config, reader: Ledger, put: Callable[[Event], None], lock: threading.Lock
 ) -> dict[str, Callable[[Body], Body]]:
-    """Return the operations of :class:`StaffRequests` as the site's config has them."""
+    """Return what a point's hall asks beside help: its staff, the board, and neighbours who offer help."""
     staff = config.staff
     door = None if staff is None else StaffDoor(Path(staff.pin_file))
     over_wifi = staff is not None and staff.over_wifi
-    return StaffRequests(door, config.site.id, reader, put, lock, over_wifi).handlers()
+    staffs = StaffRequests(door, config.site.id, reader, put, lock, over_wifi).handlers()
+    return {**staffs, "offer": lambda request: take_offer(request, put)}
 
 
 _OUT: Body = no("logged_out", "log in with the PIN")

@@ -4,7 +4,8 @@ Addresses (after the language): ``/`` home · ``/taal`` languages · ``/hulp`` k
 ``/volgen`` look up · ``/nieuws`` news · ``/t/<number>`` what anyone may see · ``/t/<number>/<secret>`` the ticket ·
 ``…/stand`` a fingerprint for polling · ``…/nu`` what to do now · ``…/meer`` tell more · ``…/<what>`` add to a request ·
 ``/knop/<name>`` cancel a call · ``/info`` what there is to read · ``/info/<slug>`` a page · ``/info/beeld/<name>`` its
-pictures · ``/bord`` the waiting board · ``/formulier`` the form on paper.
+pictures · ``/bord`` the waiting board · ``/formulier`` the form on paper · ``/buren`` neighbours: offer
+help, a board for goods and lifts.
 """
 
 from flask import Blueprint, g
@@ -15,6 +16,7 @@ from steunpunt_ui.citizen import (
     follow,
     home,
     information,
+    neighbours,
     news,
     nowpage,
     paperform,
@@ -59,6 +61,10 @@ def make_blueprint() -> Blueprint:
     pages.add_url_rule("/nieuws/stand", "news_mark", news.show_mark)
     pages.add_url_rule("/bord", "board", board.show)
     pages.add_url_rule("/bord/stand", "board_mark", board.show_mark)
+    pages.add_url_rule("/buren", "neighbours", neighbours.show)
+    pages.add_url_rule("/buren/helpen", "offer", neighbours.offer, methods=forms)
+    pages.add_url_rule("/buren/bewaard/<number>/<secret>", "offer_kept", neighbours.show_kept)
+    pages.add_url_rule("/buren/prikbord", "post_note", neighbours.post_note, methods=forms)
     pages.add_url_rule("/formulier", "paper_form", paperform.show)
     pages.add_url_rule("/t/<number>", "public_ticket", ticket.show)
     pages.add_url_rule("/t/<number>/stand", "ticket_mark", ticket.show_mark)

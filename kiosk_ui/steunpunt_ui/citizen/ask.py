@@ -91,7 +91,7 @@ def _begin(kind: Kind) -> Response | str:
     state = form_state(given) if given else None
     if isinstance(state, Kept):
         return render_template("citizen/already.html", kept=state)
-    return _show(kind, FIRST, _first_wish(), given if state == "fresh" else form_tokens(1)[0])
+    return _show(kind, FIRST, _first_wish(), given if state in ("fresh", "unknown") else form_tokens(1)[0])
 
 
 def _send(kind: Kind, turn: Turn, token: str, problems: dict[str, str]) -> Response:

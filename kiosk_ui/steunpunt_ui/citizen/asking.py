@@ -15,6 +15,7 @@ from flask_babel import gettext
 from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt_ui.citizen.pointstate import is_closed
 from steunpunt_ui.context import client, config
+from steunpunt_ui.manners import give_back, may_guess, note_wrong_code, take_one
 from steunpunt_ui.pages import Page
 
 
@@ -28,6 +29,7 @@ class Trouble(StrEnum):
     UNKNOWN_TICKET = "unknown_ticket"
     BAD_REQUEST = "bad_request"
     CLOSED = "closed"
+    TOO_MANY = "too_many"
 
 
 _TROUBLES = {
@@ -42,6 +44,9 @@ _TROUBLES = {
 }
 
 
+_STATUS = dict.fromkeys(
+    (Trouble.CANNOT_KEEP, Trouble.NOT_KNOWN_YET, Trouble.CLOSED), HTTPStatus.SERVICE_UNAVAILABLE
+) | {Trouble.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS}
 ASKED_BEFORE = "asked"
 """Hidden field of a form whose first sending may have been kept: from then on "nobody has it" is not known."""
 
@@ -65,7 +70,17 @@ class NotKept:
 
 
 def keep(op: str, fields: dict[str, Any]) -> Kept | NotKept:
-    """Ask the node to keep a help request or a supplement."""
+    """Ask the node to keep a help request or a supplement, unless this phone has asked for too many."""
+    taken = may_guess() and take_one(op)
+    if not taken and form_state(str(fields["token"])) == "fresh":
+        return NotKept(Trouble.TOO_MANY)
+    result = _asked(op, fields)
+    if taken and not (isinstance(result, Kept) and not result.repeated):
+        give_back(op)
+    return result
+
+
+def _asked(op: str, fields: dict[str, Any]) -> Kept | NotKept:
     try:
         reply = client().call(op, **fields)
     except NotKnownYet:
@@ -73,6 +88,8 @@ def keep(op: str, fields: dict[str, Any]) -> Kept | NotKept:
     except Unreachable:
         return NotKept(Trouble.CANNOT_KEEP)
     except Refused as refusal:
+        if refusal.code == "unknown_ticket":
+            note_wrong_code()
         over = int(refusal.body.get("characters_over", 0))
         return NotKept(_TROUBLES.get(refusal.code, Trouble.BAD_REQUEST), max(over, 1))
     return Kept(str(reply["number"]), str(reply.get("secret", "")), bool(reply.get("repeated")))
@@ -94,17 +111,14 @@ def form_tokens(count: int) -> list[str]:
         return [""] * count
 
 
-def form_state(token: str) -> Kept | Literal["fresh", "old"]:
-    """Return the request that a form has made, or whether it may still make one.
-
-    As long as the node does not answer a form counts as fresh: it is checked once more when it is sent.
-    """
+def form_state(token: str) -> Kept | Literal["fresh", "old", "unknown"]:
+    """Return the request that a form has made, or whether it may still make one; unknown while the node is away."""
     try:
         reply = client().call("form", token=token)
     except Refused:
         return "old"
     except (Unreachable, NotKnownYet):
-        return "fresh"
+        return "unknown"
     if reply["used"]:
         return Kept(str(reply["number"]), str(reply.get("secret", "")), repeated=True)
     return "fresh" if reply["fresh"] else "old"
@@ -124,7 +138,7 @@ def show_again(trouble: Trouble, action: str, typed: list[tuple[str, str]], earl
 
     ``earlier``: what could not be kept is a supplement to this request.
     """
-    if trouble is Trouble.CANNOT_KEEP and _asked_before():
+    if trouble in {Trouble.CANNOT_KEEP, Trouble.TOO_MANY} and _asked_before():
         trouble = Trouble.NOT_KNOWN_YET
     elif trouble is Trouble.FORM_TOO_OLD and earlier is None and is_closed():
         trouble = Trouble.CLOSED  # a fresh pass would be refused too
@@ -138,8 +152,7 @@ def show_again(trouble: Trouble, action: str, typed: list[tuple[str, str]], earl
     page = _page(trouble) if earlier is None else _supplement_page(trouble, earlier.number)
     text = next((value for name, value in typed if name == "text"), "")
     body = render_template("citizen/again.html", page=page, action=action, fields=typed, text=text, earlier=earlier)
-    ours = trouble in {Trouble.CANNOT_KEEP, Trouble.NOT_KNOWN_YET, Trouble.CLOSED}
-    return make_response(body, HTTPStatus.SERVICE_UNAVAILABLE if ours else HTTPStatus.BAD_REQUEST)
+    return make_response(body, _STATUS.get(trouble, HTTPStatus.BAD_REQUEST))
 
 
 def _asked_before() -> bool:
@@ -161,6 +174,9 @@ def _supplement_page(trouble: Trouble, number: str) -> Page:
         )
     if trouble is Trouble.CANNOT_KEEP:
         return Page(gettext("What you added has not been kept."), stays, danger, gettext("Try again"))
+    if trouble is Trouble.TOO_MANY:
+        what = gettext("What you added has not been kept.") + " " + stays
+        return Page(gettext("This phone has sent too much."), what, _ask_here(), gettext("Try again"))
     if trouble is Trouble.FORM_TOO_OLD:
         return Page(
             gettext("This page had been open too long."),
@@ -201,6 +217,13 @@ def _page(trouble: Trouble) -> Page:
             gettext("Tap the button to send it."),
             gettext("Send now"),
         )
+    if trouble is Trouble.TOO_MANY:
+        return Page(
+            gettext("This phone has sent too much."),
+            gettext("Nobody has your request. What you filled in is still on this page."),
+            _ask_here(),
+            gettext("Try again"),
+        )
     if trouble is Trouble.CLOSED:
         return Page(
             gettext("This point is closed."),
@@ -214,3 +237,9 @@ def _page(trouble: Trouble) -> Page:
         gettext("Try again, or start again from the first page."),
         gettext("Try again"),
     )
+
+
+def _ask_here() -> str:
+    address = config().region.fallback_address
+    danger = gettext("Life in danger? Call 112, or send someone to %(address)s.", address=address)
+    return gettext("Go to the screen of this point, or ask the staff.") + " " + danger

@@ -10,6 +10,7 @@ from flask_babel import gettext
 from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt.model import parse_ticket_number, ticket_number
 from steunpunt_ui.context import client, config
+from steunpunt_ui.manners import may_guess, note_wrong_code
 from steunpunt_ui.pages import Page, show_message
 from steunpunt_ui.texts import plain_digits
 
@@ -37,9 +38,12 @@ def find(number: str, secret: str | None) -> dict[str, Any] | Response:
     half = tidy_secret(secret) if secret is not None else ""
     if not tidy or (secret is not None and not half):
         return not_found()
+    if not may_guess():
+        return _too_often()
     try:
         return client().call("ticket", number=tidy, **({"secret": half} if secret is not None else {}))
     except Refused:
+        note_wrong_code()
         return not_found()
     except (Unreachable, NotKnownYet):
         return _away(number)
@@ -53,6 +57,15 @@ def not_found() -> Response:
         gettext("Look again at your number and code. They are known at the point where you asked for help."),
     )
     return make_response(show_message(page, at_desk=False), HTTPStatus.NOT_FOUND)
+
+
+def _too_often() -> Response:
+    page = Page(
+        gettext("Too many numbers or codes were wrong."),
+        gettext("Wait a minute, then try again. Your request stays."),
+        gettext("Ask the staff."),
+    )
+    return make_response(show_message(page, at_desk=False), HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def _away(number: str) -> Response:

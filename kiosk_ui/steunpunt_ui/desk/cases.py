@@ -9,7 +9,7 @@ from flask_babel import gettext
 
 from steunpunt.facts import Mark
 from steunpunt.ledger.desk import Case, CaseGone
-from steunpunt.model import TEXT_CHARS_MAX, Lane, SteunpuntError, TicketState
+from steunpunt.model import TEXT_CHARS_MAX, Category, Lane, SteunpuntError, TicketState
 from steunpunt_ui.ages import ago
 from steunpunt_ui.context import config
 from steunpunt_ui.desk import composing, factwords, sentences, words
@@ -86,7 +86,12 @@ def show_ledger_away(error: SteunpuntError) -> Response:
 
 
 def _list() -> dict[str, object]:
-    everything = desk().cases()
+    everything = [case for case in desk().cases() if case.category is not Category.OFFER]  # they have their own list
+    return list_words(everything)
+
+
+def list_words(everything: list[Case]) -> dict[str, object]:
+    """Return what a list of these cases shows: the open ones, and the closed below them."""
     # A closed case about which the citizen wrote again asks for a person's eyes like an open one.
     closed = [case for case in everything if case.state is TicketState.CLOSED and not case.unread_supplements]
     tests = [case for case in everything if is_test(case) and case not in closed]

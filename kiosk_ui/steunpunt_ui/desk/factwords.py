@@ -6,12 +6,13 @@ from flask_babel import gettext, ngettext
 
 from steunpunt.facts import Facts, Flag, Mark, Place, Whereabouts
 from steunpunt.ledger.desk import Case, CaseEvent
-from steunpunt.model import Category, Skill
+from steunpunt.model import Category
 from steunpunt.protocol.phrasebook import options, render
 from steunpunt.protocol.phrasecodes import BOOK
 from steunpunt.protocol.phrases import Phrase
 from steunpunt_ui.ages import ago
 from steunpunt_ui.languages import language
+from steunpunt_ui.skillwords import skill_words
 
 
 def place_words(place: Place) -> str:
@@ -74,7 +75,7 @@ def lines(case: Case) -> list[tuple[str, str]]:
         (gettext("Is"), _stay_words(facts)),
         (gettext("Name"), facts.name),
         (gettext("Asked by"), _by_words(facts)),
-        (gettext("Offers"), _offer_words(case) if case.category is Category.OFFER else ""),
+        (gettext("Offers"), offer_words(case) if case.category is Category.OFFER else ""),
         (gettext("More"), gettext("The point knows more than this computer can show. Ask.") if case.newer else ""),
     ]
     return [(what, value) for what, value in told if value]
@@ -111,28 +112,10 @@ def _by_words(facts: Facts) -> str:
     return gettext("staff, for someone else") if facts.on_behalf else ""
 
 
-def _offer_words(case: Case) -> str:
+def offer_words(case: Case) -> str:
+    """Return with what a neighbour offers to help, and for how long."""
     told = [skill_words(case.skill), "" if case.hours is None else gettext("%(hours)s hours", hours=case.hours)]
     return " · ".join(words for words in told if words)
-
-
-def skill_words(skill: Skill) -> str:
-    """Return with what a neighbour offers to help."""
-    return {
-        Skill.OTHER: gettext("something else"),
-        Skill.FIRST_AID: gettext("first aid"),
-        Skill.MEDICAL: gettext("medical help"),
-        Skill.CARE: gettext("care"),
-        Skill.TRANSPORT: gettext("transport"),
-        Skill.CARRYING: gettext("carrying"),
-        Skill.FOOD: gettext("food"),
-        Skill.SHELTER: gettext("a place to sleep"),
-        Skill.GOODS: gettext("goods"),
-        Skill.LANGUAGES: gettext("languages"),
-        Skill.CHILDREN: gettext("looking after children"),
-        Skill.ANIMALS: gettext("animals"),
-        Skill.TECHNICAL: gettext("technical work"),
-    }[skill]
 
 
 def _reply_words(event: CaseEvent) -> str:

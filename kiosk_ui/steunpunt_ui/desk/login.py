@@ -24,7 +24,7 @@ def require_login() -> Response | None:
     g.person = _sessions().find(request.cookies.get(COOKIE, ""))
     if g.person is not None or request.endpoint == "desk.login":
         return None
-    if request.endpoint in {"desk.list_part", "desk.case_mark", "desk.points_part"}:
+    if request.endpoint in {"desk.list_part", "desk.case_mark", "desk.points_part", "desk.offers_part"}:
         return make_response("", HTTPStatus.UNAUTHORIZED)
     if request.endpoint == "desk.act" or (request.endpoint == "desk.announce" and request.method == "POST"):
         return make_response(_show(_logged_out()), HTTPStatus.FORBIDDEN)

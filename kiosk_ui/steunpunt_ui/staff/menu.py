@@ -15,6 +15,7 @@ from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt.model import PointState
 from steunpunt_ui.ages import ago
 from steunpunt_ui.citizen.lookup import tidy_number, tidy_secret
+from steunpunt_ui.citizen.swapboard import swapboard
 from steunpunt_ui.context import client, config
 from steunpunt_ui.staff.entry import session
 
@@ -31,7 +32,8 @@ class StateView:
 
 def show() -> str:
     """Show what can be done here."""
-    return render_template("staff/menu.html", now=state_view(g.staff))
+    board = swapboard()
+    return render_template("staff/menu.html", now=state_view(g.staff), waiting=len(board.waiting()) if board else 0)
 
 
 def set_point() -> AnyResponse | str:
@@ -71,6 +73,9 @@ def state_view(told: dict[str, Any]) -> StateView:
     by = {
         "staff": gettext("Set here with the PIN, %(ago)s.", ago=when),
         "coordinator": gettext("Set by %(station)s, %(ago)s.", station=config().region.coordinator_name, ago=when),
+        "region": gettext(
+            "The card of this point is revoked, %(ago)s. Call the technician: only a new card opens it.", ago=when
+        ),
     }.get(str(told.get("by")), gettext("Nobody has set this yet."))
     return _words_of(state, by)
 

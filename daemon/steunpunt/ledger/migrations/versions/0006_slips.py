@@ -27,5 +27,4 @@ def upgrade() -> None:
         sa.UniqueConstraint("case_id", "event_id"),
     )
     op.create_index("slips_of_state", "slips", ["state"])
-    in_danger = sa.text("lane = 0")
-    op.create_index("cases_in_danger", "cases", ["state"], sqlite_where=in_danger, postgresql_where=in_danger)
+    op.create_index("cases_in_danger", "cases", ["lane", "state"])
