@@ -13,20 +13,32 @@ from steunpunt.config import Config
 from steunpunt.fleet.told import lines_of
 from steunpunt.jobconfig import Housekeeping as Section
 from steunpunt.jobfacts import Fault, FaultSeen, JobEnded
+from steunpunt.ledger import jobs
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import Event
-from steunpunt.node.housekeeping import APART_MS, FIRST_MS, HOUR_MS, RETRY_MS, RUN_MS_MAX, Housekeeping, job_troubles
+from steunpunt.model import Asked, Event
+from steunpunt.node.housekeeping import (
+    APART_MS,
+    DAY_MS,
+    FIRST_MS,
+    HOUR_MS,
+    RETRY_MS,
+    RUN_MS_MAX,
+    Housekeeping,
+    job_troubles,
+)
+from steunpunt.node.pending import Pending
 from tests.fakes.sites import Clock, new_ledger
 from tests.fakes.ui_sites import EXAMPLES
 
-DAY_MS = 24 * HOUR_MS
+YEARS_MS = 3650 * DAY_MS
 WAIT_S = 30.0
 
 
 class Site:
     """A site's ledger with its housekeeping, turned by hand."""
 
-    def __init__(self, folder: Path, **section: object) -> None:
+    def __init__(self, folder: Path, *, tidies: bool = False, **section: object) -> None:
+        self.tidies = tidies
         self.clock, self.said = Clock(), queue.SimpleQueue[Event]()
         example = config.load(EXAMPLES / "coordinator.toml")
         self.config: Config = msgspec.structs.replace(
@@ -41,6 +53,8 @@ class Site:
         self.keeping = Housekeeping(self.config, self.said.put)
         with self.ledger.transaction() as connection:
             self.ledger.touch(connection)
+            if not self.tidies:
+                jobs.note(connection, "tidy", self.now_ms() + YEARS_MS, ok=True)
             self.keeping.begin(connection, self.now_ms())
 
     def now_ms(self) -> int:
@@ -135,10 +149,32 @@ def test_a_job_that_hangs_is_missed_and_begun_again(site: Site, wait_until: Call
     assert job_troubles(site.keeping.status(site.now_ms()))
 
 
+def test_what_is_over_is_deleted_once_a_day_by_the_loop(tmp_path: Path) -> None:
+    site = Site(tmp_path, tidies=True, check_hours=720)
+    site.after(FIRST_MS)
+    assert site.heard().job == "check"
+    site.after(APART_MS)
+    asked = site.said.get(timeout=WAIT_S)
+    assert isinstance(asked, Asked)
+    assert isinstance(asked.reply, Pending)
+    asked.reply.answer({"ok": True, "more": False})
+    assert site.heard() == JobEnded("tidy", ok=True)
+    site.after(DAY_MS)
+    refused = site.said.get(timeout=WAIT_S)
+    assert isinstance(refused, Asked)
+    assert isinstance(refused.reply, Pending)
+    refused.reply.answer({"ok": False, "message": "this device cannot keep anything now"})
+    assert site.heard() == JobEnded("tidy", ok=False, detail="this device cannot keep anything now")
+    assert job_troubles(site.keeping.status(site.now_ms())) == [
+        "Het verwijderen van oude meldingen lukt niet. Waarschuw de technicus."
+    ]
+    site.stop()
+
+
 def test_a_copy_goes_to_the_second_medium_and_says_when_it_is_gone(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as stick:
         site = Site(tmp_path, copy_folder=stick, copy_hours=6, copies=2, check_hours=720)
-        site.after(FIRST_MS + APART_MS)
+        site.after(FIRST_MS + 2 * APART_MS)
         ended = {event.job: event.ok for event in (site.heard(), site.heard())}
         assert ended == {"check": True, "copy": True}
         assert [file.name for file in Path(stick).iterdir()] == ["ledger-000001.db"]

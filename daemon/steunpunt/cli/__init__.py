@@ -298,16 +298,17 @@ main.add_command(config_group)
 
 @main.command()
 @CONFIG
-@click.argument("action", type=click.Choice(["press", "read"]))
+@click.argument("action", type=click.Choice(["press", "read", "test"]))
 @click.argument("name")
 def panel(config: Path, action: str, name: str) -> None:
-    """Press or read a help button of a running node.
+    """Press or read a button of a running node, or test all lamps and the buzzer for three seconds.
 
     CONFIG is the site's TOML file, NAME a button in it. Pressing works only with pins = "mock" under [panel].
 
     \b
       steunpunt panel site.toml press help
       steunpunt panel site.toml read help
+      steunpunt panel site.toml test help
     """  # noqa: D301  click wants the character \b itself
     with one_line_errors():
         loaded = load(config)

@@ -181,8 +181,8 @@ class KioskEngine:
                 self._note_link(connection, event, now_ms)
             case PowerSeen() | FaultSeen():
                 self._beater.seen(event)
-            case ButtonPressed(name):
-                return self.calls.press(connection, name, now_ms)
+            case ButtonPressed(name, held=held):
+                return (self.calls.hold if held else self.calls.press)(connection, name, now_ms)
             case CallCancelled(name):
                 self.calls.cancel(connection, name)
             case _:

@@ -21,8 +21,10 @@ from steunpunt.jobfacts import Fault, FaultSeen, JobEnded
 from steunpunt.ledger import jobs, upkeep
 from steunpunt.ledger.jobs import Run
 from steunpunt.model import Event, Role, SteunpuntError
+from steunpunt.node.retention import retention_job
 
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 FIRST_MS = 600_000
 """A job that is due at the start waits this long: first the point must work."""
 APART_MS = 300_000
@@ -77,6 +79,7 @@ class Housekeeping:
     def _jobs(self) -> list[_Job]:
         keeping, path = self.config.housekeeping, Path(self.config.ledger.path)
         found = [_Job("check", keeping.check_hours * HOUR_MS, lambda: upkeep.check(path, self._stopping.is_set))]
+        found.append(_Job("tidy", DAY_MS, retention_job(self.config, self.inbox)))
         if keeping.copy_folder is not None and self.config.site.role is Role.COORDINATOR:
             folder = Path(keeping.copy_folder)
 
@@ -123,7 +126,8 @@ class Housekeeping:
             job.run = jobs.note(connection, event.job, now_ms, ok=event.ok)
             job.detail, job.begun_ms = event.detail, None
             job.due_ms = _next_ms(job, job.run)
-        faulty = any(job.run is not None and not job.run.ok for job in self.by_name.values())
+        checked = self.by_name["check"].run
+        faulty = checked is not None and not checked.ok
         if faulty is not self._faulty:
             self._faulty = faulty
             self.inbox(FaultSeen(Fault.STORAGE, there=faulty))
@@ -178,6 +182,7 @@ def _scheduler() -> Any:  # noqa: ANN401  it comes without types
 
 _TROUBLES = {
     "check": "De opslag van deze computer is niet in orde of niet gecontroleerd. Waarschuw de technicus.",
+    "tidy": "Het verwijderen van oude meldingen lukt niet. Waarschuw de technicus.",
     "copy": "De reservekopie lukt niet. Zit de stick erin? Waarschuw de technicus.",
 }
 

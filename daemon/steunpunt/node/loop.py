@@ -183,8 +183,8 @@ class Node:
         self._server = Server(Path(config.control.socket), self._asked)
         self._server.start()
         self._links.start()
-        self._clock.start()
         self._box.start()  # after the links: loading gpiozero takes as long as radio and broker need to answer
+        self._clock.start()
         if isinstance(self._engine, KioskEngine):
             Stocker(self._engine.stock, self._stopping).start()
 
@@ -440,7 +440,7 @@ class Node:
             "can_keep": self._can_keep,
             "damaged_log": self._damaged_log,
             "radio": self._radios.status(),
-            "panel_reason": self._box.reason,
+            "panel_reason": self._box.troubles(),
             "power": self._power.status(),
             "housekeeping": self._housekeeping.status(now_ms),
             "clock": self._clock.status(),
