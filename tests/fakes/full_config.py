@@ -185,6 +185,12 @@ latitude = 50.8514
 longitude = 5.691
 altitude_m = 49
 
+[housekeeping]
+check_hours = 24
+copy_folder = "copies"
+copy_hours = 6
+copies = 4
+
 [printer]
 kind = "network"
 host = "192.0.2.9"
