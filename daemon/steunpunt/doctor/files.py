@@ -94,6 +94,7 @@ def _key_problems(config: Config) -> Iterator[str]:
         except KeyFileError as error:
             yield f"key `{section}.channel_key_file`: {error}"
     if not coordinator:
+        yield from _staff_problems(config)
         return
     try:
         keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
@@ -103,6 +104,14 @@ def _key_problems(config: Config) -> Iterator[str]:
         check_file(config.web.desk_passwords_file)
     except KeyFileError as error:
         yield f"key `web.desk_passwords_file`: {error}"
+
+
+def _staff_problems(config: Config) -> Iterator[str]:
+    try:
+        if config.staff is not None:
+            keyfiles.read_staff_pin(Path(config.staff.pin_file))
+    except KeyFileError as error:
+        yield f"key `staff.pin_file`: {error}"
 
 
 def _coordinator_problems(config: Config, keys: SiteKeys) -> Iterator[str]:

@@ -248,7 +248,7 @@ class KioskEngine:
                 self.counts["offers"] += not body["repeated"]
                 return body
             case Tidy():
-                return tidy(self._ledger, connection, what, now_ms)
+                return tidy(self._ledger, connection, what, now_ms, self.counts)
         raise NotAccepted("unknown_op", "a kiosk does not do this")
 
     def _meant(self, connection: sa.Connection, form: FormT) -> FormT:
