@@ -40,6 +40,7 @@ from steunpunt.jobconfig import Housekeeping, housekeeping_problems
 from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
 from steunpunt.powerconfig import Power, power_problems
 from steunpunt.printerconfig import Printer, printer_problems
+from steunpunt.screenconfig import Screen, screen_problems
 from steunpunt.staffconfig import Retention, Staff
 
 READER_USER = "reader"
@@ -273,6 +274,7 @@ class Config(Section, frozen=True, kw_only=True):
     control: Control
     web: Web = Web()
     kiosk: Kiosk = Kiosk()
+    screen: Screen = Screen()
     relay: Relay = Relay()
     panel: Panel | None = None
     power: Power | None = None
@@ -319,7 +321,7 @@ def contradictions(config: Config) -> list[tuple[str, str]]:
         _panel_problems,
         _section_problems,
     )
-    return [found for about in problems for found in about(config)]
+    return [*(found for about in problems for found in about(config)), *screen_problems(config.screen, config.web.port)]
 
 
 def _site_problems(config: Config) -> Iterator[tuple[str, str]]:

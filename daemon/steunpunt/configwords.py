@@ -28,6 +28,8 @@ _FORMS = {
     "kiosk.broadcaster": FORM_OF_NAME,
     "printer.taken_by": FORM_OF_NAME,
     "printer.profile": "1 to 40 of a-z, A-Z, 0-9 and -",
+    "screen.organisation": FORM_OF_NAME,
+    "screen.browser": FORM_OF_NAME,
     "web.hotspot_address": "an IPv4 address: four numbers with points between",
 }
 _EXAMPLES = {
@@ -114,6 +116,13 @@ _EXAMPLES = {
     "kiosk.demo": "demo = false",
     "kiosk.idle_warning_s": "idle_warning_s = 60",
     "kiosk.idle_wipe_s": "idle_wipe_s = 120",
+    "screen": "a section [screen]",
+    "screen.theme": 'theme = "auto"',
+    "screen.logo": 'logo = "logo.svg"',
+    "screen.organisation": 'organisation = "Gemeente Maastricht"',
+    "screen.audio": 'audio = "/var/lib/steunpunt-audio"',
+    "screen.port": "port = 8079",
+    "screen.browser": 'browser = "chromium"',
     "panel": "a section [panel]",
     "panel.pins": 'pins = "gpio"',
     "panel.buzzer_pin": "buzzer_pin = 22",

@@ -94,6 +94,13 @@ demo = false
 idle_warning_s = 60
 idle_wipe_s = 120
 
+[screen]
+theme = "auto"
+logo = "logo.svg"
+organisation = "Gemeente"
+audio = "audio"
+port = 8079
+browser = "chromium"
 [staff]
 pin_file = "staff.pin"
 over_wifi = false
