@@ -219,6 +219,10 @@ fuzz: install-dev ## hostile bytes for radio link and bridge, by atheris, which 
 bench: install-dev ## the figures, as ratios within one run
 	$(BIN)/python -m tests.bench
 
+.PHONY: bench-phones
+bench-phones: install-dev ## 200 phones ask for help at once, and one floods; in a network namespace of its own (unshare)
+	$(BIN)/python -m tests.bench.phones
+
 .PHONY: bench-bridge
 bench-bridge: install-dev ## the bridge beside others from PyPI, which it installs into .cache; BENCH_ARGS="--rounds 5"
 	$(BIN)/python -m tests.bench.bridge $(BENCH_ARGS)
