@@ -84,6 +84,7 @@ class FakeNode:
         self.cancelled: list[str] = []
         self.refuse: Body | None = None
         self.silent_once = False
+        self.technician: Body = {"version": "1.2", "trend": [], "log": []}
         self.text_chars_max = 2_000
         self._tokens = 0
         self._lock = threading.Lock()
@@ -163,6 +164,16 @@ class FakeNode:
 
     def _op_status(self) -> Body:
         return self.status
+
+    def _op_technician(self) -> Body:
+        return self.technician
+
+    def _op_test_request(self) -> Body:
+        if self.refuse is not None:
+            return {"ok": False} | self.refuse
+        self.status["test"] = {"number": "47-9", "age_s": 0, "over": False, "passed": False, "steps_ms": {"kept": 0}}
+        self.status["test"] |= {"road": "", "by": "person"}
+        return {"number": "47-9"}
 
     def _op_cancel_call(self, name: str) -> Body:
         if name not in [button["name"] for button in self.status["buttons"]]:

@@ -13,9 +13,10 @@ from werkzeug.test import TestResponse
 from steunpunt import keyfiles
 from steunpunt.control import Client
 from steunpunt.facts import Mark
+from steunpunt.jobfacts import Fault
 from steunpunt.ledger import announcements, heartbeats, incoming
 from steunpunt.ledger.clock import boot_time_ms
-from steunpunt.model import Fault, LinkName, PointState, SenderFunction
+from steunpunt.model import LinkName, PointState, SenderFunction
 from steunpunt.protocol.announcements import Announcement, CapCategory, Certainty, MessageType, Severity, Urgency
 from steunpunt.protocol.heartbeat import Heartbeat, mesh_interval_s
 from steunpunt.protocol.phrases import Clock as ClockTime

@@ -17,9 +17,10 @@ from steunpunt.engine.common import Counts, Entropy, Links
 from steunpunt.engine.news import NewsKeeper
 from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.sending import Sender
+from steunpunt.jobfacts import Fault, FaultSeen
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import Effect, Fault, Lane, LinkName, SendFrame
+from steunpunt.model import Effect, Lane, LinkName, SendFrame
 from steunpunt.powerfacts import PowerSeen
 from steunpunt.protocol.heartbeat import BROKER_S, Heartbeat, mesh_interval_s
 from steunpunt.protocol.pieces import SealedPiece
@@ -82,15 +83,19 @@ class Beater:
         self._mesh_due_ms: int | None = None
         self._asked_for: Named | None = None
         self._power = PowerSeen()
+        self._faults: set[Fault] = set()
         self._farewell = False
         self._soon = False
         self.due_ms: int | None = None
 
-    def power_seen(self, power: PowerSeen) -> None:
-        """Take what is known of the site's power. That it goes dark, or does not after all, is told at once."""
-        if power.going_dark != self._power.going_dark:
+    def seen(self, event: PowerSeen | FaultSeen) -> None:
+        """Take what is known of the site itself. That it goes dark, or does not after all, is told at once."""
+        if isinstance(event, FaultSeen):
+            (self._faults.add if event.there else self._faults.discard)(event.fault)
+            return
+        if event.going_dark != self._power.going_dark:
             self._farewell = True
-        self._power = power
+        self._power = event
 
     def say_soon(self) -> None:
         """Let the next heartbeat go early: the point's own staff opened or closed it."""
@@ -223,7 +228,7 @@ class Beater:
             serial=serial if incarnation == highest else 0,
             incarnation=highest,
             state=self._news.point_state(self._ledger, connection),
-            faults=frozenset({Fault.BATTERY}) if power.faulty else frozenset(),
+            faults=frozenset(self._faults | {Fault.BATTERY} if power.faulty else self._faults),
         )
 
     def _early_ms(self) -> int:

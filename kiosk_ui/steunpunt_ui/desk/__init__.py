@@ -4,13 +4,14 @@ Addresses: ``/desk/`` the list · ``/desk/stand`` the same list alone, for refre
 ``/desk/melding/<id>`` one case · ``…/stand`` its fingerprint · ``…/<act>`` what a person does with it ·
 ``/desk/papier`` requests that came on paper · ``/desk/berichten`` announcements ·
 ``…/nieuw`` compose, change, withdraw one · ``/desk/aanbod`` neighbours who offer help ·
-``/desk/punten`` the points · ``…/stand`` their table alone.
+``/desk/punten`` the points · ``…/stand`` their table alone · ``/desk/techniek`` the technician's page.
 """
 
 from flask import Blueprint, Flask, current_app, g
 
 from steunpunt.config import Config
 from steunpunt.model import KeyFileError, LedgerError
+from steunpunt_ui import technician
 from steunpunt_ui.desk import acts, announcing, cases, login, offers, opening, paper, points
 from steunpunt_ui.desk.sessions import Limiter, Sessions
 
@@ -25,6 +26,7 @@ def add_desk(app: Flask, config: Config, desk: opening.DeskDoor | None) -> None:
     app.extensions["steunpunt.limiter"] = Limiter()
     app.request_class = paper.InMemoryRequest
     app.register_blueprint(_make_blueprint())
+    technician.add_templates(app)
 
 
 def _make_blueprint() -> Blueprint:
@@ -51,6 +53,7 @@ def _make_blueprint() -> Blueprint:
     pages.add_url_rule("/aanbod/stand", "offers_part", offers.show_part)
     pages.add_url_rule("/punten", "points", points.show)
     pages.add_url_rule("/punten/stand", "points_part", points.show_part)
+    technician.add_pages(pages)
     pages.context_processor(lambda: {"person": g.get("person"), "new_token": _new_token})
     return pages
 

@@ -1,0 +1,112 @@
+"""The page itself: asks the node, and shows what the doctor makes of it. Without a node it says so."""
+
+import json
+from dataclasses import dataclass
+
+from flask import make_response, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from steunpunt.control import Body, ControlError, Refused
+from steunpunt.doctor import live
+from steunpunt.doctor.findings import Finding, On, Verdict
+from steunpunt.model import Role
+from steunpunt_ui.ages import ago
+from steunpunt_ui.context import client, config
+from steunpunt_ui.technician import dutch, plots
+
+SEARCH_CHARACTERS_MAX = 60
+LEVELS = {"alles": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "letop": ("WARNING", "ERROR", "CRITICAL"),
+          "fout": ("ERROR", "CRITICAL")}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A finding in Dutch."""
+
+    part: str
+    verdict: Verdict
+    what: str
+    mend: str
+    where: str
+
+
+def show() -> str:
+    """Show everything."""
+    return _page("")
+
+
+def send_test() -> Response:
+    """Send a test request; its state is on the page that follows."""
+    try:
+        client().call("test_request")
+    except Refused as refusal:
+        if refusal.code != "test_under_way":
+            return make_response(_page(gettext("The test was not sent: %(reason)s", reason=str(refusal))), 503)
+    except ControlError:
+        return make_response(_page(gettext("The node does not answer: nothing was sent.")), 503)
+    return redirect(url_for(f"{request.blueprint}.technician") + "#test", 303)
+
+
+def _page(problem: str) -> str:
+    status, history, silence = _asked()
+    findings = silence if status is None else [On("node", "").passes("node.answers"), *live.examine(config(), status)]
+    rows = [_row(finding) for finding in findings]
+    trend, lines = history.get("trend", []), history.get("log", [])
+    return render_template(
+        "technician/page.html",
+        problem=problem,
+        rows=sorted(rows, key=lambda row: list(Verdict).index(row.verdict), reverse=True),
+        fails=sum(row.verdict is Verdict.FAIL for row in rows),
+        warns=sum(row.verdict is Verdict.WARN for row in rows),
+        status=status,
+        version=history.get("version", ""),
+        test=None if status is None else status.get("test"),
+        can_test=status is not None and config().site.role is Role.KIOSK,
+        plots=plots.plots_of(config(), trend),
+        points=plots.rows_of(trend),
+        json=json,
+        log=_filtered(lines),
+        log_count=len(lines),
+        level=_level(),
+        search=_search(),
+        ago=ago,
+        decimal=dutch.decimal,
+        roads=dutch.ROADS,
+    )
+
+
+def _asked() -> tuple[Body | None, Body, list[Finding]]:
+    """Return the node's status and history; without a status, the finding that says why."""
+    on = On("node", config().control.socket)
+    try:
+        return client().call("status"), client().call("technician"), []
+    except Refused as refusal:
+        return None, {}, [on.fails("node.silent", reason=str(refusal))]
+    except ControlError as error:
+        forbidden = isinstance(error.__cause__, PermissionError)
+        return None, {}, [on.fails("node.forbidden" if forbidden else "node.dead")]
+
+
+def _row(finding: Finding) -> Row:
+    what, mend = dutch.words_of(finding.code, finding.values, ago)
+    return Row(dutch.part_words(finding.part), finding.verdict, what, mend, finding.where)
+
+
+def _level() -> str:
+    level = request.args.get("niveau", "")
+    return level if level in LEVELS else "alles"
+
+
+def _search() -> str:
+    return request.args.get("zoek", "").strip()[:SEARCH_CHARACTERS_MAX]
+
+
+def _filtered(lines: list[Body]) -> list[Body]:
+    """Return the lines that were asked for, the newest first."""
+    wanted, sought = LEVELS[_level()], _search().lower()
+    return [
+        line
+        for line in reversed(lines)
+        if line["level"] in wanted and (not sought or sought in f"{line['name']} {line['text']}".lower())
+    ]
