@@ -54,7 +54,8 @@ def ledger_lines(config: Config) -> Iterator[str]:
 def problems(config: Config) -> list[str]:
     """Return what is wrong with the files a config names, each with its key and the mend."""
     pages = (f"key `kiosk.content`: {problem}" for problem in shelf_of(config).problems)
-    return [*_key_problems(config), *_password_problems(config), *tlsfiles.problems(config), *pages]
+    files = (*tlsfiles.problems(config), *logo_problems(config))
+    return [*_key_problems(config), *_password_problems(config), *files, *pages]
 
 
 def shelf_of(config: Config) -> Shelf:
