@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -12,8 +11,6 @@ from werkzeug.wrappers import Response
 
 from steunpunt.config import Config
 
-LOGO_KIB_MAX: Final = 20
-"""Every phone loads it over the point's wifi."""
 _KINDS: Final = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
 _SHEET: Final = Path(__file__).parent / "static" / "citizen.css"
 _SCHEMES: Final = {"day": "light", "night": "dark"}
@@ -53,20 +50,6 @@ def colours(theme: str) -> str:
     found = kind.findall(_SHEET.read_text("utf-8"))[0]
     plain = found if theme == "day" else f":root {{ color-scheme: light dark }}\n{found}"
     return plain.replace("color-scheme: light dark", f"color-scheme: {_SCHEMES[theme]}")
-
-
-def logo_problems(config: Config) -> Iterator[str]:
-    """Give what is wrong with the logo's file, with its key and the mend."""
-    if config.screen.logo is None:
-        return
-    path = Path(config.screen.logo)
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        yield f"key `screen.logo`: {path} cannot be read ({error.strerror}); copy it there or correct the path"
-        return
-    if size > LOGO_KIB_MAX * 1024:
-        yield f"key `screen.logo`: {path} has {size // 1024} KiB; make it at most {LOGO_KIB_MAX}: every phone loads it"
 
 
 def _mark(theme: str) -> str:

@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 from steunpunt.config import Config
 from steunpunt.control import Client
 from steunpunt_ui.app import create_app
-from steunpunt_ui.look import LOGO_KIB_MAX, colours, logo_problems
+from steunpunt_ui.logofile import LOGO_KIB_MAX, logo_problems
+from steunpunt_ui.look import colours
 from tests.fakes.fake_node import FakeNode
 from tests.fakes.ui_sites import kiosk_config
 from tests.unit.test_ui_look import themes

@@ -12,6 +12,7 @@ from steunpunt.protocol.keys import CoordinatorKeys, SiteKeys
 from steunpunt_ui.content.place import folder_of, words_of
 from steunpunt_ui.content.shelf import EMPTY, Shelf, read
 from steunpunt_ui.desk.passwords import check_file
+from steunpunt_ui.logofile import logo_problems
 
 _PROBLEM = re.compile(r"(?:key `(?P<where>[^`]*)`: )?(?P<what>.*?)(?:; (?P<mend>[^;]*))?", re.DOTALL)
 
