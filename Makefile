@@ -116,6 +116,8 @@ system-packages-dev: python
 	command -v nft >/dev/null || missing="$$missing nftables"; \
 	command -v dnsmasq >/dev/null || missing="$$missing dnsmasq-base"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \
+	command -v espeak-ng >/dev/null || missing="$$missing espeak-ng"; \
+	command -v lame >/dev/null || missing="$$missing lame"; \
 	command -v mcopy >/dev/null || missing="$$missing mtools"; \
 	command -v faketime >/dev/null || missing="$$missing faketime"; \
 	$(call apt_install,$$missing)

@@ -11,6 +11,7 @@ from steunpunt.doctor.findings import Finding, On
 from steunpunt.model import KeyFileError, Role
 from steunpunt.protocol.keys import CoordinatorKeys, SiteKeys
 from steunpunt_ui.desk.passwords import check_file
+from steunpunt_ui.logofile import logo_problems
 
 _PROBLEM = re.compile(r"(?:key `(?P<where>[^`]*)`: )?(?P<what>.*?)(?:; (?P<mend>[^;]*))?", re.DOTALL)
 
@@ -44,7 +45,8 @@ def ledger_lines(config: Config) -> Iterator[str]:
 def problems(config: Config) -> list[str]:
     """Return what is wrong with the files a config names, each with its key and the mend."""
     pages = (f"key `kiosk.content`: {problem}" for problem in shelf_of(config).problems)
-    return [*_key_problems(config), *_password_problems(config), *tlsfiles.problems(config), *pages]
+    files = (*tlsfiles.problems(config), *logo_problems(config))
+    return [*_key_problems(config), *_password_problems(config), *files, *pages]
 
 
 def content_lines(config: Config) -> Iterator[str]:
