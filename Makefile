@@ -229,10 +229,12 @@ bench-phones: install-dev ## 200 phones ask for help at once, and one floods; in
 bench-bridge: install-dev ## the bridge beside others from PyPI, which it installs into .cache; BENCH_ARGS="--rounds 5"
 	$(BIN)/python -m tests.bench.bridge $(BENCH_ARGS)
 
+MESH_ARGS ?= --only flooding --only signed --only idle
+
 .PHONY: bench-air
-bench-air: install-dev ## what a request costs on the air beside other ways; installs others from PyPI into .cache
+bench-air: install-dev ## what a request and a region cost on the air; overload and growth too with MESH_ARGS=
 	$(BIN)/python -m tests.bench.air
-	$(BIN)/python -m tests.bench.mesh_sim --picture docs/pictures/growth.svg
+	$(BIN)/python -m tests.bench.mesh_sim $(MESH_ARGS)
 
 .PHONY: bench-ui
 bench-ui: install-dev ## the citizen's screens: weight, axe, targets, Lighthouse (npm brings it into .cache), pages under load
