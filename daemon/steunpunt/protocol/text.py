@@ -34,9 +34,19 @@ def _model() -> ngram.Model:
     return ngram.Model(ngram.Parts.parse(textmodel.model()))
 
 
+def fastest(model: ngram.Model, path: str | None = None) -> coders.TextCoder:
+    """Return the compiled coder, from ``path`` or where `make native` puts it; or the reference, which says why."""
+    try:
+        from steunpunt.protocol import compiled  # noqa: PLC0415  ctypes is of no use before the first text
+
+        return compiled.Compiled(model, path)
+    except (textmodel.NotUsable, ImportError, MemoryError) as reason:  # a system that forbids what ctypes does at its import
+        return coders.Reference(model, str(reason))
+
+
 @functools.cache
 def _coder() -> coders.TextCoder:
-    return coders.fastest(_model())
+    return fastest(_model())
 
 
 @functools.cache
