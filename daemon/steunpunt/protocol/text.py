@@ -40,8 +40,9 @@ def fastest(model: ngram.Model, path: str | None = None) -> coders.TextCoder:
         from steunpunt.protocol import compiled  # noqa: PLC0415  ctypes is of no use before the first text
 
         return compiled.Compiled(model, path)
-    except (textmodel.NotUsable, ImportError, MemoryError) as reason:  # a system that forbids what ctypes does at its import
-        return coders.Reference(model, str(reason))
+    # The last two: a system that has no ctypes, or forbids what that does when it is imported.
+    except (textmodel.NotUsable, ImportError, MemoryError) as reason:
+        return coders.Reference(model, str(reason) or repr(reason))
 
 
 @functools.cache
