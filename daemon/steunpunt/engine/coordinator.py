@@ -161,7 +161,7 @@ class CoordinatorEngine:
         if isinstance(asked, PaperScanned):
             return papers.take(connection, self._intake, asked, now_ms)
         if isinstance(asked.what, Tidy):
-            return {"ok": True, **tidy(self._ledger, connection, asked.what, now_ms)}
+            return {"ok": True, **tidy(self._ledger, connection, asked.what, now_ms, self.counts)}
         return {"ok": False, "error": "unknown_op", "message": "a coordinator does not do this"}
 
     def committed(self) -> None:

@@ -238,7 +238,8 @@ class Node:
             return min(KEEP_AGAIN_S, self._watchdog_s or KEEP_AGAIN_S)
         if not isinstance(self._engine, KioskEngine):
             waits.append(DESK_POLL_S)
-        dues_ms = [self._engine.next_due_ms(), self._integrators.reporter.due_ms, self._housekeeping.due_ms()]
+        dues_ms = [self._engine.next_due_ms(), self._integrators.reporter.due_ms]
+        dues_ms += [self._housekeeping.due_ms(), self._technician.due_ms]
         now_ms = self._ledger.clock.now_ms()
         waits += [max(due_ms - now_ms, 0) / 1000 for due_ms in dues_ms if due_ms is not None]
         return min((wait for wait in waits if wait is not None), default=None)
@@ -356,6 +357,7 @@ class Node:
         now_ms = self._ledger.clock.now_ms()
         match event:
             case PacketHeard():
+                self._technician.heard(event)
                 self._integrators.packet(event)
                 return None
             case DownlinkHeard():
