@@ -36,9 +36,11 @@ from steunpunt.configparts import (
     absolute,
 )
 from steunpunt.configwords import line_of, plain
+from steunpunt.jobconfig import Housekeeping, housekeeping_problems
 from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
 from steunpunt.powerconfig import Power, power_problems
 from steunpunt.printerconfig import Printer, printer_problems
+from steunpunt.screenconfig import Screen, screen_problems
 from steunpunt.staffconfig import Retention, Staff
 
 READER_USER = "reader"
@@ -272,12 +274,14 @@ class Config(Section, frozen=True, kw_only=True):
     control: Control
     web: Web = Web()
     kiosk: Kiosk = Kiosk()
+    screen: Screen = Screen()
     relay: Relay = Relay()
     panel: Panel | None = None
     power: Power | None = None
     staff: Staff | None = None
     retention: Retention = Retention()
     printer: Printer | None = None
+    housekeeping: Housekeeping = Housekeeping()
     point: tuple[Point, ...] = ()
     """The region's points by name, for the desk; a case of a point that is not listed shows its number."""
     other_coordinator: tuple[OtherCoordinator, ...] = ()
@@ -315,10 +319,9 @@ def contradictions(config: Config) -> list[tuple[str, str]]:
         _radio_problems,
         _link_problems,
         _panel_problems,
-        _power_problems,
-        _printer_problems,
+        _section_problems,
     )
-    return [found for about in problems for found in about(config)]
+    return [*(found for about in problems for found in about(config)), *screen_problems(config.screen, config.web.port)]
 
 
 def _site_problems(config: Config) -> Iterator[tuple[str, str]]:
@@ -487,11 +490,10 @@ def _pins_of(panel: Panel | None) -> list[int]:
     return pins if panel.buzzer_pin is None else [*pins, panel.buzzer_pin]
 
 
-def _power_problems(config: Config) -> Iterator[tuple[str, str]]:
+def _section_problems(config: Config) -> Iterator[tuple[str, str]]:
+    coordinator = config.site.role is Role.COORDINATOR
     if config.power is not None:
         yield from power_problems(config.power, _pins_of(config.panel))
-
-
-def _printer_problems(config: Config) -> Iterator[tuple[str, str]]:
     if config.printer is not None:
-        yield from printer_problems(config.printer, coordinator=config.site.role is Role.COORDINATOR)
+        yield from printer_problems(config.printer, coordinator=coordinator)
+    yield from housekeeping_problems(config.housekeeping, coordinator=coordinator)

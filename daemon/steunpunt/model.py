@@ -11,6 +11,7 @@ from typing import Any
 
 from steunpunt.boxfacts import PrinterChanged, PrintSlip, SlipEnded
 from steunpunt.facts import NOTHING, Facts
+from steunpunt.jobfacts import FaultSeen, JobEnded
 from steunpunt.powerfacts import PowerSeen
 
 SITE_ID_MAX = 0xFFFF
@@ -161,19 +162,6 @@ class PointState(IntEnum):
     CLOSED = 0
     OPEN = 1
     EXERCISE = 2
-
-
-class Fault(IntEnum):
-    """What a site reports as broken; a bit each in a heartbeat."""
-
-    RADIO = 0
-    STORAGE = 1
-    CLOCK = 2
-    BATTERY = 3
-    HEAT = 4
-    PANEL = 5
-    SCREEN = 6
-    OTHER = 7
 
 
 class SenderFunction(IntEnum):
@@ -483,6 +471,8 @@ Event = (
     | PowerSeen
     | PrinterChanged
     | SlipEnded
+    | JobEnded
+    | FaultSeen
     | BellRung
     | HelpSubmitted
     | SupplementSubmitted

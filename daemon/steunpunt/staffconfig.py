@@ -21,5 +21,3 @@ class Retention(Section, frozen=True, kw_only=True):
 
     closed_days: Annotated[int, msgspec.Meta(ge=4, le=3650)] = 30
     """Days after closing until a request is deleted; more than the 72 hours in which it may be offered again."""
-    news_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
-    """Days after its end until an announcement is deleted."""

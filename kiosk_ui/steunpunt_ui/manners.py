@@ -53,6 +53,11 @@ class Allowances:
             self._note(address, left - 1 if left >= 1 else left)
             return left >= 1
 
+    def give_back(self, address: str) -> None:
+        """Give one back that was taken for nothing."""
+        with self._lock:
+            self._note(address, self._now(address) + 1)
+
     def has(self, address: str) -> bool:
         """Return whether there is one left, without taking it."""
         with self._lock:
@@ -99,15 +104,15 @@ def add_manners(app: Flask, clock_s: Callable[[], float] = time.monotonic) -> No
     app.wsgi_app = outer  # type: ignore[method-assign]
 
 
-def may_keep(op: str) -> bool:
-    """Return whether who asks now may have a ``submit`` or ``supplement`` kept."""
-    return not from_wifi(_address()) or _kept_of(op).has(_address())
+def take_one(op: str) -> bool:
+    """Take one ``submit`` or ``supplement`` of who asks now, before it is tried: forty at once are forty."""
+    return not from_wifi(_address()) or _kept_of(op).take(_address())
 
 
-def note_kept(op: str) -> None:
-    """Note that one of these was kept; the same form once more costs nothing."""
+def give_back(op: str) -> None:
+    """Give one back that was not kept, or had been kept before: the same form once more costs nothing."""
     if from_wifi(_address()):
-        _kept_of(op).take(_address())
+        _kept_of(op).give_back(_address())
 
 
 def may_guess() -> bool:

@@ -94,13 +94,19 @@ demo = false
 idle_warning_s = 60
 idle_wipe_s = 120
 
+[screen]
+theme = "auto"
+logo = "logo.svg"
+organisation = "Gemeente"
+audio = "audio"
+port = 8079
+browser = "chromium"
 [staff]
 pin_file = "staff.pin"
 over_wifi = false
 
 [retention]
 closed_days = 30
-news_days = 30
 
 [panel]
 pins = "gpio"
@@ -185,6 +191,12 @@ firmware = "2.7.26"
 latitude = 50.8514
 longitude = 5.691
 altitude_m = 49
+
+[housekeeping]
+check_hours = 24
+copy_folder = "copies"
+copy_hours = 6
+copies = 4
 
 [printer]
 kind = "network"

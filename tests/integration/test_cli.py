@@ -29,8 +29,8 @@ COMMANDS = [
     "node", "web", "check", "status", "virtual-radio", "broker-config", "panel", "demo",
     "radio", "radio show", "radio plan", "radio apply",
     "keys", "keys region", "keys coordinator", "keys site", "keys desk-password",
-    "keys revoke", "keys rotate", "keys import",
-    "fleet", "fleet check", "fleet build", "fleet open", "fleet flash", "config", "config schema",
+    "keys revoke", "keys rotate", "keys import", "keys staff-pin",
+    "fleet", "fleet check", "fleet build", "fleet open", "fleet flash", "fleet replace", "config", "config schema",
     "airtime", "simulate", "doctor", "test-request", "survey", "ready", "power", "power show", "power test",
 ]  # fmt: skip
 RUN_AS = "root" if os.geteuid() == 0 else "mosquitto"

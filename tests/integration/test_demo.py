@@ -170,6 +170,22 @@ def test_the_pressed_button_shows_its_lamp(world: FlaskClient, region: Region, w
     wait_until(lambda: words(world, "kiosk-b.lamp") == "uit", SEEN_S_MAX, "staff cancelled: the lamp is off")
 
 
+def test_a_life_threat_is_a_slip_at_the_station_and_its_button_takes_it_up(
+    world: FlaskClient, region: Region, wait_until: WaitUntil
+) -> None:
+    kiosk = region.sites["kiosk-a"]
+    form = {"category": "MEDICAL", "life_threat": True, "text": "Kanarie", "people": 1, "callback": ""}
+    number = kiosk.ask("submit", token=kiosk.ask("form_token")["token"], language="nl", **form)["number"]
+    wait_until(lambda: number in words(world, "coordinator.slip0"), SEEN_S_MAX, "the slip is out")
+    assert look(world, "coordinator.lamp") == "blinking"
+
+    def taken() -> bool:
+        assert do(world, COORDINATOR, "press") == 303
+        return bool(kiosk.ask("ticket", number=number)["state"] == "SEEN")
+
+    wait_until(taken, SEEN_S_MAX, "a press counts once the slip has lain there for a moment", 0.5)
+
+
 def test_a_broker_that_hangs_is_restarted_as_on_a_device(
     world: FlaskClient, region: Region, wait_until: WaitUntil
 ) -> None:
@@ -210,9 +226,7 @@ def test_another_name_for_this_computer_is_refused(world: FlaskClient) -> None:
     assert reply.status_code == 400
 
 
-@pytest.mark.parametrize(
-    ("site", "what"), [(COORDINATOR, "cut"), (COORDINATOR, "press"), ("kiosk-a", "stop"), ("kiosk-c", "cut"), ("", "")]
-)
+@pytest.mark.parametrize(("site", "what"), [(COORDINATOR, "cut"), ("kiosk-a", "stop"), ("kiosk-c", "cut"), ("", "")])
 def test_what_there_is_not_cannot_be_done(world: FlaskClient, site: str, what: str) -> None:
     assert do(world, site, what) == 400
 

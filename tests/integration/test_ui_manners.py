@@ -22,6 +22,7 @@ from steunpunt_ui.manners import (
     Allowance,
     Allowances,
     FairChannel,
+    add_manners,
 )
 from tests.fakes.fake_node import SECRET, FakeNode, ticket_body
 from tests.fakes.ui_citizen import TICKET, form_of, kiosk_web, words
@@ -40,6 +41,7 @@ def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
 @pytest.fixture(name="web")
 def fixture_web(node: FakeNode) -> Iterator[FlaskClient]:
     with kiosk_web(node) as web:
+        add_manners(web.application, lambda: 1_000.0)  # nothing fills up again, however slow this machine is
         yield web
 
 

@@ -111,7 +111,13 @@ def test_a_value_out_of_range(key: str, tmp_path: Path) -> None:
 
 
 def test_only_these_keys_take_any_value() -> None:
-    assert KEYS.keys() - RANGED.keys() == {"broker.enabled", "broker.username", "kiosk.demo", "printer.confirms"}
+    assert KEYS.keys() - RANGED.keys() == {
+        "broker.enabled",
+        "broker.username",
+        "kiosk.demo",
+        "printer.confirms",
+        "staff.over_wifi",
+    }
 
 
 @pytest.mark.parametrize("key", REQUIRED)
@@ -242,7 +248,6 @@ COORDINATOR = (("site.role", '"coordinator"'), ("site.id", "1"))
     ("text", "line_of", "says"),
     [
         (kiosk(("radio.kind", '"serial"'), ("radio.path", None)), None, "radio.path is missing"),
-        (kiosk() + '[printer]\nkind = "usb"\n', None, "a kiosk prints no slips"),
         (changed(FULL, ("printer.kind", '"serial"'), ("printer.path", None)), None, "printer.path is missing"),
         (kiosk(("radio.kind", '"none"'), ("broker.enabled", "false")), "radio.kind", "no road is left"),
         (kiosk(("site.id", "15")), "site.id", "1 to 15 is kept for coordinators"),
@@ -300,6 +305,21 @@ def test_keys_that_contradict_each_other(text: str, line_of: str | None, says: s
         assert line == line_in(FULL, line_of)
     else:
         assert text.splitlines()[line - 1].startswith("["), "the section where it has to be added or changed"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "says"),
+    [("printer", 'kind = "usb"', "a kiosk prints no slips"), ("housekeeping", 'copy_folder = "x"', "is not copied")],
+)
+def test_what_a_kiosk_has_not(section: str, key: str, says: str, tmp_path: Path) -> None:
+    alone = kiosk()
+    if f"\n[{section}]\n" in alone:
+        text = alone.replace(f"[{section}]\n", f"[{section}]\n{key}\n")
+    else:
+        text = f"{alone}\n[{section}]\n{key}\n"
+    message = refusal(tmp_path, text)
+    assert says in message
+    assert text.splitlines()[int(message.partition(":")[0]) - 1] == key
 
 
 def test_a_coordinator_has_its_radios_by_name_and_not_too_many(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from steunpunt.engine.beating import BROKER_MS, SLOW
+from steunpunt.jobfacts import Fault
 from steunpunt.ledger import heartbeats
-from steunpunt.model import Event, Fault, Lane, LinkName, SendFrame
+from steunpunt.model import Event, Lane, LinkName, SendFrame
 from steunpunt.powerfacts import PowerSeen, PowerSource, PowerState
 from steunpunt.protocol.heartbeat import Heartbeat
 from tests.fakes.sites import (

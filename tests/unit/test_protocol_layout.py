@@ -3,7 +3,8 @@
 import pytest
 
 from steunpunt.facts import Facts, Flag, Mark, Place, Whereabouts
-from steunpunt.model import Category, Fault, PointState, Skill, SupplementCode, TokenCode
+from steunpunt.jobfacts import Fault
+from steunpunt.model import Category, PointState, Skill, SupplementCode, TokenCode
 from steunpunt.powerfacts import PowerSource
 from steunpunt.protocol.heartbeat import Heartbeat
 from steunpunt.protocol.messages import (

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steunpunt.facts import FLOOR_MAX, FLOOR_MIN, NOTHING, Facts, Flag, Mark, Place, Whereabouts
+from steunpunt.jobfacts import Fault
 from steunpunt.model import (
     PACKET_BYTES_MAX,
     TEXT_CHARS_MAX,
     Category,
-    Fault,
     FrameError,
     PointState,
     Skill,

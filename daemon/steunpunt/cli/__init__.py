@@ -14,6 +14,7 @@ from steunpunt.cli.configuring import config as config_group
 from steunpunt.cli.examining import doctor, ready, survey, test_request
 from steunpunt.cli.fleeting import fleet
 from steunpunt.cli.powering import power
+from steunpunt.cli.showing import screen
 from steunpunt.cli.simulating import simulate
 from steunpunt.config import Config, load
 from steunpunt.control import Body, Client
@@ -284,6 +285,7 @@ def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"])
 
 main.add_command(keys)
 main.add_command(power)
+main.add_command(screen)
 main.add_command(doctor)
 main.add_command(test_request)
 main.add_command(survey)

@@ -140,3 +140,41 @@ def fleet_flash(  # noqa: PLR0913  the command's options
             done = flashing.flash(plan, bar.update)
     there = "" if fresh else f", {(done.size - done.written) >> 20} MiB of it were there already"
     click.echo(f"{target}: {done.size >> 20} MiB{there}; read back and right")
+
+
+@fleet.command("replace")
+@click.argument("site")
+@click.option(
+    "--region", default="region.toml", show_default=True, type=click.Path(path_type=Path), help="Region file."
+)
+@click.option("--to", "out", required=True, type=click.Path(path_type=Path), help="Folder for notice and bundles.")
+@click.option("--radio", "node", metavar="NODE", help="Number of the spare's radio, such as !a1b2c3d4.")
+@click.option("--keep-ledger", is_flag=True, help="The old ledger goes into the spare: it keeps its id.")
+def fleet_replace(site: str, *, region: Path, out: Path, node: str | None, keep_ledger: bool) -> None:
+    """Revoke a point's keys and prepare a spare for it.
+
+    SITE is an id or a point's file. The spare gets an id that was never used; the file, its bundle and those of the
+    desks are made anew. Prints what is left to do.
+    """
+    with one_line_errors():
+        found = _checked(region)
+        from steunpunt.fleet.building import build
+        from steunpunt.fleet.replacing import replace
+
+        (number,) = _numbers(found, (site,))
+        done = replace(found, number, out, keep_ledger=keep_ledger, node=node)
+        click.echo(f"revoked: card {done.old.generation} of site {number}, {done.old.name}")
+        again = _checked(region)
+        desks = [one.config.site.id for one in again.sites if one.config.site.role is Role.COORDINATOR]
+        for built in build(again, out, [*desks, done.site]):
+            click.echo(f"{'written' if built.written else 'as it was'}: {built.bundle}, sheet {built.sheet}")
+    click.echo("Left to do:")
+    click.echo(
+        "  at each coordinator, its new bundle: steunpunt fleet open BUNDLE --to /   then restart mosquitto and node"
+    )
+    click.echo(
+        f"  or, to be quick, only the notice:    steunpunt keys import /etc/steunpunt/coordinator.keys {done.notice}"
+    )
+    click.echo(
+        f"  the spare, now {done.site}:                    steunpunt fleet flash {done.site} ..., or open its bundle"
+    )

@@ -17,14 +17,14 @@ from steunpunt.engine.common import Counts, Entropy, Links
 from steunpunt.engine.news import NewsKeeper
 from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.sending import Sender
+from steunpunt.jobfacts import Fault, FaultSeen
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import Effect, Fault, Lane, LinkName, SendFrame
+from steunpunt.model import Effect, Lane, LinkName, SendFrame
 from steunpunt.powerfacts import PowerSeen
 from steunpunt.protocol.heartbeat import BROKER_S, Heartbeat, mesh_interval_s
 from steunpunt.protocol.pieces import SealedPiece
 from steunpunt.protocol.tokens import HeardTokens
-from steunpunt.relay import outbox
 from steunpunt.relay.newsfloor import Named
 
 BROKER_MS = BROKER_S * 1000
@@ -82,15 +82,19 @@ class Beater:
         self._mesh_due_ms: int | None = None
         self._asked_for: Named | None = None
         self._power = PowerSeen()
+        self._faults: set[Fault] = set()
         self._farewell = False
         self._soon = False
         self.due_ms: int | None = None
 
-    def power_seen(self, power: PowerSeen) -> None:
-        """Take what is known of the site's power. That it goes dark, or does not after all, is told at once."""
-        if power.going_dark != self._power.going_dark:
+    def seen(self, event: PowerSeen | FaultSeen) -> None:
+        """Take what is known of the site itself. That it goes dark, or does not after all, is told at once."""
+        if isinstance(event, FaultSeen):
+            (self._faults.add if event.there else self._faults.discard)(event.fault)
+            return
+        if event.going_dark != self._power.going_dark:
             self._farewell = True
-        self._power = power
+        self._power = event
 
     def say_soon(self) -> None:
         """Let the next heartbeat go early: the point's own staff opened or closed it."""
@@ -188,7 +192,7 @@ class Beater:
         to, hops = self._sender.region_radio, self._sender.region_hops
         if to is None:
             return SendFrame(link, attempt_id, payload, lane)
-        hops_max = None if hops is None or self._unanswered > 1 else hops + outbox.HOPS_MARGIN
+        hops_max = None if hops is None or self._unanswered > 1 else max(hops, 1)  # lost, it costs only itself
         return SendFrame(
             link, attempt_id, payload, lane, destination=to, answers=self._sender.region_packet, hops_max=hops_max
         )
@@ -223,7 +227,7 @@ class Beater:
             serial=serial if incarnation == highest else 0,
             incarnation=highest,
             state=self._news.point_state(self._ledger, connection),
-            faults=frozenset({Fault.BATTERY}) if power.faulty else frozenset(),
+            faults=frozenset(self._faults | {Fault.BATTERY} if power.faulty else self._faults),
         )
 
     def _early_ms(self) -> int:

@@ -15,6 +15,7 @@ from steunpunt.engine.notices import NoticeBook, NoticeFlight, Teller
 from steunpunt.engine.receipts import ReceiptFlight, Receipts
 from steunpunt.engine.replying import Replier, ReplyFlight
 from steunpunt.engine.standby import Standby
+from steunpunt.engine.tidying import Tidy, tidy
 from steunpunt.engine.transmitting import Transmitter
 from steunpunt.ledger import heartbeats, incoming
 from steunpunt.ledger.incarnation import Keeper
@@ -22,6 +23,7 @@ from steunpunt.ledger.incoming import Piece
 from steunpunt.ledger.lastfacts import LAST_ACT
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
+    Asked,
     BridgeChanged,
     ButtonPressed,
     ConfirmFrame,
@@ -133,8 +135,8 @@ class CoordinatorEngine:
             case FrameHeard():
                 self._hear(connection, event, now_ms)
                 return [] if event.confirm is None else [ConfirmFrame(event.confirm)]
-            case PaperScanned():
-                body = papers.take(connection, self._intake, event, now_ms)
+            case PaperScanned() | Asked():
+                body = self._answer(connection, event, now_ms)
                 return [] if event.reply is None else [ReplyTo(event.reply, body)]
             case GuestSending():
                 return [self._out.air(event.frame.radio).guest(connection, event, now_ms)]
@@ -154,6 +156,13 @@ class CoordinatorEngine:
             case _:
                 pass
         return []
+
+    def _answer(self, connection: sa.Connection, asked: PaperScanned | Asked, now_ms: int) -> dict[str, object]:
+        if isinstance(asked, PaperScanned):
+            return papers.take(connection, self._intake, asked, now_ms)
+        if isinstance(asked.what, Tidy):
+            return {"ok": True, **tidy(self._ledger, connection, asked.what, now_ms)}
+        return {"ok": False, "error": "unknown_op", "message": "a coordinator does not do this"}
 
     def committed(self) -> None:
         """Note that the last turn is on the disk."""

@@ -22,7 +22,9 @@ from steunpunt.engine.offers import OfferMade
 from steunpunt.engine.region import RegionWatch
 from steunpunt.engine.rekeying import Rekeyer
 from steunpunt.engine.sending import Sender
+from steunpunt.engine.tidying import Tidy, tidy
 from steunpunt.facts import Mark
+from steunpunt.jobfacts import FaultSeen
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import (
     Asked,
@@ -177,8 +179,8 @@ class KioskEngine:
                 self._fallback.hear(connection, event, now_ms)
             case RadioPrepared() | RadioUsed() | LinkChanged() | BridgeChanged():
                 self._note_link(connection, event, now_ms)
-            case PowerSeen():
-                self._beater.power_seen(event)
+            case PowerSeen() | FaultSeen():
+                self._beater.seen(event)
             case ButtonPressed(name):
                 return self.calls.press(connection, name, now_ms)
             case CallCancelled(name):
@@ -245,6 +247,8 @@ class KioskEngine:
                 )
                 self.counts["offers"] += not body["repeated"]
                 return body
+            case Tidy():
+                return tidy(self._ledger, connection, what, now_ms)
         raise NotAccepted("unknown_op", "a kiosk does not do this")
 
     def _meant(self, connection: sa.Connection, form: FormT) -> FormT:

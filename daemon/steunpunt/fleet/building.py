@@ -3,17 +3,21 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from steunpunt import keyfiles
 from steunpunt.brokerconfig import CONF_FILE, PASSWORD_FILE, SALT_BYTES, Account, Places, generate
 from steunpunt.brokerfiles import PASSWORD_RANDOM_BYTES
 from steunpunt.config import INTEGRATOR_USER, READER_USER, Config
+from steunpunt.configparts import absolute
 from steunpunt.fleet.cards import Card, FleetError, cards, ensure_region, ids_used, issue, revoked
 from steunpunt.fleet.checking import Fleet
 from steunpunt.fleet.comparing import CheckedSite
-from steunpunt.fleet.merging import slug
+from steunpunt.fleet.merging import ON_DEVICE, slug
 from steunpunt.fleet.regionfile import Region
 from steunpunt.fleet.sealing import BundleError, File, pack, read_head, seal
 from steunpunt.fleet.sheets import SheetFacts, sheet_text
@@ -24,6 +28,8 @@ from steunpunt.radiosettings import wanted_settings, wishes
 ETC, BROKER = "etc/steunpunt", "etc/mosquitto/steunpunt"
 BROKER_DATA = "/var/lib/mosquitto/steunpunt"
 CONTENT_BYTES_MAX = 16 << 20
+NAME_CHARS_MAX = 74
+"""Of a name, so that a word fits behind it."""
 _SECRET, _SHARED = keyfiles.OWNER_ONLY, keyfiles.OWNER_AND_GROUP
 _KEYS = {
     Role.KIOSK: ("site.keys", "channel.key", "site.pem", "site-key.pem", "region-ca.pem"),
@@ -81,7 +87,8 @@ def build(fleet: Fleet, out: Path, only: Iterable[int] = ()) -> Iterator[Built]:
     issued = {site.config.site.id: _card(region, site) for site in [*desks, *asked]}
     _refuse_same_keys(region)
     for site in asked:
-        yield _bundle(region, site, issued[site.config.site.id], out)
+        desk = site.config.site.role is Role.COORDINATOR
+        yield _bundle(region, _with_past(region, site) if desk else site, issued[site.config.site.id], out)
 
 
 def bundle_name(site: CheckedSite) -> str:
@@ -101,12 +108,34 @@ def _card(region: Region, site: CheckedSite) -> Card:
     if who.role is Role.COORDINATOR:
         return issue(region, who.role, who.id, who.name, who.place, 1)
     gone = revoked(region).get(who.id, 0)
-    if gone and not any(card.site == who.id and card.generation > gone for card in cards(region)):
+    if gone and not _kept(region, who.id, gone):
         mend = f"write id = {max(ids_used(region)) + 1}, or type `steunpunt fleet replace` to keep it with its ledger"
         raise FleetError(
             f"{site.file.path}: the card of id {who.id} was revoked, and its ticket numbers are used; {mend}"
         )
     return issue(region, who.role, who.id, who.name, who.place, gone + 1)
+
+
+def _kept(region: Region, site: int, gone: int) -> bool:
+    """Whether a site goes on with a later card, beside its old ledger."""
+    return any(card.site == site and card.generation > gone for card in cards(region))
+
+
+def _with_past(region: Region, site: CheckedSite) -> CheckedSite:
+    """Return a desk's config with the points that were: their cases keep a name, and stolen cards stay out."""
+    listed = {entry["id"] for entry in site.table.get("point", [])}
+    gone = {number: upto for number, upto in revoked(region).items() if not _kept(region, number, upto)}
+    past = [
+        {"id": card.site, "name": f"{card.name[:NAME_CHARS_MAX]} (oud)", "place": card.place}
+        for card in cards(region)
+        if card.site in gone and card.site not in listed
+    ]
+    table = deepcopy(site.table)
+    table["point"] = [*table.get("point", []), *past]
+    listener = table.get("broker", {}).get("region_listener")
+    if listener is not None and gone:
+        listener["barred"] = sorted({*listener.get("barred", []), *gone})
+    return CheckedSite(site.file, table, absolute(msgspec.convert(table, Config), Path(ON_DEVICE)))
 
 
 def _refuse_same_keys(region: Region) -> None:

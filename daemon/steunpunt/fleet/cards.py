@@ -5,12 +5,13 @@ bundle made anew brings the same keys and passwords.
 """
 
 import re
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from steunpunt import keyfiles, keymaking
+from steunpunt import keychanges, keyfiles, keymaking
 from steunpunt.fleet.regionfile import Region
 from steunpunt.fleet.sealing import draw_code
 from steunpunt.model import KeyFileError, Role, SteunpuntError
@@ -137,7 +138,7 @@ def _make(region: Region, role: Role, card: Card) -> Card:
 def _check(region: Region, role: Role, card: Card) -> None:
     """Refuse a folder that was copied from another site's, and a card that does not know its coordinator."""
     if role is Role.COORDINATOR:
-        found = keyfiles.read_coordinator(card.folder / "coordinator.keys").coordinator
+        found = _coordinator_of(region, card)
     else:
         keys = keyfiles.read_site(card.folder / "site.keys")
         found = keys.site
@@ -148,3 +149,24 @@ def _check(region: Region, role: Role, card: Card) -> None:
             raise KeyFileError(f"{card.folder / 'site.keys'}: made before coordinator {which}; {mend}")
     if found != card.site:
         raise FleetError(f"{card.folder}: the keys in it are of {found}; two sites may not have one key; delete it")
+
+
+def _coordinator_of(region: Region, card: Card) -> int:
+    """Return whose a coordinator's kept keys are, brought to what the region's root has said since.
+
+    Refuses keys that were changed since: a bundle with the old ones would undo the change.
+    """
+    path = card.folder / "coordinator.keys"
+    table = keyfiles.read_region(region_keys(region))
+    keys = keyfiles.read_coordinator(path)
+    private = keyfiles.decoded(region_keys(region), table, "region_private", 32)
+    known = [one for one in table.get("coordinator", []) if one["id"] == keys.coordinator]
+    if keys.region_private != private or keyfiles.identity_table(keys.identity) not in known:
+        mend = f"type: steunpunt keys import {path} FILE, with each .change file that `steunpunt keys rotate` made"
+        raise KeyFileError(f"{path}: the region's keys were changed since; {mend}")
+    said = keyfiles.notices_in(region_keys(region), table, "notices", keys.root_public)
+    if set(said) - set(keys.notices):
+        with tempfile.TemporaryDirectory() as name:
+            keyfiles.write_notices(Path(name) / "notices", said)
+            keychanges.take_in(path, Path(name) / "notices")
+    return keys.coordinator

@@ -84,7 +84,7 @@ class _Inliner:
             return self._section(name, target, key) if "properties" in target else self._inlined(target, key)
         made = {word: one[word] for word in _KEPT if one.get(word) is not None}
         if "enum" in one:
-            made["type"] = "string"
+            made["type"] = "integer" if all(isinstance(each, int) for each in one["enum"]) else "string"
         if "pattern" in one:
             made["pattern"] = one["pattern"].replace(r"\Z", "$")  # what JavaScript calls the end
         if "items" in one:

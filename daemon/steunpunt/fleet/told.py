@@ -17,6 +17,8 @@ def lines_of(config: Config, status: Body) -> list[Line]:
         *_broker_lines(config, status),
         *_power_lines(status),
         *_box_lines(status),
+        *_job_lines(status),
+        *_clock_lines(status),
         *_keeping_lines(status),
     ]
 
@@ -73,6 +75,24 @@ def _box_lines(status: Body) -> Iterator[Line]:
         low = ", paper low" if printer["paper_low"] else ""
         reason = "" if printer["ready"] else f": {printer['reason'] or 'not found yet'}"
         yield bool(printer["ready"]), f"slip printer{reason}, {printer['waiting']} slips waiting{low}"
+
+
+def _job_lines(status: Body) -> Iterator[Line]:
+    for name, job in status.get("housekeeping", {}).items():
+        well = "never yet" if job["well_s"] is None else f"last {job['well_s'] // 3600} h ago"
+        detail = f": {job['detail']}" if job["detail"] else ""
+        if job["ok"] is False or job["missed"]:
+            yield False, f"{name} of the ledger {'failed' if job['ok'] is False else 'is overdue'}, well {well}{detail}"
+        else:
+            yield None, f"{name} of the ledger: {well}"
+
+
+def _clock_lines(status: Body) -> Iterator[Line]:
+    clock = status.get("clock")
+    if clock is None:
+        return
+    within = "" if clock["uncertainty_s"] is None else f", within {clock['uncertainty_s']:g} s"
+    yield None, "clock: time not known" if clock["source"] == "none" else f"clock: by {clock['source']}{within}"
 
 
 def _keeping_lines(status: Body) -> Iterator[Line]:

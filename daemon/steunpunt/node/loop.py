@@ -19,6 +19,7 @@ from steunpunt.engine.accepting import form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy, LinkView, Neighbours
 from steunpunt.engine.kiosk import KioskEngine, KioskSettings
+from steunpunt.jobfacts import JobEnded
 from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
 from steunpunt.ledger.store import Ledger, prepare
@@ -48,6 +49,7 @@ from steunpunt.model import (
     SteunpuntError,
 )
 from steunpunt.node.box import SiteBox
+from steunpunt.node.housekeeping import Housekeeping, job_troubles
 from steunpunt.node.inbox import AWAITED, Inbox, droppable
 from steunpunt.node.integrators import Integrators
 from steunpunt.node.links import KnownRadios, SiteLinks
@@ -60,6 +62,7 @@ from steunpunt.node.stopping import on_stop_signals
 from steunpunt.node.technician import Technician
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
+from steunpunt.wallclock import ClockWatch
 
 STOP_S_MAX = 3.0
 KEEP_AGAIN_S = 2.0
@@ -97,7 +100,9 @@ class Node:
         self._integrators = Integrators(config, self._publish, time.monotonic)
         self._power = SitePower(config, self._inbox.put)
         self._technician = Technician(config)
-        self._box = SiteBox(config, self._inbox.put)
+        self._clock = ClockWatch()
+        self._box = SiteBox(config, self._inbox.put, self._clock)
+        self._housekeeping = Housekeeping(config, self._inbox.put, self._technician.self_test)
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
 
@@ -134,6 +139,7 @@ class Node:
         check_owner(self._ledger, config.site.role, config.site.id)
         with self._ledger.transaction() as connection:
             self._ledger.touch(connection)
+            self._housekeeping.begin(connection, self._ledger.clock.now_ms())
         self._reader = Ledger(path, readonly=True).open()
         if isinstance(keys, CoordinatorKeys):
             # A kiosk need not load these.
@@ -177,6 +183,7 @@ class Node:
         self._server = Server(Path(config.control.socket), self._asked)
         self._server.start()
         self._links.start()
+        self._clock.start()
         self._box.start()  # after the links: loading gpiozero takes as long as radio and broker need to answer
         if isinstance(self._engine, KioskEngine):
             Stocker(self._engine.stock, self._stopping).start()
@@ -189,6 +196,8 @@ class Node:
             self._links.stop(STOP_S_MAX)
         self._power.stop(STOP_S_MAX)
         self._box.stop(STOP_S_MAX)
+        self._housekeeping.stop()
+        self._clock.stop(STOP_S_MAX)
         self._reader.close()
         self._ledger.close()
         self._technician.close()
@@ -203,6 +212,7 @@ class Node:
                 self._turn(ours)
             self._report()
             self._mark_incarnation()
+            self._housekeeping.look(self._ledger.clock.now_ms())
             if self._watchdog_s is not None:
                 notify_systemd("WATCHDOG=1")
 
@@ -228,7 +238,8 @@ class Node:
             return min(KEEP_AGAIN_S, self._watchdog_s or KEEP_AGAIN_S)
         if not isinstance(self._engine, KioskEngine):
             waits.append(DESK_POLL_S)
-        dues_ms = [self._engine.next_due_ms(), self._integrators.reporter.due_ms, self._technician.due_ms]
+        dues_ms = [self._engine.next_due_ms(), self._integrators.reporter.due_ms]
+        dues_ms += [self._technician.due_ms, self._housekeeping.due_ms()]
         now_ms = self._ledger.clock.now_ms()
         waits += [max(due_ms - now_ms, 0) / 1000 for due_ms in dues_ms if due_ms is not None]
         return min((wait for wait in waits if wait is not None), default=None)
@@ -262,6 +273,7 @@ class Node:
             with self._ledger.transaction() as connection:
                 if not self._can_keep:
                     self._ledger.touch(connection)
+                self._housekeeping.take(connection, [e for e in events if isinstance(e, JobEnded)], now_ms)
                 effects = self._engine.turn(connection, events, now_ms)
         except BaseException:
             self._engine.rolled_back()
@@ -430,16 +442,18 @@ class Node:
             "radio": self._radios.status(),
             "panel_reason": self._box.reason,
             "power": self._power.status(),
+            "housekeeping": self._housekeeping.status(now_ms),
+            "clock": self._clock.status(),
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
             "counters": self._counters(),
         }
         body |= self._technician.status(now_ms)
         if not isinstance(engine, KioskEngine):
-            body["ledger_behind"] = engine.ledger_behind
             from steunpunt.node.kazernebox import box_status, box_troubles  # noqa: PLC0415  loaded at its start
 
+            body["ledger_behind"] = engine.ledger_behind
             body["box"] = box_status(config, engine.box.view)
-            body["troubles"] = box_troubles(body["box"])
+            body["troubles"] = box_troubles(body["box"]) + job_troubles(body["housekeeping"])
         if config.extra_radio:
             body["radios"] = {name: self._radio_status(name, now_ms) for name in config.radios}
         if self._requests is not None:

@@ -7,7 +7,8 @@ news serial 16 · incarnation 8 · point state 2 · faults 8, one bit each · ne
 
 from dataclasses import dataclass
 
-from steunpunt.model import Fault, PointState
+from steunpunt.jobfacts import Fault
+from steunpunt.model import PointState
 from steunpunt.powerfacts import PowerSource
 from steunpunt.protocol.age import pack_age, unpack_age
 from steunpunt.protocol.bits import BitReader, BitWriter

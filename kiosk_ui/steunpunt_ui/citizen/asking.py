@@ -15,7 +15,7 @@ from flask_babel import gettext
 from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt_ui.citizen.pointstate import is_closed
 from steunpunt_ui.context import client, config
-from steunpunt_ui.manners import may_guess, may_keep, note_kept, note_wrong_code
+from steunpunt_ui.manners import give_back, may_guess, note_wrong_code, take_one
 from steunpunt_ui.pages import Page
 
 
@@ -71,8 +71,16 @@ class NotKept:
 
 def keep(op: str, fields: dict[str, Any]) -> Kept | NotKept:
     """Ask the node to keep a help request or a supplement, unless this phone has asked for too many."""
-    if not (may_keep(op) and may_guess()) and form_state(str(fields["token"])) == "fresh":
+    taken = may_guess() and take_one(op)
+    if not taken and form_state(str(fields["token"])) == "fresh":
         return NotKept(Trouble.TOO_MANY)
+    result = _asked(op, fields)
+    if taken and not (isinstance(result, Kept) and not result.repeated):
+        give_back(op)
+    return result
+
+
+def _asked(op: str, fields: dict[str, Any]) -> Kept | NotKept:
     try:
         reply = client().call(op, **fields)
     except NotKnownYet:
@@ -84,8 +92,6 @@ def keep(op: str, fields: dict[str, Any]) -> Kept | NotKept:
             note_wrong_code()
         over = int(refusal.body.get("characters_over", 0))
         return NotKept(_TROUBLES.get(refusal.code, Trouble.BAD_REQUEST), max(over, 1))
-    if not reply.get("repeated"):
-        note_kept(op)
     return Kept(str(reply["number"]), str(reply.get("secret", "")), bool(reply.get("repeated")))
 
 

@@ -1,0 +1,34 @@
+"""What a site reports as broken, and how the jobs of its housekeeping end."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Fault(IntEnum):
+    """What a site reports as broken; a bit each in a heartbeat."""
+
+    RADIO = 0
+    STORAGE = 1
+    CLOCK = 2
+    BATTERY = 3
+    HEAT = 4
+    PANEL = 5
+    SCREEN = 6
+    OTHER = 7
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """A job of the housekeeping ended; ``detail`` says what is wrong, for a technician."""
+
+    job: str
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSeen:
+    """Something of this site broke, or was mended; the desk hears of it with the next sign of life."""
+
+    fault: Fault
+    there: bool
