@@ -73,8 +73,22 @@ case "$$(uname -m)" in aarch64|armv7l) \
 esac
 endef
 
+# The text coder in C. Put in place by a move: a node that runs has the old file mapped.
+TEXTMODEL := daemon/steunpunt/textmodel
+TEXTCODER := $(TEXTMODEL)/textcoder.so
+TEXTCODER_FLAGS := -O2
+
+.PHONY: native
+native: $(TEXTCODER) ## the text coder in C, for this machine; without it Python does the same, slower
+
+$(TEXTCODER): $(wildcard $(TEXTMODEL)/coder/*.[ch])
+	@$(CC) -std=c99 -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wpedantic -Werror $(TEXTCODER_FLAGS) \
+	  -o $@.new $(filter %.c,$^) && mv $@.new $@
+
 .PHONY: install
-install: system-packages $(VENV)/installed ## .venv from the lock, and the system packages it needs to run
+install: system-packages compiler $(VENV)/installed ## .venv from the lock, and the system packages it needs to run
+	@$(MAKE) --no-print-directory --silent native \
+	  || echo "No text coder in C (see above): texts are compressed by Python, slower. \`make native\` tries again." >&2
 	@$(BIN)/python -m compileall -q daemon kiosk_ui  # the services may not write here: they would compile at each start
 
 .PHONY: install-dev
@@ -83,6 +97,12 @@ install-dev: system-packages-dev install $(VENV)/installed-dev ## the same, with
 .PHONY: system-packages
 system-packages: python
 	@$(find_missing); $(call apt_install,$$missing)
+
+# Wanted and not needed: who may not install packages goes on without.
+.PHONY: compiler
+compiler: system-packages
+	@missing=; command -v $(CC) >/dev/null && test -e /usr/include/stdlib.h || missing="gcc libc6-dev"; \
+	($(call apt_install,$$missing)) || true
 
 .PHONY: system-packages-dev
 system-packages-dev: python
@@ -99,13 +119,13 @@ system-packages-dev: python
 	command -v espeak-ng >/dev/null || missing="$$missing espeak-ng"; \
 	command -v lame >/dev/null || missing="$$missing lame"; \
 	command -v mcopy >/dev/null || missing="$$missing mtools"; \
+	command -v faketime >/dev/null || missing="$$missing faketime"; \
 	$(call apt_install,$$missing)
 
 .PHONY: system-packages-crash
 system-packages-crash: system-packages-dev
 	@missing=; \
 	PATH=$$PATH:/usr/sbin:/sbin; \
-	command -v faketime >/dev/null || missing="$$missing faketime"; \
 	command -v mkfs.ext4 >/dev/null || missing="$$missing e2fsprogs"; \
 	command -v setpriv >/dev/null || missing="$$missing util-linux"; \
 	$(call apt_install,$$missing)
@@ -213,6 +233,10 @@ bench-air: install-dev ## what a request costs on the air beside other ways; ins
 bench-ui: install-dev ## the citizen's screens: weight, axe, targets, Lighthouse (npm brings it into .cache), pages under load
 	$(BIN)/python -m tests.bench.ui $(BENCH_ARGS)
 
+.PHONY: bench-power
+bench-power: install-dev ## idle cost beside meshtastic-gateway, which it installs into .cache; energy, hours left, fleet check
+	$(BIN)/python -m tests.bench.power $(BENCH_ARGS)
+
 .PHONY: text-model
 text-model: install-dev ## trains the text model anew from tests/textmodel/corpus: the same texts give the same bytes
 	$(BIN)/python -m tests.textmodel
@@ -225,5 +249,6 @@ schema: $(VENV)/installed ## the config files' JSON schemas for editors, anew fr
 
 .PHONY: clean
 clean: ## removes all that these commands made in this folder
+	rm -f $(TEXTCODER)
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find daemon kiosk_ui tests -name __pycache__ -type d -prune -exec rm -rf {} +

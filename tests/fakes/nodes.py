@@ -76,7 +76,9 @@ class BoxedNode:
         self.node._open()
         self.mesh, self.broker = MeshBox(), BrokerBox()
         self.node._links = SiteLinks({MAIN_RADIO: self.mesh}, self.broker, self.node._inbox.put)
-        self.node._box = SiteBox(msgspec.structs.replace(self.node._config, panel=None), self.node._inbox.put)
+        self.node._box = SiteBox(
+            msgspec.structs.replace(self.node._config, panel=None), self.node._inbox.put, self.node._clock
+        )
 
     def turn_inbox(self) -> None:
         """Turn with what the node put into its own inbox."""

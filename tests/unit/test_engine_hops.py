@@ -100,6 +100,6 @@ def test_where_a_packet_does_not_say_how_far_it_came_nothing_is_cut_short(region
 def test_a_sign_of_life_goes_no_further_than_it_must(region: Region) -> None:
     region.receipted(region.arrives(region.ask("Wij hebben geen water meer")))
     beat = next_try(region.kiosk)
-    assert (beat.hops_max, beat.destination) == (HOPS + 1, REGION_RADIO)
+    assert (beat.hops_max, beat.destination) == (HOPS, REGION_RADIO)
     assert beat.answers is not None
     assert next_try(region.kiosk).hops_max is None

@@ -9,7 +9,6 @@ from steunpunt.engine.announcing import AGAIN_MESH_MS, ROUND_MS
 from steunpunt.engine.beating import EARLY_MS
 from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.news import STALE_MS_MAX, NewsView, Shown
-from steunpunt.engine.receipts import PATIENT_MS
 from steunpunt.facts import Mark
 from steunpunt.ledger import announcements, heartbeats
 from steunpunt.ledger.announcements import Draft
@@ -28,7 +27,7 @@ from steunpunt.model import (
 from steunpunt.protocol.announcements import Announcement, MessageType, Urgency
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.phrases import Phrase
-from steunpunt.relay.replies import TOKEN_PACE_MS
+from steunpunt.relay.replies import BEAT_GATHER_MS, PROOF_GATHER_MS, TOKEN_PACE_MS
 from tests.fakes.sites import (
     BRIDGE_UP,
     BROKER_UP,
@@ -286,19 +285,31 @@ def test_the_receipt_of_a_sign_of_life_waits_for_company_unless_something_hangs_
 
     region.off = {48}
     walk_to_a_sign_of_life()
-    region.walk(10)
+    region.walk(PROOF_GATHER_MS / 1000 + 10)
     assert said(Kind.TOKENS) == 1, "the first of a start: by it the kiosk knows whether its news still holds"
     walk_to_a_sign_of_life()
-    region.walk(PATIENT_MS / 1000 - 30)
+    region.walk(BEAT_GATHER_MS / 1000 - 30)
     assert said(Kind.TOKENS) == 1
     region.walk(40)
     assert said(Kind.TOKENS) == 2
     walk_to_a_sign_of_life()
     region.ask(47)
     assert said(Kind.TOKENS) == 3, "both in one packet"
-    region.walk(PATIENT_MS / 1000 + 10)
+    region.walk(BEAT_GATHER_MS / 1000 + 10)
     assert said(Kind.TOKENS) == 3
     assert region.kiosks[47].engine.counts["heartbeats_receipted"] == 3
+
+
+def test_news_is_confirmed_two_minutes_after_the_sign_of_life_that_tells_of_it(region: Region) -> None:
+    region.off = {48}
+    region.walk((EARLY_MS[1] + PROOF_GATHER_MS) / 1000 + 60)
+    region.say(EVACUATE)
+    beats = region.center.engine.counts["heartbeats"]
+    while region.center.engine.counts["heartbeats"] == beats:
+        region.walk(20)
+    assert region.shown(47) == [(EVACUATE.headline, Shown.UNCONFIRMED)]
+    region.walk(PROOF_GATHER_MS / 1000)
+    assert region.shown(47) == [(EVACUATE.headline, Shown.CONFIRMED)]
 
 
 # --- case 9: a cancelled evacuation order replayed to a restored kiosk without a clock ------------------------------

@@ -25,7 +25,6 @@ from steunpunt.powerfacts import PowerSeen
 from steunpunt.protocol.heartbeat import BROKER_S, Heartbeat, mesh_interval_s
 from steunpunt.protocol.pieces import SealedPiece
 from steunpunt.protocol.tokens import HeardTokens
-from steunpunt.relay import outbox
 from steunpunt.relay.newsfloor import Named
 
 BROKER_MS = BROKER_S * 1000
@@ -193,7 +192,7 @@ class Beater:
         to, hops = self._sender.region_radio, self._sender.region_hops
         if to is None:
             return SendFrame(link, attempt_id, payload, lane)
-        hops_max = None if hops is None or self._unanswered > 1 else hops + outbox.HOPS_MARGIN
+        hops_max = None if hops is None or self._unanswered > 1 else max(hops, 1)  # lost, it costs only itself
         return SendFrame(
             link, attempt_id, payload, lane, destination=to, answers=self._sender.region_packet, hops_max=hops_max
         )

@@ -19,6 +19,7 @@ from steunpunt.protocol.heartbeat import Heartbeat
 from steunpunt.protocol.keys import CoordinatorKeys, MessageKeys
 from steunpunt.protocol.pieces import HeardPiece, SealedPiece, parse_pieces
 from steunpunt.protocol.wants import WantHello
+from steunpunt.relay import replies
 from steunpunt.relay.epochs import HelloAsker, may_hold
 from steunpunt.relay.outbox import lane_for
 
@@ -37,8 +38,8 @@ class Taken:
     code: TokenCode
     life_threat: bool = False
     heartbeat: bool = False
-    patient: bool = False
-    """Whether nobody waits for its receipt: a sign of life of a site that is known and misses nothing."""
+    gather_ms: int = replies.TOKEN_GATHER_MS
+    """How long its receipt may wait for company over the mesh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,15 +238,23 @@ class Intake:
         self, connection: sa.Connection, at: Piece, keys: MessageKeys, beat: Heartbeat, arrival: _Arrival
     ) -> list[Taken]:
         """Keep a site's sign of life; an old one played again tells nothing new."""
+        gather_ms = self._gather_ms(connection, at, beat)
         if not incoming.piece_opened(connection, at):
             incoming.add_piece(connection, at, arrival.now_ms)
             self._counts["heartbeats"] += 1
             newest = not arrival.doubtful and heartbeats.keep(connection, at.site, (at.eid, at.n), beat, arrival.now_ms)
             if newest:
                 self.alive.append(at.site)
-        # The first of a start waits for its receipt: by that it knows whether its news still holds.
-        patient = at.n > 0 and not announcements.lacks(connection, beat.incarnation, beat.serial)
-        return [Taken(at, keys.verify, TokenCode.RECEIVED, heartbeat=True, patient=patient)]
+        return [Taken(at, keys.verify, TokenCode.RECEIVED, heartbeat=True, gather_ms=gather_ms)]
+
+    @staticmethod
+    def _gather_ms(connection: sa.Connection, at: Piece, beat: Heartbeat) -> int:
+        """A receipt proves to its site what news it holds: that of a start and that of new news are waited for."""
+        if announcements.lacks(connection, beat.incarnation, beat.serial):
+            return replies.TOKEN_GATHER_MS
+        before = heartbeats.of_site(connection, at.site)
+        waited_for = at.n == 0 or before is None or before.beat.serial != beat.serial
+        return replies.PROOF_GATHER_MS if waited_for else replies.BEAT_GATHER_MS
 
     def _new_case(
         self,

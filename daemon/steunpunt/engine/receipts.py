@@ -23,8 +23,6 @@ from steunpunt.relay import replies
 
 REMEMBERED_MAX = 2_000
 RECEIPTS_MAX = 2_000
-PATIENT_MS = 600_000
-"""How long the receipt of a sign of life waits for company over the mesh: an idle region says little else."""
 REFUSED_WAIT_MS = 5_000
 UNHEARD_MIN = 1
 """After so many receipts over the mesh for one message, a gateway may say it too."""
@@ -148,7 +146,7 @@ class Receipts:
                 again=not taken.heartbeat,
                 hops=None if times else frame.hops,
             )
-        due_ms = now_ms + (PATIENT_MS if taken.patient else replies.TOKEN_GATHER_MS)
+        due_ms = now_ms + taken.gather_ms
         if not taken.life_threat:
             due_ms = max(due_ms, replies.paced_from_ms(self._now.paced_ms))
         self._now.due_ms = due_ms if self._now.due_ms is None else min(due_ms, self._now.due_ms)

@@ -237,7 +237,7 @@ class Sender:
         destination = self.region_radio if self.unicasts and outbox.unicast(first) else None
         attempt_id = self._begin(LinkName.MESH, flight, payload)
         self.air.spend(connection, attempt_id, len(payload), now_ms)
-        insist = destination is None  # costs air only where nobody is heard to pass it on
+        insist = first.lane is Lane.LIFE_THREAT and destination is None
         frame = SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist)
         if destination is None:
             return [frame]

@@ -1,6 +1,7 @@
 """What a site's people press, see and hear beside its screens: panel and slip printer, and what is asked of them."""
 
 import logging
+import time
 from collections.abc import Callable
 
 from steunpunt.boxfacts import PrintSlip
@@ -9,20 +10,26 @@ from steunpunt.control import Body
 from steunpunt.model import Event, SetLamp, SoundBuzzer, SteunpuntError
 from steunpunt.node.pending import no
 from steunpunt.panel import NotMockError, Panel, UnknownButtonError
+from steunpunt.wallclock import ClockWatch
 
 _log = logging.getLogger(__name__)
+
+
+def stamp(now: time.struct_time | None) -> str:
+    """Return when a slip is printed, as its last line says it."""
+    return "Geprint: tijd onbekend" if now is None else time.strftime("Geprint: %d-%m %H:%M", now)
 
 
 class SiteBox:
     """The panel and the printer of a site; does nothing where the config has none."""
 
-    def __init__(self, config: Config, inbox: Callable[[Event], None]) -> None:
+    def __init__(self, config: Config, inbox: Callable[[Event], None], clock: ClockWatch) -> None:
         self._panel = Panel(config.panel, inbox) if config.panel else None
         self._printer = None
         if config.printer is not None:
             from steunpunt.printer import SlipPrinter  # noqa: PLC0415  few sites have one
 
-            self._printer = SlipPrinter(config.printer, inbox)
+            self._printer = SlipPrinter(config.printer, inbox, stamp=lambda: stamp(clock.local_time()))
         self.reason = ""
         """Why the panel does not work; "" while it does, or there is none."""
 

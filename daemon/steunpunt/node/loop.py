@@ -62,6 +62,7 @@ from steunpunt.node.stopping import on_stop_signals
 from steunpunt.node.technician import Technician
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.relay.outbox import BEACON_FRESH_MS_MAX
+from steunpunt.wallclock import ClockWatch
 
 STOP_S_MAX = 3.0
 KEEP_AGAIN_S = 2.0
@@ -99,7 +100,8 @@ class Node:
         self._integrators = Integrators(config, self._publish, time.monotonic)
         self._power = SitePower(config, self._inbox.put)
         self._technician = Technician(config)
-        self._box = SiteBox(config, self._inbox.put)
+        self._clock = ClockWatch()
+        self._box = SiteBox(config, self._inbox.put, self._clock)
         self._housekeeping = Housekeeping(config, self._inbox.put)
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
@@ -181,6 +183,7 @@ class Node:
         self._server = Server(Path(config.control.socket), self._asked)
         self._server.start()
         self._links.start()
+        self._clock.start()
         self._box.start()  # after the links: loading gpiozero takes as long as radio and broker need to answer
         if isinstance(self._engine, KioskEngine):
             Stocker(self._engine.stock, self._stopping).start()
@@ -194,6 +197,7 @@ class Node:
         self._power.stop(STOP_S_MAX)
         self._box.stop(STOP_S_MAX)
         self._housekeeping.stop()
+        self._clock.stop(STOP_S_MAX)
         self._reader.close()
         self._ledger.close()
         self._technician.close()
@@ -437,6 +441,7 @@ class Node:
             "panel_reason": self._box.reason,
             "power": self._power.status(),
             "housekeeping": self._housekeeping.status(now_ms),
+            "clock": self._clock.status(),
             "downlink_air_ms": round(self._integrators.air_ms(now_ms)),
             "counters": self._counters(),
         }

@@ -12,6 +12,10 @@ from steunpunt.model import LinkName
 
 TOKEN_GATHER_MS = 1_500
 """Receipts for the mesh wait this long for company: five more cost less than a second packet."""
+PROOF_GATHER_MS = 120_000
+"""The receipt of a sign of life by which a site learns whether its news holds: all of a region may ask at once."""
+BEAT_GATHER_MS = 1_800_000
+"""That of any other: an idle region says little else."""
 TOKEN_PACE_MS = 60_000
 """In a flood one packet with receipts goes in this time, unless it is for a life threat: what a flood carries costs
 less than the flood itself. A kiosk's first wait for a token is longer than this."""

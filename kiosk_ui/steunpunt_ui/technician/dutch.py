@@ -148,6 +148,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "hours": lambda value: f", nog ongeveer {decimal(value)} uur",
     "within": lambda value: f", op {decimal(value)} s na",
 }
+_DECIMAL = ("used", "snr_db", "seconds")
 _NAMED = {"state": STATES, "road": ROADS, "source": SOURCES}
 
 
@@ -174,6 +175,8 @@ def _told(name: str, value: Any, ago: Callable[[int], str]) -> Any:  # noqa: ANN
         return "nooit" if value is None else ago(value)
     if name in _SHOWN:
         return "" if value is None else _SHOWN[name](value)
+    if name in _DECIMAL:
+        return str(value).replace(".", ",")
     if name in _NAMED:
         return _NAMED[name].get(str(value), value)
     return value

@@ -16,6 +16,8 @@ from steunpunt_ui.context import client, config
 from steunpunt_ui.technician import dutch, plots
 
 SEARCH_CHARACTERS_MAX = 60
+UNTOUCHED_S_MAX = 300
+"""At a point's own screen the page leaves by itself, as staff's pages do."""
 LEVELS = {"alles": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "letop": ("WARNING", "ERROR", "CRITICAL"),
           "fout": ("ERROR", "CRITICAL")}  # fmt: skip
 
@@ -52,6 +54,7 @@ def _page(problem: str) -> str:
     status, history, silence = _asked()
     findings = silence if status is None else [On("node", "").passes("node.answers"), *live.examine(config(), status)]
     rows = [_row(finding) for finding in findings]
+    at_desk = config().site.role is Role.COORDINATOR
     trend, lines = history.get("trend", []), history.get("log", [])
     return render_template(
         "technician/page.html",
@@ -62,7 +65,10 @@ def _page(problem: str) -> str:
         status=status,
         version=history.get("version", ""),
         test=None if status is None else status.get("test"),
-        can_test=status is not None and config().site.role is Role.KIOSK,
+        home=f"{request.blueprint}.{'list' if at_desk else 'menu'}",
+        leave="" if at_desk else url_for("staff.leave"),
+        leave_s=UNTOUCHED_S_MAX,
+        can_test=status is not None and not at_desk,
         plots=plots.plots_of(config(), trend),
         points=plots.rows_of(trend),
         json=json,
@@ -90,7 +96,13 @@ def _asked() -> tuple[Body | None, Body, list[Finding]]:
 
 def _row(finding: Finding) -> Row:
     what, mend = dutch.words_of(finding.code, finding.values, ago)
-    return Row(dutch.part_words(finding.part), finding.verdict, what, mend, finding.where)
+    return Row(
+        dutch.part_words(finding.part),
+        finding.verdict,
+        what,
+        mend,
+        "" if finding.where.startswith("the ") else finding.where,
+    )
 
 
 def _level() -> str:

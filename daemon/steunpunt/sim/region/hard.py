@@ -185,7 +185,7 @@ CHATTER_EVERY_MS = 40_000.0
 CHATTER_BYTES = 120
 FALLBACK_MIN = 1
 FORGER = 0xF100
-FORGED_EVERY_MS = 45_000.0
+FORGED_EVERY_MS = 90_000.0
 NUMBER = re.compile(rb"Nummer (\d+-\d+)")
 
 
@@ -232,7 +232,7 @@ class Forger:
 
     def _hear(self, frame: Frame, _snr_db: float) -> None:
         found = NUMBER.search(payload_of(frame.data)) if is_text(frame.data) else None
-        if found is not None:
+        if found is not None and self._world.now_ms < OVERLOAD_HOURS * 3_600_000:
             self._say(found[1].decode("ascii"))
 
     def _make_up(self) -> None:
