@@ -73,8 +73,22 @@ case "$$(uname -m)" in aarch64|armv7l) \
 esac
 endef
 
+# The text coder in C. Put in place by a move: a node that runs has the old file mapped.
+TEXTMODEL := daemon/steunpunt/textmodel
+TEXTCODER := $(TEXTMODEL)/textcoder.so
+TEXTCODER_FLAGS := -O2
+
+.PHONY: native
+native: $(TEXTCODER) ## the text coder in C, for this machine; without it Python does the same, slower
+
+$(TEXTCODER): $(wildcard $(TEXTMODEL)/coder/*.[ch])
+	@$(CC) -std=c99 -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wpedantic $(TEXTCODER_FLAGS) \
+	  -o $@.new $(filter %.c,$^) && mv $@.new $@
+
 .PHONY: install
-install: system-packages $(VENV)/installed ## .venv from the lock, and the system packages it needs to run
+install: system-packages compiler $(VENV)/installed ## .venv from the lock, and the system packages it needs to run
+	@$(MAKE) --no-print-directory --silent native \
+	  || echo "No text coder in C (see above): texts are compressed by Python, slower. \`make native\` tries again." >&2
 	@$(BIN)/python -m compileall -q daemon kiosk_ui  # the services may not write here: they would compile at each start
 
 .PHONY: install-dev
@@ -83,6 +97,12 @@ install-dev: system-packages-dev install $(VENV)/installed-dev ## the same, with
 .PHONY: system-packages
 system-packages: python
 	@$(find_missing); $(call apt_install,$$missing)
+
+# Wanted and not needed: who may not install packages goes on without.
+.PHONY: compiler
+compiler: system-packages
+	@missing=; command -v $(CC) >/dev/null && test -e /usr/include/stdlib.h || missing="gcc libc6-dev"; \
+	($(call apt_install,$$missing)) || true
 
 .PHONY: system-packages-dev
 system-packages-dev: python
@@ -96,14 +116,16 @@ system-packages-dev: python
 	command -v nft >/dev/null || missing="$$missing nftables"; \
 	command -v dnsmasq >/dev/null || missing="$$missing dnsmasq-base"; \
 	command -v strace >/dev/null || missing="$$missing strace"; \
+	command -v espeak-ng >/dev/null || missing="$$missing espeak-ng"; \
+	command -v lame >/dev/null || missing="$$missing lame"; \
 	command -v mcopy >/dev/null || missing="$$missing mtools"; \
+	command -v faketime >/dev/null || missing="$$missing faketime"; \
 	$(call apt_install,$$missing)
 
 .PHONY: system-packages-crash
 system-packages-crash: system-packages-dev
 	@missing=; \
 	PATH=$$PATH:/usr/sbin:/sbin; \
-	command -v faketime >/dev/null || missing="$$missing faketime"; \
 	command -v mkfs.ext4 >/dev/null || missing="$$missing e2fsprogs"; \
 	command -v setpriv >/dev/null || missing="$$missing util-linux"; \
 	$(call apt_install,$$missing)
@@ -187,16 +209,21 @@ FUZZ_RUNS ?= 50000
 ATHERIS := .cache/atheris-3.0.0
 
 .PHONY: fuzz
-fuzz: install-dev ## hostile bytes for radio link and bridge, by atheris, which it installs into .cache; FUZZ_RUNS=50000
+fuzz: install-dev ## hostile bytes for radio link and bridge, by atheris, which it installs into .cache, and the text coder; FUZZ_RUNS=50000
 	@test -e $(ATHERIS)/installed || { \
 	  $(PIP) install --quiet --target $(ATHERIS) atheris==3.0.0 && touch $(ATHERIS)/installed; } || { \
 	  echo "atheris does not install on this Python; make test has the same programs by Hypothesis" >&2; exit 1; }
 	PYTHONPATH=$(ATHERIS) $(BIN)/python -m tests.fuzz session $(FUZZ_RUNS)
 	PYTHONPATH=$(ATHERIS) $(BIN)/python -m tests.fuzz bridge $(FUZZ_RUNS)
+	$(BIN)/python -m tests.fuzz.text_walk $$(( $(FUZZ_RUNS) / 50 ))
 
 .PHONY: bench
 bench: install-dev ## the figures, as ratios within one run
 	$(BIN)/python -m tests.bench
+
+.PHONY: bench-phones
+bench-phones: install-dev ## 200 phones ask for help at once, and one floods; in a network namespace of its own (unshare)
+	$(BIN)/python -m tests.bench.phones
 
 .PHONY: bench-bridge
 bench-bridge: install-dev ## the bridge beside others from PyPI, which it installs into .cache; BENCH_ARGS="--rounds 5"
@@ -213,9 +240,27 @@ bench-air: install-dev ## what a request and a region cost on the air; overload 
 bench-ui: install-dev ## the citizen's screens: weight, axe, targets, Lighthouse (npm brings it into .cache), pages under load
 	$(BIN)/python -m tests.bench.ui $(BENCH_ARGS)
 
+.PHONY: bench-power
+bench-power: install-dev ## idle cost beside meshtastic-gateway, which it installs into .cache; energy, hours left, fleet check
+	$(BIN)/python -m tests.bench.power $(BENCH_ARGS)
+
 .PHONY: text-model
 text-model: install-dev ## trains the text model anew from tests/textmodel/corpus: the same texts give the same bytes
 	$(BIN)/python -m tests.textmodel
+
+DEB_ARCH ?= arm64
+
+.PHONY: deb
+deb: $(VENV)/installed ## a Debian package with all its wheels, in dist/; for a PC: DEB_ARCH=amd64
+	@rm -rf build/deb-$(DEB_ARCH)
+	@sh systemd/debian/wheels.sh $(BIN)/python $(DEB_ARCH) build/deb-$(DEB_ARCH)
+	@$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir build/deb-$(DEB_ARCH) .
+	@sh systemd/debian/build.sh $(DEB_ARCH) build/deb-$(DEB_ARCH) \
+	  "$$($(BIN)/python -c 'import steunpunt; print(steunpunt.__version__)')" dist
+
+.PHONY: deb-test
+deb-test: install-dev ## builds the package, installs, upgrades and breaks it on a copy-on-write view of this machine; as root
+	$(BIN)/pytest -s -o faulthandler_timeout=0 tests/soak/test_deb_soak.py
 
 .PHONY: schema
 schema: $(VENV)/installed ## the config files' JSON schemas for editors, anew from the structs
@@ -225,5 +270,6 @@ schema: $(VENV)/installed ## the config files' JSON schemas for editors, anew fr
 
 .PHONY: clean
 clean: ## removes all that these commands made in this folder
+	rm -f $(TEXTCODER)
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find daemon kiosk_ui tests -name __pycache__ -type d -prune -exec rm -rf {} +

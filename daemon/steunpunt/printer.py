@@ -189,9 +189,12 @@ class SlipPrinter:
         config: PrinterConfig,
         inbox: Callable[[Event], None],
         *,
+        stamp: Callable[[], str] = lambda: "",
         road: Callable[[PrinterConfig], Road] = open_road,
         start_after_s: float = START_AFTER_S,
     ) -> None:
+        """``stamp``: gives the last line of a slip, when it is printed; "" for none."""
+        self._stamp = stamp
         self._config, self._inbox, self._open = config, inbox, road
         self._start_after_s = start_after_s
         self._jobs: queue.SimpleQueue[PrintSlip | None] = queue.SimpleQueue()
@@ -290,7 +293,8 @@ class SlipPrinter:
         try:
             if self._encoder is None:
                 return SlipEnded(job.slip_id, SlipOutcome.NOT_PRINTED, "not loaded")
-            commands = self._encoder.slip(job.lines)
+            stamp = self._stamp()
+            commands = self._encoder.slip((*job.lines, SlipLine(stamp)) if stamp else job.lines)
             road = self._reach()
             with contextlib.closing(road):
                 self._ask(road)

@@ -181,7 +181,7 @@ def peers(cache: Path, folder: Path, host: str, port: int, tell: Callable[[str],
         "meshtastic-prometheus-exporter": ["meshtastic-prometheus-exporter==2.7"],
         "meshconsole": ["meshconsole[meshtastic]==3.15.0"],
     }
-    there = {name: _installed(cache / name, packages, tell) for name, packages in wanted.items()}
+    there = {name: install(cache / name, packages, tell) for name, packages in wanted.items()}
     hass = ["--mqtt-host", "127.0.0.1", "--mqtt-port", str(port), "--mqtt-topic-prefix", "m2h"]
     hass += ["--use-network", "True", "--hostname", host]
     exporter = {"ENABLE_SENTRY": "0", "MESHTASTIC_INTERFACE": "TCP", "INTERFACE_TCP_ADDR": host}
@@ -201,7 +201,7 @@ def peers(cache: Path, folder: Path, host: str, port: int, tell: Callable[[str],
     return [bridge for bridge in made if there[bridge.name]]
 
 
-def _installed(place: Path, packages: list[str], tell: Callable[[str], None]) -> bool:
+def install(place: Path, packages: list[str], tell: Callable[[str], None]) -> bool:
     done = place / "installed"
     if done.exists() and done.read_text("utf-8") == repr(packages):
         return True

@@ -47,10 +47,13 @@ def ask(page: Page, url: str, words: str) -> str:
     page.goto(url)
     page.get_by_role("link", name="Hulp vragen").click()
     page.get_by_role("link", name="Medische hulp").click()
-    page.locator("main summary").first.click()
+    page.get_by_role("button", name="Nee \N{EN DASH} eerst meer vertellen").click()
+    page.get_by_role("button", name="Hier, bij").click()
+    page.get_by_role("button", name="2", exact=True).click()
+    page.get_by_role("button", name="Volgende", exact=True).last.click()
     page.locator("textarea[name=text]").fill(words)
-    page.get_by_role("button", name=re.compile("Controleer|Verder|Bekijk")).first.click()
-    page.get_by_role("button", name=re.compile("Nee")).first.click()
+    page.get_by_role("button", name="Controleren en versturen").click()
+    page.get_by_role("button", name="Verstuur nu", exact=True).click()
     found = re.search(r"/t/(47-\d+)/", page.url)
     assert found, page.url
     return found[1]

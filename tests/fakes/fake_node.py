@@ -28,6 +28,7 @@ def status_body() -> Body:
         "queue": 0,
         "oldest_s": None,
         "can_keep": True,
+        "clock": {"source": "ntp", "uncertainty_s": 0.1},
         "radio": None,
         "buttons": [],
         "counters": {},

@@ -1,5 +1,6 @@
 """The units in a staged root: accepted, hardened, and folders that let in only whom they should."""
 
+import json
 import os
 import re
 import shutil
@@ -13,14 +14,26 @@ from pathlib import Path
 import pytest
 
 from steunpunt.node.links import RESTART_REQUEST
+from steunpunt.screenconfig import Screen
 
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "systemd"
 SERVICES = ("steunpunt-node.service", "steunpunt-web.service")
 RESTART = "steunpunt-broker-restart"
 HOTSPOT = "steunpunt-hotspot.service"
+PROGRAMS = (
+    *("opt/steunpunt/.venv/bin/steunpunt", "bin/rm", "bin/sleep", "bin/systemctl"),
+    *("usr/sbin/nft", "usr/bin/cage"),
+)
+SCREEN = "steunpunt-screen.service"
 # What systemd-analyze's own scale calls "safe" begins below 2.5; these may only be lowered.
-EXPOSURE_MAX = {"steunpunt-node.service": 2.0, "steunpunt-web.service": 1.5, f"{RESTART}.service": 1.5, HOTSPOT: 2.5}
+EXPOSURE_MAX = {
+    "steunpunt-node.service": 2.0,
+    "steunpunt-web.service": 1.5,
+    f"{RESTART}.service": 1.5,
+    HOTSPOT: 2.5,
+    SCREEN: 2.8,  # a browser makes namespaces and runs what it compiled
+}
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing: apt-get install systemd"
@@ -43,7 +56,7 @@ def stage() -> Iterator[Path]:
         (root / target).mkdir(parents=True, exist_ok=True)
         for path in UNITS.glob(source):
             shutil.copy(path, root / target)
-    for name in ("opt/steunpunt/.venv/bin/steunpunt", "bin/rm", "bin/sleep", "bin/systemctl", "usr/sbin/nft"):
+    for name in PROGRAMS:
         program = root / name
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text("#!/bin/sh\nexit 1\n")
@@ -115,6 +128,25 @@ def test_a_service_comes_back_whatever_happens(name: str) -> None:
     }
     assert {key: unit.get(key) for key in wanted} == {key: [value] for key, value in wanted.items()}
     assert "RestartPreventExitStatus" not in unit
+
+
+def test_the_browser_comes_back_and_reaches_nothing_of_the_point_but_its_pages() -> None:
+    unit = settings(SCREEN)
+    wanted = {"Type": "notify", "Restart": "always", "StartLimitIntervalSec": "0", "WatchdogSec": "60"}
+    assert {key: unit.get(key) for key in wanted} == {key: [value] for key, value in wanted.items()}
+    assert unit["User"] not in (settings("steunpunt-node.service")["User"], settings("steunpunt-web.service")["User"])
+    assert unit["IPAddressDeny"] == ["any"]
+    assert unit["IPAddressAllow"] == ["localhost"]
+    assert {line.split()[0] for line in unit["DeviceAllow"]} == {"char-drm", "char-alsa"}
+    assert "-/run/steunpunt" in unit["InaccessiblePaths"][0].split()
+    assert "ReadWritePaths" not in unit
+    assert "steunpunt-control" not in unit["SupplementaryGroups"][0]
+
+
+def test_the_browsers_policy_lets_it_to_the_port_of_the_config_alone() -> None:
+    policy = json.loads((ROOT / "config" / "browser" / "steunpunt.json").read_text("utf-8"))
+    assert policy["URLAllowlist"] == [f"http://127.0.0.1:{Screen().port}"]
+    assert {"*", "chrome://*"} <= set(policy["URLBlocklist"]), "* alone does not mean the browser's own pages"
 
 
 def test_the_file_by_which_the_node_asks_for_a_restart_is_the_one_that_systemd_looks_for() -> None:

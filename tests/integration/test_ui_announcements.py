@@ -222,7 +222,8 @@ def test_an_announcement_is_changed_and_withdrawn(site: DeskSite) -> None:
     assert second.announcement.phrases == first.announcement.phrases
     withdraw = site.web.get(f"{NEW}?over={second.id}&soort=intrekken")
     assert form_of(withdraw.text)["text"] == ""
-    site.post(site.post(withdraw, "look", headline="Gaslek voorbij"), "send")
+    assert all(name not in withdraw.text for name in ('name="p1"', '<select id="urgency', 'id="expires_h"'))
+    site.post(site.post(withdraw, "look", headline=""), "send")  # to withdraw needs no words
     assert site.said()[0].announcement.type is MessageType.CANCEL
     listed = words(site.web.get("/desk/berichten"))
     assert listed.count("Vervangen of ingetrokken") == 2
@@ -235,6 +236,11 @@ def test_an_announcement_is_changed_and_withdrawn(site: DeskSite) -> None:
 @pytest.mark.parametrize("over", ["99", "x", "²", "9" * 30])
 def test_about_what_is_not_there_nothing_is_said(site: DeskSite, over: str) -> None:
     assert site.web.get(f"{NEW}?over={over}").status_code == 404
+
+
+def test_the_sentences_of_an_announcement_begin_with_what_is_going_on(site: DeskSite) -> None:
+    groups = re.findall(r'<optgroup label="([^"]+)"', site.web.get(NEW).text)
+    assert groups[:2] == ["Wat is er aan de hand", "Wat nu te doen"]
 
 
 # --- who has heard it -------------------------------------------------------------------------------------------------
@@ -316,7 +322,19 @@ def test_points_are_sorted_by_worry(site: DeskSite) -> None:
     for number, (_, _, _, says) in told.items():
         assert says in by_number[number], number
     assert "mist er 1" in by_number[66]
-    assert "6 minuten geleden (radio) Levensteken: 6 minuten geleden radio: ja internet: nee" in by_number[67]
+    told_67 = (
+        "radio: laatst gehoord 6 minuten geleden internet: nooit gehoord zei zelf, 6 minuten geleden: geen internet"
+    )
+    assert f"6 minuten geleden (radio) Levensteken: 6 minuten geleden {told_67} 0 zei dit 6 minuten" in by_number[67]
     assert "(68)" not in by_number[68], "the config does not list it"
     assert "versie 1.2.3 Niets mis bekend." in by_number[68]
-    assert "0 alles gehoord open niet bekend" in by_number[68]
+    now = "minder dan een minuut geleden"
+    assert f"internet: gehoord {now} 0 zei dit {now} alles gehoord open zei dit {now} niet bekend" in by_number[68]
+
+
+def test_a_road_that_fell_silent_is_not_called_good_by_what_the_point_said_before(site: DeskSite) -> None:
+    site.beats(68, GOOD, ago_s=200, link=LinkName.BROKER)
+    site.beats(68, GOOD, ago_s=10, link=LinkName.MESH)
+    (row,) = (row for row in rows(site) if "68" in row.split()[:3])
+    assert "Internet: niet meer gehoord sinds 3 minuten geleden." in row
+    assert "ja" not in row.split()

@@ -225,6 +225,13 @@ def test_polling_a_case_sees_news(person: FlaskClient, desk: MemoryDesk) -> None
         assert person.get(f"/desk/melding/{nowhere}").status_code == 404
 
 
+def test_a_request_for_the_police_is_marked_discreet(person: FlaskClient, desk: MemoryDesk) -> None:
+    assert "discreet" not in person.get("/desk/").text.lower()
+    desk.held[3] = replace(desk.held[3], category=Category.POLICE, presses=0)
+    assert "<b>discreet</b>" in person.get("/desk/").text
+    assert "Discreet." in person.get("/desk/melding/3").text
+
+
 # --- acting -----------------------------------------------------------------------------------------------------
 
 
@@ -233,7 +240,10 @@ def test_from_taking_up_to_closing(person: FlaskClient, desk: MemoryDesk) -> Non
     assert act(person, 2, "oppakken").headers["Location"] == "/desk/melding/2"
     act(person, 2, "antwoord", function="FIRE_CREW", text="Kom naar de deur. <b>Nu</b>")
     act(person, 2, "doorgeven", whom="control_room", how="c2000", reference="0042", read_back="yes")
-    act(person, 2, "afsluiten", code="CLOSED_HELPED")
+    asked = act(person, 2, "afsluiten", code="CLOSED_HELPED")
+    assert "Afsluiten met: De melder is geholpen?" in asked.text
+    assert desk.held[2].state is TicketState.ANSWERED, "nothing is told before the question was answered"
+    act(person, 2, "afsluiten", code="CLOSED_HELPED", do="close")
     assert desk.acts == [
         ("seen", 2, NAME),
         ("answer", 2, NAME, SenderFunction.FIRE_CREW, "Kom naar de deur. <b>Nu</b>"),
@@ -299,7 +309,7 @@ def test_an_act_that_is_refused_for_another_reason_says_that_reason(person: Flas
     desk.take_up(1, NAME, token="earlier")
     token = token_of(person.get("/desk/melding/1"), "afsluiten")
     desk.close(1, "De Vries", TokenCode.CLOSED_HELPED, token="other")
-    fields = {"token": token, "code": "CLOSED_HELPED"}
+    fields = {"token": token, "code": "CLOSED_HELPED", "do": "close"}
     reply = person.post("/desk/melding/1/afsluiten", data=fields, headers={"Origin": HOME})
     assert reply.status_code == 409
     assert "Deze melding is al afgesloten." in reply.text
@@ -431,7 +441,7 @@ def test_the_ledger_itself_from_taking_up_to_closing(over_ledger: FlaskClient, t
     for name, fields in {
         "antwoord": {"function": "FIRE_CREW", "text": "Wij komen eraan."},
         "doorgeven": {"whom": "control_room", "how": "c2000", "reference": "0042"},
-        "afsluiten": {"code": "CLOSED_NOT_NEEDED"},
+        "afsluiten": {"code": "CLOSED_NOT_NEEDED", "do": "close"},
     }.items():
         assert act(over_ledger, 1, name, **fields).status_code == 303
     page = " ".join(re.sub(r"<[^>]+>", " ", over_ledger.get("/desk/melding/1").text).split())
@@ -486,7 +496,4 @@ def test_a_case_that_the_disk_damaged_is_shown_as_such(over_ledger: FlaskClient,
     assert "Beschadigd." in over_ledger.get("/desk/").text
     page = over_ledger.get("/desk/melding/1")
     assert "De schijf heeft deze melding beschadigd" in page.text
-    refused = over_ledger.post(
-        "/desk/melding/1/oppakken", data={"token": token_of(page, "oppakken")}, headers={"Origin": HOME}
-    )
-    assert "Deze melding is beschadigd op de schijf." in refused.text
+    assert "Deze melding is beschadigd op de schijf." in act(over_ledger, 1, "oppakken").text

@@ -226,3 +226,27 @@ def test_the_number_alone_does_not_tell_that_a_life_is_in_danger(web: FlaskClien
     grave, other = web.get("/nl/t/47-1"), web.get("/nl/t/47-2")
     assert words(grave).replace("47-1", "47-2") == words(other)
     assert "Blijf bij de persoon" in words(web.get(TICKET))
+
+
+# --- where --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("postcode", "said", "asked"),
+    [
+        ("6211 ab", "6211 AB 12 · Maastricht", False),
+        ("6229", "6229 12 · Maastricht", False),
+        ("1234 AB", "1234 AB 12", True),
+        ("", "12", False),
+    ],
+)
+def test_a_postcode_is_checked_without_any_network_and_never_refused(
+    web: FlaskClient, node: FakeNode, postcode: str, said: str, *, asked: bool
+) -> None:
+    token = hidden(web.get("/nl/hulp/medisch"), "token")
+    typed = {"token": token, "where": "elders", "postcode": postcode, "house": "12"}
+    check = words(post(web, "/nl/hulp/medisch", **typed, do="check"))
+    assert f"Waar {said}" in check
+    assert ("staat niet in de lijst van deze gemeente. Klopt hij?" in check) is asked
+    assert post(web, "/nl/hulp/medisch", **typed, do="no").status_code == 303
+    assert next(iter(node.kept.values()))["facts"]["place"]["house_number"] == 12

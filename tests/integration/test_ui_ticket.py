@@ -29,13 +29,13 @@ ADDRESS = "Willem Alexanderweg 1, Maastricht"
 STATES = {
     "KEPT": [
         f"Nog niet verstuurd. Uw bericht staat veilig in dit apparaat. Niemand bij {STATION} heeft het.",
-        "Doe nu: Schrijf uw nummer op. Gevaar? Bel 112 als een telefoon werkt.",
+        "Doe nu: Schrijf uw nummer en uw code op. Gevaar? Bel 112 als een telefoon werkt.",
         f"Anders: stuur iemand naar {ADDRESS}.",
     ],
     "ON_ITS_WAY": [
         "Wij versturen uw bericht. Wij weten nog niet of het is aangekomen. Reken nog niet op hulp.",
         "Doe nu: Blijf dichtbij. Levensgevaar? Bel 112. Lukt dat niet?",
-        f"Stuur nu iemand naar {ADDRESS} met dit nummer en de vraag op papier.",
+        f"Laat nu iemand een foto van de codes hieronder maken en naar {ADDRESS} gaan.",
     ],
     "RECEIVED": [
         f"Aangekomen, nog niet gelezen. Het apparaat bij {STATION} heeft uw bericht.",
@@ -90,6 +90,26 @@ def test_the_number_alone_shows_the_state_but_not_the_answer(web: FlaskClient, n
     assert "Er is antwoord." in words(page)
     assert "Geheim" not in page.text
     assert SECRET not in page.text
+
+
+def test_without_the_code_only_the_number_is_written_down(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1")
+    assert "Doe nu: Schrijf uw nummer op. Gevaar?" in words(web.get("/nl/t/47-1"))
+    node.tickets["47-1"] = ticket_body("47-1", "ON_ITS_WAY")
+    assert "met dit nummer en de vraag op papier." in words(web.get("/nl/t/47-1"))
+
+
+def test_an_older_answer_is_called_so_and_dutch_words_are_marked_as_dutch(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "ANSWERED")
+    said = [("Wacht buiten.", 600), ("Kom binnen.", 60)]
+    node.answers["47-1"] = [{"text": text, "function": "FIRE_CREW", "age_s": age_s} for text, age_s in said]
+    shown = words(web.get(TICKET))
+    assert shown.index("Kom binnen.") < shown.index("Eerder antwoord") < shown.index("Wacht buiten.")
+    assert shown.count("Eerder antwoord") == 1
+    assert '<p lang="nl" dir="auto">Kom binnen.</p>' in web.get(TICKET.replace("/nl/", "/ar/")).text
+    node.tickets["47-1"] = ticket_body("47-1", "CLOSED", close_code="CLOSED_HELPED")
+    shown = words(web.get(TICKET))
+    assert shown.index("Afgerond.") < shown.index("Eerder antwoord") < shown.index("Kom binnen.")
 
 
 def test_a_buttons_answer_is_shown_to_all_here(web: FlaskClient, node: FakeNode) -> None:

@@ -40,7 +40,7 @@ def test_no_word_is_left_over_and_none_is_missing() -> None:
 def test_ages_and_numbers_are_put_into_dutch() -> None:
     told = {"test_ago": 7_200, "seconds": "4.3", "road": "mesh+broker"}
     assert dutch.words_of("test.passed", told, lambda age: f"{age} s geleden")[0] == (
-        "een test kwam 7200 s geleden aan, in 4.3 s, over radio en internet"
+        "een test kwam 7200 s geleden aan, in 4,3 s, over radio en internet"
     )
     power = {"percent": 97, "hours": 81.5}
     assert dutch.words_of("power.mains", power, str)[0] == "van het net, accu 97 %, nog ongeveer 81,5 uur"

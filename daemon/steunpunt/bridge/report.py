@@ -129,6 +129,7 @@ def prometheus(status: Body, version: str) -> str:
     family += _power_family(status.get("power") or {})
     family += _figures(status.get("figures") or {})
     family += _box_family((status.get("box") or {}).get("printer") or {})
+    family += _clock_family(status.get("clock") or {})
     family += _job_family(status.get("housekeeping") or {})
     family += _several_radios(status.get("radios", {}))
     air: list[Sample] = [({}, status["downlink_air_ms"] / 1000)]
@@ -151,6 +152,14 @@ def _box_family(printer: Body) -> list[str]:
     lines = _family("printer_ready", "gauge", "Whether the slip printer can print", [({}, printer["ready"])])
     lines += _family("printer_paper_low", "gauge", "Whether its paper is nearly out", [({}, printer["paper_low"])])
     return lines + _family("slips_waiting", "gauge", "Slips that are not printed yet", [({}, printer["waiting"])])
+
+
+def _clock_family(clock: Body) -> list[str]:
+    if not clock:
+        return []
+    lines = _family("clock_source", "gauge", "Who says what time it is", [({"source": clock["source"]}, 1)])
+    within: list[Sample] = [({}, clock["uncertainty_s"])]
+    return lines + _family("clock_uncertainty_seconds", "gauge", "How far the wall clock may be off", within)
 
 
 def _job_family(jobs: Body) -> list[str]:

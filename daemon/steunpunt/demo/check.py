@@ -160,8 +160,12 @@ class Check:
         browser = self._citizen
         page = browser.follow(browser.get(self._kiosk_url), "Hulp vragen")
         page = browser.follow(page, request.kind)
-        page = browser.send(page, "Verder", people="2", text=request.text, callback="wacht hier")
-        page = browser.send(page, "Nee")
+        page = browser.send(page, "Nee \N{EN DASH} eerst meer")
+        page = browser.send(page, "Hier")
+        page = browser.send(page, "Volgende", people="2")
+        page = browser.send(page, "Volgende")
+        page = browser.send(page, "Controleren", text=request.text, callback="wacht hier")
+        page = browser.send(page, "Verstuur nu")
         request.asked_s = time.monotonic()
         request.url, request.number = page.url, next(iter(page.classes.get("number", [])), "")
         if not request.number:

@@ -41,6 +41,7 @@ def sheet_text(facts: SheetFacts) -> str:
         band=config.radio.region,
         buttons=config.panel.button if config.panel is not None else (),
         power=config.power,
+        staff=config.staff,
         bridge=config.broker.bridge,
         listener=config.broker.region_listener,
         hotspot=config.web.hotspot_address,

@@ -18,6 +18,7 @@ def lines_of(config: Config, status: Body) -> list[Line]:
         *_power_lines(status),
         *_box_lines(status),
         *_job_lines(status),
+        *_clock_lines(status),
         *_keeping_lines(status),
     ]
 
@@ -84,6 +85,14 @@ def _job_lines(status: Body) -> Iterator[Line]:
             yield False, f"{name} of the ledger {'failed' if job['ok'] is False else 'is overdue'}, well {well}{detail}"
         else:
             yield None, f"{name} of the ledger: {well}"
+
+
+def _clock_lines(status: Body) -> Iterator[Line]:
+    clock = status.get("clock")
+    if clock is None:
+        return
+    within = "" if clock["uncertainty_s"] is None else f", within {clock['uncertainty_s']:g} s"
+    yield None, "clock: time not known" if clock["source"] == "none" else f"clock: by {clock['source']}{within}"
 
 
 def _keeping_lines(status: Body) -> Iterator[Line]:

@@ -51,6 +51,9 @@ class PointLife:
     """How many announcements it has not heard, as far as its last heartbeat tells."""
     lost: bool
     """It knows of a later life of our ledger than this one: the ledger here is an old copy."""
+    mesh_age_s: int | None = None
+    broker_age_s: int | None = None
+    """Since it was last heard over each road."""
 
 
 class NewsDesk:
@@ -160,4 +163,6 @@ def _life(
         beat=None if life is None else life.beat,
         missing=max(newest - max(through, floor - 1, 0), 0),
         lost=life is not None and life.beat.incarnation > own,
+        mesh_age_s=None if row.mesh_ms is None else max(now_ms - row.mesh_ms, 0) // 1000,
+        broker_age_s=None if row.broker_ms is None else max(now_ms - row.broker_ms, 0) // 1000,
     )

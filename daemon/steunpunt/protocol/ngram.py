@@ -160,18 +160,19 @@ class Model:
         self.alphabet = Alphabet(parts.characters, parts.letters, parts.capitals)
         self.codes = canonical_codes(parts.lengths)
         self.ends = tree_ends(parts.lengths)
+        self.parts = parts
         self._squash = parts.squash
         size = COUNT_STATES
         self._logits = [parts.logits[i : i + size] for i in range(0, len(parts.logits), size)]
         self._weights = [parts.weights[i : i + SLOTS] for i in range(0, len(parts.weights), SLOTS)]
-        self._starts = array("I", accumulate(parts.buckets, initial=0))
+        self.starts = array("I", accumulate(parts.buckets, initial=0))
         self._entries, self._symbols = parts.entries, parts.symbols
         self._tables: dict[int, dict[int, int]] = {}
 
     def followers(self, key: int, codes: "list[int] | tuple[int, ...]") -> Followers:
         """Return what came after a context, with ``codes`` by symbol; empty when it is not known."""
-        bucket, fingerprint = place(key, len(self._starts) - 1)
-        first, end = self._starts[bucket], self._starts[bucket + 1]
+        bucket, fingerprint = place(key, len(self.starts) - 1)
+        first, end = self.starts[bucket], self.starts[bucket + 1]
         first = bisect_left(self._entries, fingerprint << 4, first, end)
         end = bisect_left(self._entries, fingerprint + 1 << 4, first, end)
         if first == end:

@@ -16,7 +16,7 @@ import zlib
 
 from steunpunt import textmodel
 from steunpunt.model import FrameError, Squeezed
-from steunpunt.protocol import codepoints, ngram, spelling
+from steunpunt.protocol import coders, ngram
 
 RAW, DEFLATE, NGRAM, CODE_POINTS = 0, 1, 2, 3
 """Three bits: 4 to 7 are free."""
@@ -32,6 +32,11 @@ _RAW_WINDOW = -15  # negative: no header and no checksum; the seal has one
 def _model() -> ngram.Model:
     """Read the model, once, at the first text."""
     return ngram.Model(ngram.Parts.parse(textmodel.model()))
+
+
+@functools.cache
+def _coder() -> coders.TextCoder:
+    return coders.fastest(_model())
 
 
 @functools.cache
@@ -62,7 +67,12 @@ def squeeze(text: str) -> Squeezed:
 
 def warm() -> None:
     """Read the model, unless that is done: whoever is about to write should not wait for it."""
-    _model()
+    _coder()
+
+
+def coder_words() -> str:
+    """Return who compresses texts here, and when that is the slow one, why: for a technician."""
+    return _coder().words
 
 
 def _size(way: tuple[int, bytes]) -> int:
@@ -83,7 +93,9 @@ def by_method(method: int, text: str) -> bytes:
     """Return a text by one method of METHOD_NAMES, however long that gets; KeyError for another."""
     if method == RAW:
         return text.encode()
-    return {DEFLATE: _deflate, NGRAM: _encode, CODE_POINTS: codepoints.encode}[method](text)
+    if method == DEFLATE:
+        return _deflate(text)
+    return {NGRAM: _coder().encode, CODE_POINTS: _coder().encode_points}[method](text)
 
 
 def decompress(method: int, data: bytes, *, chars_max: int = CHARS_MAX) -> str:
@@ -93,9 +105,9 @@ def decompress(method: int, data: bytes, *, chars_max: int = CHARS_MAX) -> str:
     if method == DEFLATE:
         return _decoded(_inflate(data, chars_max * _UTF8_BYTES_MAX), chars_max)
     if method == NGRAM:
-        return spelling.decode(_model(), data, chars_max)
+        return _coder().decode(data, chars_max)
     if method == CODE_POINTS:
-        return codepoints.decode(data, chars_max)
+        return _coder().decode_points(data, chars_max)
     raise FrameError(f"text method {method} is not known to this version")
 
 
@@ -107,10 +119,6 @@ def _decoded(raw: bytes, chars_max: int) -> str:
     if len(text) > chars_max:
         raise FrameError(f"text of {len(text)} characters; at most {chars_max}")
     return text
-
-
-def _encode(text: str) -> bytes:
-    return spelling.encode(_model(), text)
 
 
 def _deflate(text: str) -> bytes:

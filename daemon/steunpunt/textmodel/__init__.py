@@ -6,8 +6,14 @@ first text. How they are made is in ``tests/textmodel/``.
 
 import pkgutil
 
+from steunpunt.model import SteunpuntError
+
 _MODEL_FILE = "model-1.bin"
 _DICTIONARY_FILE = "dictionary-1.txt"
+
+
+class NotUsable(SteunpuntError):
+    """The compiled coder cannot be used; says why, and the mend."""
 
 
 def model() -> bytes:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from http import HTTPStatus
+from typing import Any
 
 from babel import Locale
 from babel.lists import format_list
@@ -46,7 +47,7 @@ def show_page(slug: str) -> str | tuple[str, int]:
         return show_message(_not_yet(), at_desk=False), HTTPStatus.NOT_FOUND
     codes = found.languages_of(slug, unapproved_too=too)
     others = {code: LANGUAGES[code] for code in codes if code != page.language}
-    notice = notice_of(page, codes, language(), _today())
+    notice = notice_of(page, codes, language(), _today(read_status()))
     return render_template("citizen/info_page.html", page=page, notice=notice, others=others)
 
 
@@ -58,8 +59,8 @@ def show_picture(name: str) -> Response:
     return send_file(path, mimetype=_PICTURE_TYPES[path.suffix[1:]])
 
 
-def notice_of(page: InfoPage, codes: list[str], reader: str, today: date) -> Notice:
-    """Return what to say of a page; ``codes`` are the languages it may be shown in."""
+def notice_of(page: InfoPage, codes: list[str], reader: str, today: date | None) -> Notice:
+    """Return what to say of a page; ``codes`` are the languages it may be shown in, ``today`` None: not known."""
     front = page.front
     approved = ""
     if front.approved and front.approved_on is not None:
@@ -67,7 +68,7 @@ def notice_of(page: InfoPage, codes: list[str], reader: str, today: date) -> Not
         approved = gettext("Approved by %(authority)s on %(day)s.", authority=front.approved_by, day=day)
     return Notice(
         unapproved=not front.approved,
-        stale=front.approved and front.stale(today),
+        stale=front.approved and today is not None and front.stale(today),
         only_in="" if page.language == reader else _only_in(codes, reader),
         approved=approved,
     )
@@ -87,5 +88,7 @@ def _not_yet() -> Page:
     )
 
 
-def _today() -> date:
-    return datetime.now(UTC).date()
+def _today(status: dict[str, Any] | None) -> date | None:
+    """Return the date; None while the node does not know the time: a wrong one would say anything of a page."""
+    source = ((status or {}).get("clock") or {}).get("source", "none")
+    return None if source == "none" else datetime.now(UTC).date()

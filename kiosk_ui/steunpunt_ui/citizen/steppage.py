@@ -10,7 +10,7 @@ from steunpunt_ui.citizen.home import grave_banner
 from steunpunt_ui.citizen.pointstate import form_mark
 from steunpunt_ui.citizen.steps import CHECK, MEND, road, shown
 from steunpunt_ui.citizen.wish import Wish
-from steunpunt_ui.citizen.wishwords import check_lines, danger_words, need_words, stay_words
+from steunpunt_ui.citizen.wishwords import check_lines, danger_words, need_words, postcode_doubt, stay_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ def show_step(step: StepPage) -> str:
         shown=names,
         hidden=step.wish.hidden(names),
         lines=check_lines(step.wish, step.kind) if step.page == CHECK else [],
+        doubt=postcode_doubt(step.wish) if step.page == CHECK else "",
         dangers=danger_words() if "what" in names else {},
         needs=need_words() if "needs" in names else {},
         stays=stay_words() if "stay" in names else {},

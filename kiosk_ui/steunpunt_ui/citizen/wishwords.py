@@ -6,6 +6,8 @@ from flask_babel import gettext
 
 from steunpunt.facts import tidy_postcode
 from steunpunt_ui.citizen.wish import Wish
+from steunpunt_ui.content.postcodes import place_of
+from steunpunt_ui.content.serving import shelf
 from steunpunt_ui.context import config
 
 
@@ -75,8 +77,18 @@ def place_words(wish: Wish) -> str:
         return gettext("Here, at %(site)s", site=config().site.name)
     code = tidy_postcode(wish.postcode) or ""
     parts = [" ".join(part for part in (code[:4], code[4:], wish.house) if part)]
+    parts += [place_of(shelf().postcodes, code) or ""]
     parts += [gettext("floor %(floor)s", floor=wish.floor)] if wish.floor else []
     return " · ".join(part for part in (*parts, wish.access) if part)
+
+
+def postcode_doubt(wish: Wish) -> str:
+    """Return what to say of a postcode that the municipality's list does not have; "" for any other."""
+    code = (tidy_postcode(wish.postcode) or "") if wish.elsewhere else ""
+    if place_of(shelf().postcodes, code) != "":
+        return ""
+    written = f"{code[:4]} {code[4:]}".strip()
+    return gettext("Postcode %(code)s is not one of this municipality's. Is it right?", code=written)
 
 
 def _joined(words: dict[str, str], chosen: tuple[str, ...]) -> str:

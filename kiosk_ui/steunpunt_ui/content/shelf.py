@@ -7,13 +7,15 @@ the same file name in each language. A file that cannot be shown stops no other:
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from steunpunt_ui.content import ContentError
 from steunpunt_ui.content.front import Front, split
 from steunpunt_ui.content.markdown import Body, render
+from steunpunt_ui.content.postcodes import FILE as POSTCODES
+from steunpunt_ui.content.postcodes import read_postcodes
 from steunpunt_ui.languages import DEFAULT_LANGUAGE, LANGUAGES
 
 PAGES_PER_LANGUAGE_MAX: Final = 40
@@ -47,6 +49,7 @@ class Shelf:
     pages: Mapping[Key, InfoPage]
     pictures: Mapping[str, Path]
     problems: tuple[str, ...]
+    postcodes: dict[str, str] = field(default_factory=dict)
 
     def choose(self, slug: str, language: str, *, unapproved_too: bool) -> InfoPage | None:
         """Return a page in the reader's language, else in the one that the reader likeliest knows; None without."""
@@ -81,7 +84,7 @@ def read(folder: Path, words: Mapping[str, str]) -> Shelf:
     """Read a folder; ``words`` are what may stand in braces. Raises nothing: what is wrong is in ``problems``."""
     reading = _Reading(folder, words)
     reading.run()
-    return Shelf(reading.pages, reading.pictures, tuple(sorted(reading.problems)))
+    return Shelf(reading.pages, reading.pictures, tuple(sorted(reading.problems)), reading.postcodes)
 
 
 class Library:
@@ -113,7 +116,8 @@ class Library:
 def _mark(folder: Path) -> Mark:
     """Return what changes when a file does: name, time and size of each."""
     found = []
-    for path in (path for name in (*LANGUAGES, _PICTURES) for path in sorted((folder / name).glob("*"))):
+    pages = [path for name in (*LANGUAGES, _PICTURES) for path in sorted((folder / name).glob("*"))]
+    for path in [*pages, folder / POSTCODES]:
         try:
             told = path.stat()
         except OSError:
@@ -131,6 +135,7 @@ class _Reading:
         self.pages: dict[Key, InfoPage] = {}
         self.pictures: dict[str, Path] = {}
         self.problems: list[str] = []
+        self.postcodes: dict[str, str] = {}
 
     def run(self) -> None:
         """Read all there is."""
@@ -149,6 +154,8 @@ class _Reading:
                 known = ", ".join([*LANGUAGES, _PICTURES])
                 self.problems.append(f"{folder}: not a language of the screens; a folder is called {known}")
         self._follow_links()
+        self.postcodes, problems = read_postcodes(self._folder)
+        self.problems += problems
 
     def _take_pages(self, folder: Path) -> None:
         for path in self._files(folder, PAGES_PER_LANGUAGE_MAX):

@@ -23,7 +23,7 @@ Act = Callable[[int, str], str]
 
 
 class _ReadOver(Exception):
-    """Nothing is wrong and nothing was done: the person wants to read the answer over first."""
+    """Nothing is wrong and nothing was done: the person reads over first what will be told."""
 
 
 def act(case_id: int, act: str) -> Response:
@@ -90,5 +90,7 @@ def _close(case_id: int, token: str) -> str:
     code = TokenCode.__members__.get(request.form.get("code", ""))
     if code not in CLOSE_CODES:
         return gettext("Choose a reason.")
+    if request.form.get("do") != "close":  # the person who asked is told at once, and that cannot be taken back
+        raise _ReadOver
     desk().close(case_id, person().name, code, token=token)
     return ""

@@ -5,6 +5,7 @@ from flask_babel import gettext
 from steunpunt.ledger.newsdesk import Told
 from steunpunt.model import LinkName, PointState, SenderFunction
 from steunpunt.protocol.announcements import CapCategory, Certainty, MessageType, Severity, Urgency
+from steunpunt.protocol.heartbeat import Heartbeat
 from steunpunt_ui.context import config
 from steunpunt_ui.desk.words import function_choices
 
@@ -104,6 +105,13 @@ def point_name(site: int) -> str:
     """Return a point's name where the config lists it, else its number."""
     named = (f"{point.name} ({point.id})" for point in config().point if point.id == site)
     return next(named, gettext("Point %(id)s", id=site))
+
+
+def roads_down(beat: Heartbeat) -> str:
+    """Return which roads a point said that it lacks."""
+    lacks = [gettext("no radio")] if not beat.mesh_up else []
+    lacks += [gettext("no internet")] if not beat.broker_up else []
+    return ", ".join(lacks)
 
 
 def link_words(link: LinkName | None) -> str:

@@ -18,6 +18,8 @@ BEATS_MISSED_MAX = 5
 """Heartbeats over the broker that may stay away before a point counts as silent."""
 OLD_S_MAX = 900
 """A request that waits this long at its point is a reason to look."""
+INTERNET_S_MAX = 150
+"""A point that is on the internet speaks every minute: when so long nothing came that way, that road is silent."""
 _GOOD = 9
 
 
@@ -35,6 +37,17 @@ class PointRow:
     def good(self) -> bool:
         """Return whether nothing is known to be wrong."""
         return self.worry == _GOOD
+
+    @property
+    def roads(self) -> tuple[str, str]:
+        """Return what is known of both roads: when the point was last heard there, never what it may still be."""
+        life = self.life
+        if life is None:
+            return gettext("radio: never heard"), gettext("internet: never heard")
+        radio = gettext("radio: never heard")
+        if life.mesh_age_s is not None:
+            radio = gettext("radio: last heard %(ago)s", ago=ago(life.mesh_age_s))
+        return radio, _internet(life)
 
 
 def show() -> str:
@@ -78,9 +91,22 @@ def _worry(life: PointLife | None) -> tuple[int, str]:
         (bool(beat.queue) and beat.oldest_s > OLD_S_MAX, 4, gettext("Requests have been waiting there for long.")),
         (beat.state is PointState.CLOSED, 5, gettext("The point is closed.")),
         (life.missing > 0, 6, gettext("Has not heard all announcements.")),
+        (_internet_silent(life), 8, _internet(life).capitalize() + "."),
         (not (beat.mesh_up and beat.broker_up), 8, gettext("Has one road only.")),
     )
     return next(((worry, says) for wrong, worry, says in told if wrong), (_GOOD, gettext("Nothing wrong is known.")))
+
+
+def _internet_silent(life: PointLife) -> bool:
+    return life.broker_age_s is not None and life.broker_age_s > INTERNET_S_MAX
+
+
+def _internet(life: PointLife) -> str:
+    if life.broker_age_s is None:
+        return gettext("internet: never heard")
+    if _internet_silent(life):
+        return gettext("internet: not heard since %(ago)s", ago=ago(life.broker_age_s))
+    return gettext("internet: heard %(ago)s", ago=ago(life.broker_age_s))
 
 
 def _silent_s(life: PointLife) -> float:

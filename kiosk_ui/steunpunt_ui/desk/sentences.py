@@ -63,7 +63,7 @@ class Slot:
 
 
 def menu(kinds: tuple[Kind, ...] = tuple(Kind)) -> list[tuple[str, list[tuple[int, str]]]]:
-    """Return the phrases of some kinds to choose from by what they are for, their values as dots."""
+    """Return the phrases of these kinds, in this order, to choose from by what they are for; their values as dots."""
     titles = {
         Kind.ANSWER: gettext("What we do, or can't do"),
         Kind.INSTRUCTION: gettext("What to do now"),
@@ -72,9 +72,8 @@ def menu(kinds: tuple[Kind, ...] = tuple(Kind)) -> list[tuple[str, list[tuple[in
     }
     sentences = SENTENCES[language()]
     return [
-        (title, [(code, _dotted(sentences[code], entry)) for code, entry in BOOK.items() if entry.kind is kind])
-        for kind, title in titles.items()
-        if kind in kinds
+        (titles[kind], [(code, _dotted(sentences[code], one)) for code, one in BOOK.items() if one.kind is kind])
+        for kind in kinds
     ]
 
 

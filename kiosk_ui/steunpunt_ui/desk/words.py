@@ -82,6 +82,11 @@ def close_words() -> dict[TokenCode, str]:
     }
 
 
+def close_words_of(name: str) -> str:
+    """Return one reason by its code's name."""
+    return close_words().get(TokenCode.__members__.get(name, TokenCode.RECEIVED), "")
+
+
 def function_choices() -> dict[SenderFunction, str]:
     """Return who can answer, in the order of the form."""
     return {

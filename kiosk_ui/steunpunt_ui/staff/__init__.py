@@ -2,11 +2,12 @@
 
 Addresses: ``/staf/`` what can be done · ``/staf/inloggen``, ``/staf/uit`` in and out · ``/staf/melden`` report for
 somebody else or from paper · ``/staf/briefje/<number>/<secret>`` the ticket to hand out · ``/staf/punt`` open, close,
-exercise · ``/staf/buren`` look at the notes of neighbours.
+exercise · ``/staf/buren`` look at the notes of neighbours · ``/staf/techniek`` the technician's page.
 """
 
 from flask import Blueprint, Flask
 
+from steunpunt_ui import technician
 from steunpunt_ui.citizen.swapboard import add_swapboard
 from steunpunt_ui.staff import entry, menu, notes, reporting
 
@@ -15,6 +16,7 @@ def add_staff(app: Flask) -> None:
     """Add the staff's pages, and the board of notes that staff look after."""
     add_swapboard(app)
     app.register_blueprint(_make_blueprint())
+    technician.add_templates(app)
 
 
 def _make_blueprint() -> Blueprint:
@@ -30,4 +32,5 @@ def _make_blueprint() -> Blueprint:
     pages.add_url_rule("/briefje/<number>/<secret>", "handout", menu.show_handout)
     pages.add_url_rule("/punt", "point", menu.set_point, methods=forms)
     pages.add_url_rule("/buren", "notes", notes.show, methods=forms)
+    technician.add_point_pages(pages)
     return pages
