@@ -14,7 +14,8 @@ import yaml
 
 from steunpunt.bridge.report import prometheus
 from steunpunt.cli import main
-from steunpunt.doctor.live import DEFECTS, SNR_MARGIN_DB, snr_min_db
+from steunpunt.doctor.live import DEFECTS, SNR_MARGIN_DB
+from steunpunt.protocol.signal import snr_min_db
 from tests.unit.test_report import status
 
 PROJECT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from steunpunt.config import Config
 from steunpunt.control import Body
 from steunpunt.doctor.findings import Finding, On, Value, Verdict
 from steunpunt.model import MAIN_RADIO, Lane, LinkName, Role
-from steunpunt.protocol.airtime import PRESETS
+from steunpunt.protocol.signal import snr_min_db
 from steunpunt.relay.airbudget import HOUR_MS, LEGAL_SHARE_MAX, SHARE_MAX
 
 QUEUE_OLD_S_MAX = 900
@@ -38,11 +38,6 @@ def examine(config: Config, status: Body) -> Iterator[Finding]:
         yield last_test(status["test"])
     yield from _panel(status)
     yield from _defects(status)
-
-
-def snr_min_db(preset: str) -> float:
-    """Return the ratio below which a preset's packets are lost, in dB: Semtech's datasheet of the SX1276, table 13."""
-    return -7.5 - 2.5 * (PRESETS[preset].spreading_factor - 7)
 
 
 # --- roads --------------------------------------------------------------------------------------------------------
