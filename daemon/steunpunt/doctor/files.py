@@ -11,6 +11,7 @@ from steunpunt.doctor.findings import Finding, On
 from steunpunt.model import KeyFileError, Role
 from steunpunt.protocol.keys import CoordinatorKeys, SiteKeys
 from steunpunt_ui.desk.passwords import check_file
+from steunpunt_ui.logofile import logo_problems
 
 _PROBLEM = re.compile(r"(?:key `(?P<where>[^`]*)`: )?(?P<what>.*?)(?:; (?P<mend>[^;]*))?", re.DOTALL)
 
@@ -44,7 +45,8 @@ def ledger_lines(config: Config) -> Iterator[str]:
 def problems(config: Config) -> list[str]:
     """Return what is wrong with the files a config names, each with its key and the mend."""
     pages = (f"key `kiosk.content`: {problem}" for problem in shelf_of(config).problems)
-    return [*_key_problems(config), *_password_problems(config), *tlsfiles.problems(config), *pages]
+    files = (*tlsfiles.problems(config), *logo_problems(config))
+    return [*_key_problems(config), *_password_problems(config), *files, *pages]
 
 
 def content_lines(config: Config) -> Iterator[str]:
@@ -94,6 +96,7 @@ def _key_problems(config: Config) -> Iterator[str]:
         except KeyFileError as error:
             yield f"key `{section}.channel_key_file`: {error}"
     if not coordinator:
+        yield from _staff_problems(config)
         return
     try:
         keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
@@ -103,6 +106,14 @@ def _key_problems(config: Config) -> Iterator[str]:
         check_file(config.web.desk_passwords_file)
     except KeyFileError as error:
         yield f"key `web.desk_passwords_file`: {error}"
+
+
+def _staff_problems(config: Config) -> Iterator[str]:
+    try:
+        if config.staff is not None:
+            keyfiles.read_staff_pin(Path(config.staff.pin_file))
+    except KeyFileError as error:
+        yield f"key `staff.pin_file`: {error}"
 
 
 def _coordinator_problems(config: Config, keys: SiteKeys) -> Iterator[str]:

@@ -181,8 +181,8 @@ class KioskEngine:
                 self._note_link(connection, event, now_ms)
             case PowerSeen() | FaultSeen():
                 self._beater.seen(event)
-            case ButtonPressed(name):
-                return self.calls.press(connection, name, now_ms)
+            case ButtonPressed(name, held=held):
+                return (self.calls.hold if held else self.calls.press)(connection, name, now_ms)
             case CallCancelled(name):
                 self.calls.cancel(connection, name)
             case _:
@@ -248,7 +248,7 @@ class KioskEngine:
                 self.counts["offers"] += not body["repeated"]
                 return body
             case Tidy():
-                return tidy(self._ledger, connection, what, now_ms)
+                return tidy(self._ledger, connection, what, now_ms, self.counts)
         raise NotAccepted("unknown_op", "a kiosk does not do this")
 
     def _meant(self, connection: sa.Connection, form: FormT) -> FormT:

@@ -21,12 +21,15 @@ from steunpunt.jobfacts import Fault, FaultSeen, JobEnded
 from steunpunt.ledger import jobs, upkeep
 from steunpunt.ledger.jobs import Run
 from steunpunt.model import Event, Role, SteunpuntError
+from steunpunt.node.retention import retention_job
 
 HOUR_MS = 3_600_000
 FIRST_MS = 600_000
 """A job that is due at the start waits this long: first the point must work."""
 APART_MS = 300_000
 """Between the first runs of two jobs."""
+RETENTION_MS = 24 * HOUR_MS
+"""Between two looks for what is over."""
 RETRY_MS = HOUR_MS
 """A job that failed is tried again after this."""
 RUN_MS_MAX = 4 * HOUR_MS
@@ -93,6 +96,7 @@ class Housekeeping:
                 return ""
 
             found.append(_Job("copy", keeping.copy_hours * HOUR_MS, copy))
+        found.append(_Job("retention", RETENTION_MS, retention_job(self.config, self.inbox, self._stopping.is_set)))
         return found
 
     def stop(self) -> None:
@@ -186,6 +190,7 @@ def _scheduler() -> Any:  # noqa: ANN401  it comes without types
 
 
 _TROUBLES = {
+    "retention": "Wat lang geleden is afgesloten, wordt niet verwijderd. Waarschuw de technicus.",
     "check": "De opslag van deze computer is niet in orde of niet gecontroleerd. Waarschuw de technicus.",
     "copy": "De reservekopie lukt niet. Zit de stick erin? Waarschuw de technicus.",
 }

@@ -183,8 +183,8 @@ class Node:
         self._server = Server(Path(config.control.socket), self._asked)
         self._server.start()
         self._links.start()
-        self._clock.start()
         self._box.start()  # after the links: loading gpiozero takes as long as radio and broker need to answer
+        self._clock.start()
         if isinstance(self._engine, KioskEngine):
             Stocker(self._engine.stock, self._stopping).start()
 
@@ -239,7 +239,7 @@ class Node:
         if not isinstance(self._engine, KioskEngine):
             waits.append(DESK_POLL_S)
         dues_ms = [self._engine.next_due_ms(), self._integrators.reporter.due_ms]
-        dues_ms += [self._technician.due_ms, self._housekeeping.due_ms()]
+        dues_ms += [self._housekeeping.due_ms(), self._technician.due_ms]
         now_ms = self._ledger.clock.now_ms()
         waits += [max(due_ms - now_ms, 0) / 1000 for due_ms in dues_ms if due_ms is not None]
         return min((wait for wait in waits if wait is not None), default=None)
@@ -440,7 +440,7 @@ class Node:
             "can_keep": self._can_keep,
             "damaged_log": self._damaged_log,
             "radio": self._radios.status(),
-            "panel_reason": self._box.reason,
+            "panel_reason": self._box.troubles(),
             "power": self._power.status(),
             "housekeeping": self._housekeeping.status(now_ms),
             "clock": self._clock.status(),
