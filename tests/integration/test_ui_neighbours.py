@@ -9,6 +9,7 @@ import pytest
 from steunpunt.model import Skill
 from steunpunt_ui.app import create_app
 from steunpunt_ui.languages import LANGUAGES
+from steunpunt_ui.manners import OFFERS
 from tests.fakes.staff_sites import StaffSite, hidden, post, staff_site
 from tests.fakes.ui_citizen import words
 
@@ -33,6 +34,17 @@ def test_an_offer_is_kept_and_shows_its_number_and_code(site: StaffSite) -> None
     assert site.ask("ticket", number=number, secret=secret)["state"] == "KEPT"
     assert post(web, "/nl/buren/helpen", **form, **said).headers["Location"] == done.headers["Location"]
     assert site.ask("status")["queue"] == 1
+
+
+def test_a_phone_that_floods_with_offers_is_stopped(site: StaffSite) -> None:
+    web = site.phone()
+    said = {"skill": "FOOD", "text": "soep"}
+    sent = [
+        post(web, "/nl/buren/helpen", **hidden(web.get("/nl/buren/helpen")), **said) for _ in range(OFFERS.most + 1)
+    ]
+    assert [reply.status_code for reply in sent] == [303] * OFFERS.most + [429]
+    assert "soep</textarea>" in sent[-1].text
+    assert site.ask("status")["queue"] == OFFERS.most
 
 
 def test_all_that_is_wrong_with_an_offer_is_told_at_once_and_stays(site: StaffSite) -> None:

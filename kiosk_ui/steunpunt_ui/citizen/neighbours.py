@@ -12,13 +12,14 @@ from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt.facts import CALLBACK_BYTES_MAX, NAME_BYTES_MAX
 from steunpunt.model import TEXT_CHARS_MAX, Skill
 from steunpunt_ui.ages import ago
-from steunpunt_ui.citizen.asking import form_token
+from steunpunt_ui.citizen.asking import form_state, form_token
 from steunpunt_ui.citizen.lookup import not_found, tidy_number, tidy_secret
 from steunpunt_ui.citizen.pointstate import MARK_FIELD, form_mark, is_closed, show_closed
 from steunpunt_ui.citizen.swapboard import TEXT_CHARS_MAX as NOTE_CHARS_MAX
 from steunpunt_ui.citizen.swapboard import Full, NoteKind, swapboard
 from steunpunt_ui.context import client
 from steunpunt_ui.languages import language
+from steunpunt_ui.manners import take_one
 from steunpunt_ui.skillwords import skill_choices
 from steunpunt_ui.texts import characters_over, clean, clean_line, plain_digits
 
@@ -50,8 +51,11 @@ def offer() -> Response | str:
     if request.method != "POST":
         return show_closed() if is_closed() else _show(OfferForm(), form_token())
     form, token = read_offer(request.form), request.form.get("token", "")
+    status = HTTPStatus.BAD_REQUEST
+    if not form.problems and not take_one("offer") and form_state(token) == "fresh":
+        form.problems, status = [_many()], HTTPStatus.TOO_MANY_REQUESTS
     if form.problems:
-        return make_response(_show(form, token), HTTPStatus.BAD_REQUEST)
+        return make_response(_show(form, token), status)
     fields: dict[str, object] = {"skill": form.skill, "text": form.text, "name": form.name, "callback": form.callback}
     if form.hours:
         fields["hours"] = int(form.hours)
@@ -124,7 +128,7 @@ def _refused(form: OfferForm, token: str, refusal: Refused) -> Response:
         token = form_token()
     words = {
         "closed": gettext("This point is closed.") + " " + gettext("Your offer has not been kept."),
-        "too_many_offers": gettext("Many offers wait here already. Tell the staff that you can help."),
+        "too_many_offers": _many(),
         "token_expired": gettext("This page had been open too long.") + " " + gettext("Send it again."),
         "token_invalid": gettext("This page had been open too long.") + " " + gettext("Send it again."),
         "cannot_keep": gettext("This device can't keep your offer now. Tell the staff."),
@@ -133,6 +137,10 @@ def _refused(form: OfferForm, token: str, refusal: Refused) -> Response:
         words.get(refusal.code, gettext("Your offer has not been kept.") + " " + gettext("Send it again."))
     ]
     return make_response(_show(form, token), HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _many() -> str:
+    return gettext("Many offers wait here already. Tell the staff that you can help.")
 
 
 def _show(form: OfferForm, token: str) -> str:
