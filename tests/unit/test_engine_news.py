@@ -1,6 +1,5 @@
 """Announcements end to end: a coordinator's engine and kiosks' engines, over packets that the test carries."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +27,7 @@ from steunpunt.protocol.announcements import Announcement, MessageType, Urgency
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.phrases import Phrase
 from steunpunt.relay.replies import BEAT_GATHER_MS, PROOF_GATHER_MS, TOKEN_PACE_MS
+from steunpunt.values import replace
 from tests.fakes.sites import (
     BRIDGE_UP,
     BROKER_UP,

@@ -7,12 +7,13 @@ after a restart (docs/adr/0024-staff-and-neighbours.md). Where a point has no st
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from flask import Flask, current_app
 
 from steunpunt.model import SteunpuntError
+from steunpunt.values import replace
 
 TEXT_CHARS_MAX = 160
 NOTES_MAX = 60
