@@ -252,7 +252,7 @@ def test_who_was_off_the_air_tells_it_in_a_heartbeat_and_gets_what_is_missing(re
     life = heartbeats.of_site(region.center.ledger.connection, 48)
     assert life is not None
     assert life.beat.serial == 0
-    region.walk(3 * 3600)
+    region.walk(4 * 3600)
     life = heartbeats.of_site(region.center.ledger.connection, 48)
     assert life is not None
     assert (life.beat.serial, life.beat.incarnation) == (2, 1)

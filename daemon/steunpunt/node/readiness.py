@@ -5,9 +5,8 @@ Nothing of the key holder but when somebody confirmed that there is one who can 
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from steunpunt.control import Body
 from steunpunt.ledger.store import Ledger
@@ -63,7 +62,7 @@ class Readiness:
         if kept != self._kept:
             self._kept = kept
             with self._ledger.transaction() as transaction:
-                self._ledger.set_meta(transaction, _META, json.dumps(asdict(kept)).encode())
+                self._ledger.set_meta(transaction, _META, json.dumps(to_builtins(kept)).encode())
 
     def status(self, now_ms: int) -> Body:
         """Return what is remembered, with ages in seconds; None: never."""
