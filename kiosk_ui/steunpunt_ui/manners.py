@@ -35,6 +35,8 @@ PAGES: Final = Allowance(60, 0.1)
 REQUESTS: Final = Allowance(6, 100.0)
 """Help requests of one phone: one for each in the family, and some for who has no phone."""
 ADDITIONS: Final = Allowance(20, 30.0)
+OFFERS: Final = Allowance(4, 300.0)
+"""Offers of help. Notes for the board cost no airtime, and staff look at them first."""
 WRONG_CODES: Final = Allowance(10, 6.0)
 """Tickets that were not there and codes that were wrong. 2^40 codes at ten a minute take 200,000 years."""
 
@@ -81,6 +83,7 @@ class Manners:
     pages: Allowances
     requests: Allowances
     additions: Allowances
+    offers: Allowances
     wrong_codes: Allowances
 
 
@@ -89,7 +92,7 @@ _KEY = "steunpunt_manners"
 
 def add_manners(app: Flask, clock_s: Callable[[], float] = time.monotonic) -> None:
     """Count what phones ask from now on."""
-    made = Manners(*(Allowances(one, clock_s) for one in (PAGES, REQUESTS, ADDITIONS, WRONG_CODES)))
+    made = Manners(*(Allowances(one, clock_s) for one in (PAGES, REQUESTS, ADDITIONS, OFFERS, WRONG_CODES)))
     app.extensions[_KEY] = made
     inner = app.wsgi_app
 
@@ -105,7 +108,7 @@ def add_manners(app: Flask, clock_s: Callable[[], float] = time.monotonic) -> No
 
 
 def take_one(op: str) -> bool:
-    """Take one ``submit`` or ``supplement`` of who asks now, before it is tried: forty at once are forty."""
+    """Take one ``submit``, ``supplement`` or ``offer`` of who asks now, before it is tried: forty at once are forty."""
     return not from_wifi(_address()) or _kept_of(op).take(_address())
 
 
@@ -126,7 +129,8 @@ def note_wrong_code() -> None:
 
 
 def _kept_of(op: str) -> Allowances:
-    return _manners().requests if op == "submit" else _manners().additions
+    kinds = _manners()
+    return {"submit": kinds.requests, "supplement": kinds.additions, "offer": kinds.offers}[op]
 
 
 def _manners() -> Manners:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from steunpunt import keymaking
 from steunpunt.cli import main
+from steunpunt.protocol.text import coder_words
 
 EXAMPLES = Path(__file__).parents[2] / "config"
 
@@ -57,6 +58,12 @@ def sites(tmp_path: Path) -> Sites:
     made = Sites(tmp_path)
     assert [made.check(made.site), made.check(made.desk)] == [[], []]
     return made
+
+
+def test_it_says_who_compresses_texts(sites: Sites) -> None:
+    result = CliRunner().invoke(main, ["check", str(sites.site / "site.toml")])
+    assert f"  {coder_words()}\n" in result.stdout
+    assert "texts are compressed by " in coder_words()
 
 
 def test_a_pin_of_the_staff_that_is_not_there_or_open_to_others(sites: Sites) -> None:

@@ -21,6 +21,7 @@ from tests.fakes.sites import Clock, new_ledger
 from tests.fakes.ui_sites import EXAMPLES
 
 DAY_MS = 24 * HOUR_MS
+YEARS_MS = 3650 * DAY_MS
 WAIT_S = 30.0
 
 
@@ -48,7 +49,7 @@ class Site:
             self.keeping.begin(connection, self.now_ms())
         for job in list(self.keeping.by_name):
             if (job == "retention") is not (self.only == "retention"):
-                del self.keeping.by_name[job]
+                self.keeping.by_name[job].due_ms = self.now_ms() + YEARS_MS
 
     def now_ms(self) -> int:
         return self.ledger.clock.now_ms()

@@ -81,6 +81,7 @@ def _code(path: Path) -> str:
 
 def test_the_citizens_script_is_small() -> None:
     assert (ROOT / "static" / "citizen.js").stat().st_size <= SCRIPT_BYTES_MAX
+    assert (ROOT / "static" / "keys.js").stat().st_size <= SCRIPT_BYTES_MAX
 
 
 def test_pages_carry_no_inline_script_or_style() -> None:

@@ -146,7 +146,7 @@ class CoordinatorEngine:
                 self.links.note(event, now_ms)
             case RadioPrepared() | RadioUsed():
                 self._out.note(connection, event, now_ms)
-            case ButtonPressed(name):
+            case ButtonPressed(name, held=False):
                 return self.box.pressed(connection, name, now_ms)
             case PrinterChanged() | SlipEnded():
                 self.box.heard(connection, event, now_ms)

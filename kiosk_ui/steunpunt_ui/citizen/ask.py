@@ -152,13 +152,20 @@ def _first_wish() -> Wish:
 
 def kind_of(slug: str) -> Kind:
     """Return a kind of help by its slug, in the reader's language."""
-    titles = {
-        Category.MEDICAL: gettext("Medical help"),
-        Category.FIRE: gettext("Fire"),
-        Category.POLICE: gettext("Police"),
-        Category.SUPPLIES: gettext("Water, food, medicine"),
-        Category.MISSING: gettext("Someone is missing"),
-        Category.OTHER: gettext("Something else"),
-    }
     category = SLUGS[slug]
-    return Kind(slug, category, titles[category], category.name.lower())
+    return Kind(slug, category, _title(category), category.name.lower())
+
+
+def _title(category: Category) -> str:
+    match category:
+        case Category.MEDICAL:
+            return gettext("Medical help")
+        case Category.FIRE:
+            return gettext("Fire")
+        case Category.POLICE:
+            return gettext("Police")
+        case Category.SUPPLIES:
+            return gettext("Water, food, medicine")
+        case Category.MISSING:
+            return gettext("Someone is missing")
+    return gettext("Something else")

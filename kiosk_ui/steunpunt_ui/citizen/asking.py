@@ -69,8 +69,13 @@ class NotKept:
     characters_over: int = 0
 
 
-def keep(op: str, fields: dict[str, Any]) -> Kept | NotKept:
-    """Ask the node to keep a help request or a supplement, unless this phone has asked for too many."""
+def keep(op: str, fields: dict[str, Any], *, staff: bool = False) -> Kept | NotKept:
+    """Ask the node to keep a help request or a supplement, unless this phone has asked for too many.
+
+    ``staff``: who asks has said the PIN, and asks for forty others.
+    """
+    if staff:
+        return _asked(op, fields)
     taken = may_guess() and take_one(op)
     if not taken and form_state(str(fields["token"])) == "fresh":
         return NotKept(Trouble.TOO_MANY)
@@ -78,11 +83,6 @@ def keep(op: str, fields: dict[str, Any]) -> Kept | NotKept:
     if taken and not (isinstance(result, Kept) and not result.repeated):
         give_back(op)
     return result
-
-
-def keep_by_staff(fields: dict[str, Any]) -> Kept | NotKept:
-    """Ask the node to keep a help request that staff report: forty in a row are a busy hall and no flood."""
-    return _asked("submit", fields)
 
 
 def _asked(op: str, fields: dict[str, Any]) -> Kept | NotKept:

@@ -12,14 +12,14 @@ from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt.facts import CALLBACK_BYTES_MAX, NAME_BYTES_MAX
 from steunpunt.model import TEXT_CHARS_MAX, Skill
 from steunpunt_ui.ages import ago
-from steunpunt_ui.citizen.asking import form_token
+from steunpunt_ui.citizen.asking import form_state, form_token
 from steunpunt_ui.citizen.lookup import not_found, tidy_number, tidy_secret
 from steunpunt_ui.citizen.pointstate import MARK_FIELD, form_mark, is_closed, show_closed
 from steunpunt_ui.citizen.swapboard import TEXT_CHARS_MAX as NOTE_CHARS_MAX
 from steunpunt_ui.citizen.swapboard import Full, NoteKind, swapboard
 from steunpunt_ui.context import client
 from steunpunt_ui.languages import language
-from steunpunt_ui.manners import give_back, take_one
+from steunpunt_ui.manners import take_one
 from steunpunt_ui.portal import is_phone
 from steunpunt_ui.skillwords import skill_choices
 from steunpunt_ui.texts import characters_over, clean, clean_line, plain_digits
@@ -52,35 +52,25 @@ def offer() -> Response | str:
     if request.method != "POST":
         return show_closed() if is_closed() else _show(OfferForm(), form_token())
     form, token = read_offer(request.form), request.form.get("token", "")
+    status = HTTPStatus.BAD_REQUEST
+    if not form.problems and not take_one("offer") and form_state(token) == "fresh":
+        form.problems, status = [_many()], HTTPStatus.TOO_MANY_REQUESTS
     if form.problems:
-        return make_response(_show(form, token), HTTPStatus.BAD_REQUEST)
-    return _keep(form, token)
-
-
-def _keep(form: OfferForm, token: str) -> Response:
-    """Ask the node to keep an offer, unless this phone has asked for too many."""
-    if not take_one("offer"):
-        form.problems = [gettext("This phone has sent too much.") + " " + gettext("Tell the staff that you can help.")]
-        return make_response(_show(form, token), HTTPStatus.TOO_MANY_REQUESTS)
+        return make_response(_show(form, token), status)
     fields: dict[str, object] = {"skill": form.skill, "text": form.text, "name": form.name, "callback": form.callback}
     if form.hours:
         fields["hours"] = int(form.hours)
     try:
         reply = client().call("offer", token=token, language=language(), mark=form_mark().value, **fields)
     except Refused as refusal:
-        give_back("offer")
         return _refused(form, token, refusal)
     except NotKnownYet:
         form.problems = [gettext("We don't know yet whether your offer has been kept. Send it again: never twice.")]
+        return make_response(_show(form, token), HTTPStatus.SERVICE_UNAVAILABLE)
     except Unreachable:
-        give_back("offer")
         form.problems = [gettext("This device can't keep your offer now. Tell the staff.")]
-    else:
-        if reply["repeated"]:
-            give_back("offer")
-        kept = url_for("citizen.offer_kept", number=reply["number"], secret=reply["secret"])
-        return make_response(redirect(kept, 303))
-    return make_response(_show(form, token), HTTPStatus.SERVICE_UNAVAILABLE)
+        return make_response(_show(form, token), HTTPStatus.SERVICE_UNAVAILABLE)
+    return redirect(url_for("citizen.offer_kept", number=reply["number"], secret=reply["secret"]), 303)
 
 
 def show_kept(number: str, secret: str) -> Response | str:
@@ -139,9 +129,7 @@ def _refused(form: OfferForm, token: str, refusal: Refused) -> Response:
         token = form_token()
     words = {
         "closed": gettext("This point is closed.") + " " + gettext("Your offer has not been kept."),
-        "too_many_offers": gettext("Many offers wait here already.")
-        + " "
-        + gettext("Tell the staff that you can help."),
+        "too_many_offers": _many(),
         "token_expired": gettext("This page had been open too long.") + " " + gettext("Send it again."),
         "token_invalid": gettext("This page had been open too long.") + " " + gettext("Send it again."),
         "cannot_keep": gettext("This device can't keep your offer now. Tell the staff."),
@@ -150,6 +138,10 @@ def _refused(form: OfferForm, token: str, refusal: Refused) -> Response:
         words.get(refusal.code, gettext("Your offer has not been kept.") + " " + gettext("Send it again."))
     ]
     return make_response(_show(form, token), HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _many() -> str:
+    return gettext("Many offers wait here already. Tell the staff that you can help.")
 
 
 def _show(form: OfferForm, token: str) -> str:

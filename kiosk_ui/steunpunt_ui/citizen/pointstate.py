@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt.facts import Mark
 from steunpunt.model import PointState
+from steunpunt_ui.citizen.keyboard import keyboard_of
 from steunpunt_ui.citizen.lookup import tidy_number
 from steunpunt_ui.content.serving import has_pages
 from steunpunt_ui.context import client, config
@@ -84,6 +85,7 @@ def page_words() -> dict[str, Any]:
         "mark_field": MARK_FIELD,
         "real_address": url_for("citizen.kinds", lang=language(), echt="1", bij=_number_here()),
         "idle": None if is_phone() else _idle(),
+        "keyboard": None if is_phone() else keyboard_of(language()),
         "still": _still,
         "staff_door": _staff_door(),
         "other_points": config().point[:OTHER_POINTS_MAX] if state is PointState.CLOSED else (),

@@ -1,0 +1,111 @@
+"""The keyboard of the point's own screen, tapped in a real browser; phones bring their own."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from werkzeug.serving import make_server
+
+from steunpunt.control import Client
+from steunpunt_ui.app import create_app
+from steunpunt_ui.citizen.keyboard import ROWS, keyboard_of
+from steunpunt_ui.languages import LANGUAGES
+from tests.fakes.fake_node import FakeNode, ticket_body
+from tests.fakes.ui_citizen import TICKET, kiosk_web
+from tests.fakes.ui_sites import kiosk_config
+
+pytestmark = pytest.mark.browser
+SCREEN_HEIGHT = 600
+
+
+@pytest.fixture(name="node")
+def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
+    node = FakeNode(tmp_path / "node.sock")
+    node.tickets["47-1"] = ticket_body("47-1")
+    yield node
+    node.close()
+
+
+@pytest.fixture(name="page")
+def fixture_page(browser: Browser, node: FakeNode) -> Iterator[Page]:
+    client = Client(node.path)
+    server = make_server("127.0.0.1", 0, create_app(kiosk_config(node.path), client))
+
+    def serve() -> None:
+        with closing(client):  # of this thread
+            server.serve_forever()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    base = f"http://127.0.0.1:{server.server_port}"
+    context = browser.new_context(viewport={"width": 1024, "height": SCREEN_HEIGHT}, base_url=base)
+    yield context.new_page()
+    context.close()
+    server.shutdown()
+    thread.join(20)
+    server.server_close()
+
+
+def tap(page: Page, keys: str) -> None:
+    for key in keys:
+        page.locator(f'#keys button[value="{key}"]:visible').click()
+
+
+def in_sight(page: Page, field: str) -> None:
+    """The field and the keys stand on the screen together."""
+    box, keys = page.locator(field).bounding_box(), page.locator("#keys").bounding_box()
+    assert box is not None
+    assert keys is not None
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= keys["y"]
+    assert keys["y"] + keys["height"] <= SCREEN_HEIGHT
+
+
+def test_it_comes_with_a_field_types_erases_and_goes(page: Page) -> None:
+    page.goto(f"{TICKET}/vraag")
+    expect(page.locator("#keys")).to_be_hidden()
+    page.locator("textarea").click()
+    in_sight(page, "textarea")
+    page.locator("#keys [data-act=upper]").click()
+    tap(page, "hoe")
+    page.evaluate("document.querySelector('textarea').setRangeText('\U0001f692', 3, 3, 'end')")
+    page.locator("#keys [data-act=erase]").click()
+    tap(page, " 2")
+    page.locator("#keys [data-act=enter]").click()
+    expect(page.locator("textarea")).to_have_value("Hoe 2\n")
+    expect(page.locator("#text-left")).to_have_text("1995")  # the counter heard of it
+    page.locator("#keys [data-act=done]").click()
+    expect(page.locator("#keys")).to_be_hidden()
+
+
+def test_arabic_letters_and_latin_ones_for_a_code(page: Page) -> None:
+    page.goto("/ar/volgen")
+    page.locator("#number").click()
+    tap(page, "47-1")
+    page.locator("#secret").click()
+    in_sight(page, "#secret")
+    page.locator("#keys [data-act=latin]").click()
+    tap(page, "7kq4m2xd")
+    page.locator("#keys [data-act=done]").click()
+    page.locator("main form button").click()
+    expect(page.locator("main")).to_contain_text("7KQ4-M2XD")
+
+
+def test_phones_and_pages_with_nothing_to_fill_in_do_without(node: FakeNode) -> None:
+    with kiosk_web(node) as web:
+        assert 'id="keys"' in web.get("/nl/volgen").text
+        assert "keys.js" not in web.get("/nl/volgen", environ_base={"REMOTE_ADDR": "10.42.0.7"}).text
+        assert all("keys." not in web.get(path).text for path in ("/nl/", "/nl/hulp", "/nl/hulp/brand", TICKET))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_can_write_its_letters_postcodes_and_codes(language: str) -> None:
+    keyboard = keyboard_of(language)
+    letters = set("".join(keyboard.rows + keyboard.other))
+    assert set("0123456789-") <= letters
+    assert set("abcdefghijklmnopqrstuvwxyz") - letters <= ({"q", "w", "x"} if language == "tr" else set())
+    assert max(map(len, ROWS[language])) <= 15
+    assert all(len(set(row)) == len(row) for row in ROWS[language])
