@@ -85,11 +85,6 @@ def keep(op: str, fields: dict[str, Any], *, staff: bool = False) -> Kept | NotK
     return result
 
 
-def keep_by_staff(fields: dict[str, Any]) -> Kept | NotKept:
-    """Ask the node to keep a help request that staff report: forty in a row are a busy hall and no flood."""
-    return _asked("submit", fields)
-
-
 def _asked(op: str, fields: dict[str, Any]) -> Kept | NotKept:
     try:
         reply = client().call(op, **fields)

@@ -19,7 +19,7 @@ from steunpunt_ui.citizen.swapboard import TEXT_CHARS_MAX as NOTE_CHARS_MAX
 from steunpunt_ui.citizen.swapboard import Full, NoteKind, swapboard
 from steunpunt_ui.context import client
 from steunpunt_ui.languages import language
-from steunpunt_ui.manners import give_back, take_one
+from steunpunt_ui.manners import take_one
 from steunpunt_ui.portal import is_phone
 from steunpunt_ui.skillwords import skill_choices
 from steunpunt_ui.texts import characters_over, clean, clean_line, plain_digits
@@ -63,19 +63,14 @@ def offer() -> Response | str:
     try:
         reply = client().call("offer", token=token, language=language(), mark=form_mark().value, **fields)
     except Refused as refusal:
-        give_back("offer")
         return _refused(form, token, refusal)
     except NotKnownYet:
         form.problems = [gettext("We don't know yet whether your offer has been kept. Send it again: never twice.")]
+        return make_response(_show(form, token), HTTPStatus.SERVICE_UNAVAILABLE)
     except Unreachable:
-        give_back("offer")
         form.problems = [gettext("This device can't keep your offer now. Tell the staff.")]
-    else:
-        if reply["repeated"]:
-            give_back("offer")
-        kept = url_for("citizen.offer_kept", number=reply["number"], secret=reply["secret"])
-        return make_response(redirect(kept, 303))
-    return make_response(_show(form, token), HTTPStatus.SERVICE_UNAVAILABLE)
+        return make_response(_show(form, token), HTTPStatus.SERVICE_UNAVAILABLE)
+    return redirect(url_for("citizen.offer_kept", number=reply["number"], secret=reply["secret"]), 303)
 
 
 def show_kept(number: str, secret: str) -> Response | str:

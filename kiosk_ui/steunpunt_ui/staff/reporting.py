@@ -29,7 +29,7 @@ from steunpunt.facts import (
     tidy_postcode,
 )
 from steunpunt.model import TEXT_CHARS_MAX, Category
-from steunpunt_ui.citizen.asking import Kept, NotKept, Trouble, form_token, keep_by_staff
+from steunpunt_ui.citizen.asking import Kept, NotKept, Trouble, form_token, keep
 from steunpunt_ui.languages import DEFAULT_LANGUAGE, LANGUAGES
 from steunpunt_ui.texts import characters_over, clean, clean_line, plain_digits
 
@@ -58,7 +58,8 @@ def report() -> AnyResponse | str:
     said = read_report(form, exercise=g.staff["state"] == "EXERCISE")
     if said.problems or said.category is None or said.life_threat is None:
         return make_response(_show(form, token, list(said.problems.values())), HTTPStatus.BAD_REQUEST)
-    result = keep_by_staff(
+    result = keep(
+        "submit",
         {
             "token": token,
             "category": said.category.name,
@@ -66,7 +67,7 @@ def report() -> AnyResponse | str:
             "text": said.text,
             "language": said.language,
             "facts": said.facts,
-        }
+        },
     )
     if isinstance(result, Kept):
         return redirect(url_for("staff.handout", number=result.number, secret=result.secret), 303)
