@@ -34,8 +34,8 @@ depends_on = None
 def upgrade() -> None:
     raise RuntimeError("this migration cannot be done")
 """
-# In the place of systemctl itself, for apt gives scripts a PATH of its own. It can be asked and told: `start` of the
-# node fails while /fail is there, after it changed the ledger.
+# In the place of systemctl itself, for apt gives scripts a PATH of its own. `start` of the node fails while /fail is
+# there, after it changed the ledger.
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >> /calls
 case "$*" in
