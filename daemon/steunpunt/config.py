@@ -25,7 +25,6 @@ from steunpunt.configparts import (
     IpAddress,
     Name,
     NodeName,
-    Pin,
     Port,
     RadioName,
     Section,
@@ -38,6 +37,7 @@ from steunpunt.configparts import (
 from steunpunt.configwords import line_of, plain
 from steunpunt.jobconfig import Housekeeping, housekeeping_problems
 from steunpunt.model import COORDINATOR_ID_MAX, MAIN_RADIO, ConfigError, Role
+from steunpunt.panelconfig import Panel, panel_problems, pins_of
 from steunpunt.powerconfig import Power, power_problems
 from steunpunt.printerconfig import Printer, printer_problems
 from steunpunt.screenconfig import Screen, screen_problems
@@ -225,24 +225,6 @@ class Kiosk(Section, frozen=True, kw_only=True):
     """Seconds without a touch until the point's own screen asks whether somebody is still there."""
     idle_wipe_s: Annotated[int, msgspec.Meta(ge=20, le=1200)] = 120
     """Seconds without a touch until that screen goes back to its first page; ``IDLE_ANSWER_S_MIN`` more at least."""
-
-
-class Button(Section, frozen=True, kw_only=True):
-    """One help button with its lamp."""
-
-    name: SlugName
-    button_pin: Pin
-    lamp_pin: Pin
-    cancel_s: Annotated[int, msgspec.Meta(ge=0, le=300)] = 30
-    """Seconds in which staff here can cancel before the request leaves."""
-
-
-class Panel(Section, frozen=True, kw_only=True):
-    """Buttons, lamps and the buzzer."""
-
-    pins: Literal["gpio", "mock"] = "gpio"
-    buzzer_pin: Pin | None = None
-    button: tuple[Button, ...] = ()
 
 
 class Point(Section, frozen=True, kw_only=True):
@@ -471,29 +453,14 @@ def _listeners(config: Config) -> list[tuple[str, str, int]]:
 
 
 def _panel_problems(config: Config) -> Iterator[tuple[str, str]]:
-    if config.panel is None:
-        return
-    buttons = config.panel.button
-    names = [button.name for button in buttons]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield f"panel.button[{index}].name", f"panel.button: two buttons are named {name}; rename one"
-    pins = _pins_of(config.panel)
-    for pin in sorted({pin for pin in pins if pins.count(pin) > 1}):
-        yield "panel", f"panel: pin {pin} is used twice; each button, lamp and buzzer needs its own"
-
-
-def _pins_of(panel: Panel | None) -> list[int]:
-    if panel is None:
-        return []
-    pins = [pin for button in panel.button for pin in (button.button_pin, button.lamp_pin)]
-    return pins if panel.buzzer_pin is None else [*pins, panel.buzzer_pin]
+    if config.panel is not None:
+        yield from panel_problems(config.panel)
 
 
 def _section_problems(config: Config) -> Iterator[tuple[str, str]]:
     coordinator = config.site.role is Role.COORDINATOR
     if config.power is not None:
-        yield from power_problems(config.power, _pins_of(config.panel))
+        yield from power_problems(config.power, pins_of(config.panel))
     if config.printer is not None:
         yield from printer_problems(config.printer, coordinator=coordinator)
     yield from housekeeping_problems(config.housekeeping, coordinator=coordinator)

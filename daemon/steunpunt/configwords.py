@@ -8,6 +8,7 @@ from typing import Final
 
 _SLUG = "1 to 31 of a-z, 0-9 and -"
 FORM_OF_NAME = "1 to 80 characters on one line, without spaces around them"
+_FORM_OF_TIME = "a time of day as two numbers of two digits, such as 22:00"
 _FORMS = {
     "site.name": FORM_OF_NAME,
     "site.place": FORM_OF_NAME,
@@ -24,6 +25,8 @@ _FORMS = {
     "broker.mesh_root": "1 to 60 characters without #, + or spaces",
     "broker.homeassistant.discovery_prefix": "1 to 60 characters without #, + or spaces",
     "panel.button.name": _SLUG,
+    "panel.night_from": _FORM_OF_TIME,
+    "panel.night_until": _FORM_OF_TIME,
     "power.nut.ups": "1 to 60 of a-z, A-Z, 0-9, dot, _ and -",
     "kiosk.broadcaster": FORM_OF_NAME,
     "printer.taken_by": FORM_OF_NAME,
@@ -126,6 +129,11 @@ _EXAMPLES = {
     "panel": "a section [panel]",
     "panel.pins": 'pins = "gpio"',
     "panel.buzzer_pin": "buzzer_pin = 22",
+    "panel.lamp_percent": "lamp_percent = 100",
+    "panel.night_percent": "night_percent = 20",
+    "panel.night_from": 'night_from = "22:00"',
+    "panel.night_until": 'night_until = "07:00"',
+    "panel.button.hold_s": "hold_s = 3",
     "panel.button": "a section [[panel.button]]",
     "panel.button.name": 'name = "help"',
     "panel.button.button_pin": "button_pin = 17",

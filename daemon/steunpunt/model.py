@@ -317,9 +317,10 @@ class RadioUsed:
 
 @dataclass(frozen=True, slots=True)
 class ButtonPressed:
-    """A help button went down."""
+    """A button went down; ``held``: it was pressed before, and is held down, which says that a life is in danger."""
 
     name: str
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

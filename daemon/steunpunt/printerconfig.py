@@ -31,6 +31,6 @@ class Printer(Section, frozen=True, kw_only=True):
 def printer_problems(printer: Printer, *, coordinator: bool) -> Iterator[tuple[str, str]]:
     """Yield what is wrong between the section's keys, each with the key it is about."""
     if not coordinator:
-        yield "printer", "printer: a kiosk prints no slips; delete the section [printer]"
+        yield "printer.kind", "printer: a kiosk prints no slips; delete the section [printer]"
     if printer.kind in ("serial", "file") and not printer.path:
         yield "printer.path", f'printer.path is missing for kind = "{printer.kind}"; add path = "/dev/ttyUSB1"'

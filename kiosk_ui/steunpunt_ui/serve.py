@@ -61,6 +61,7 @@ def serve(config: Config) -> None:
         clear_untrusted_proxy_headers=True,
         asyncore_use_poll=True,
         cleanup_interval=IDLE_S_MAX // 2,
+        asyncore_loop_timeout=IDLE_S_MAX // 2,  # no need to wake each second only to see whether to clean up
     )
     if config.site.role is Role.KIOSK:
         _be_fair(server)

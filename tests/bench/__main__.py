@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import accepting, loads, processes
+from tests.bench import accepting, loads, processes, texts
 from tests.bench.figures import Figure, noise, title, yardstick_ms
 
-PARTS = ("processes", "accepting", "loads")
+PARTS = ("texts", "processes", "accepting", "loads")
 SOFTLY = 10
 """Times that the yardstick is laid on before and after each part."""
 
@@ -36,6 +36,8 @@ def main() -> None:
         print(f"[{time.monotonic() - began:5.0f} s] {line}", flush=True)
 
     results: list[tuple[str, int, list[Figure]]] = []
+    if "texts" in parts:
+        results.append(("Text coder", options.rounds, texts.measure(options.rounds, tell)))
     cache = Path(".cache")
     cache.mkdir(exist_ok=True)
     # Here and not in /tmp: that may be memory, and commits are of a disk.
@@ -46,8 +48,8 @@ def main() -> None:
         if "processes" in parts or "loads" in parts:
             results += _with_region(folder / "region", parts, options, tell)
     samples += [yardstick_ms() for _ in range(SOFTLY)]
-    for text, rounds, figures in results:
-        print(title(text, rounds))
+    for heading, rounds, figures in results:
+        print(title(heading, rounds))
         for figure in figures:
             print(figure.line())
     print(f"\n{noise(samples)}")

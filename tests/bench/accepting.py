@@ -20,13 +20,13 @@ from steunpunt.node.inbox import BATCH_MAX
 from steunpunt.node.loop import system_entropy
 from steunpunt.protocol import forms
 from tests.bench.figures import Figure
+from tests.bench.texts import varied
 
 RAW_COMMITS = 500
 RAW_ROW_BYTES = 150
 BURSTS = 4
 """Bursts per round, each of a whole stock; it is filled again in between, off the clock."""
 SUSTAINED = 192
-TEXT = "Mijn buurvrouw van 84 is gevallen en kan niet opstaan, er is niemand anders in huis."
 SITE = 47
 
 
@@ -37,6 +37,7 @@ class Accepting:
     ledger: Ledger
     engine: KioskEngine
     key: bytes
+    texts: Iterator[str]
 
     def form(self) -> HelpSubmitted:
         now_s = self.ledger.clock.now_ms() // 1000
@@ -45,7 +46,7 @@ class Accepting:
             token,
             Category.MEDICAL,
             life_threat=False,
-            text=TEXT,
+            text=next(self.texts),
             language="nl",
             facts=Facts(people=1, callback="0612345678"),
             reply=self,
@@ -78,7 +79,7 @@ def accepting(folder: Path) -> Iterator[Accepting]:
         entropy = system_entropy()
         key = form_key(ledger, entropy)
         engine = KioskEngine(ledger, keyfiles.read_site(folder / "site" / "site.keys"), 1, {}, key, entropy)
-        yield Accepting(ledger, engine, key)
+        yield Accepting(ledger, engine, key, varied())
     finally:
         ledger.close()
 

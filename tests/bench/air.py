@@ -21,9 +21,9 @@ from steunpunt.protocol.airtime import (
     time_on_air_ms,
 )
 from steunpunt.protocol.cost import example_request, frames_of_request, pieces_of_request
-from steunpunt.protocol.pieces import E_PUB_BYTES, batch
+from steunpunt.protocol.pieces import E_PUB_BYTES, PIECE_OVERHEAD_BYTES, batch
 from steunpunt.protocol.text import compress
-from steunpunt.protocol.tokens import Head, pack_tokens
+from steunpunt.protocol.tokens import TOKEN_BYTES, Head, pack_tokens
 from tests.bench.air_peers import NoPeer, peer_lengths
 from tests.bench.figures import Figure, title
 from tests.textmodel.train import CORPUS
@@ -112,6 +112,16 @@ def as_batch(texts: Iterable[str]) -> list[int]:
     return private([batch(pieces[0].site, pieces[0].eid, [(0, piece) for piece in pieces], None)])
 
 
+def as_empty_seal() -> list[int]:
+    """Return the size of a request that says nothing: less than that no sealed one takes."""
+    return private([bytes(PIECE_OVERHEAD_BYTES)])
+
+
+def as_bare_tokens() -> list[int]:
+    """Return the size of eight tokens without a head."""
+    return private([bytes(TOKEN_BYTES * TOKENS)])
+
+
 def as_tokens() -> list[int]:
     claims = [(bytes([number] * 16), TokenCode.RECEIVED) for number in range(TOKENS)]
     return private([pack_tokens(Head(1, 1, 0, 5), claims)])
@@ -151,6 +161,12 @@ def air_figures(air: Air, texts: list[str], *, signs: bool) -> list[Figure]:
     if signs:
         unicast = mean(lambda text: air.unicast(as_request(text)))
         figures.insert(1, Figure("request as unicast / plain", unicast, plain, "ms", at_most=0.58))
+        empty, tokens = [air.broadcast(as_empty_seal())], [air.broadcast(as_bare_tokens()) / TOKENS]
+        figures += [
+            Figure("floor: a seal with nothing in it / plain", empty, plain, "ms"),
+            Figure("floor: a seal with nothing in it / JSON", empty, in_json, "ms"),
+            Figure("floor: one of eight tokens, no head / ack", tokens, [air.unicast(as_routing_ack())], "ms"),
+        ]
     return figures
 
 

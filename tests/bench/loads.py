@@ -1,6 +1,7 @@
 """A running node and its screens under load: forms over the control socket, and the kiosk's first page."""
 
 import contextlib
+import itertools
 import socket
 import sys
 import threading
@@ -12,9 +13,10 @@ from steunpunt.control import Client
 from steunpunt.demo.ports import free_port
 from steunpunt.demo.region import Region, Site
 from steunpunt.engine.accepting import STOCK_MAX
-from tests.bench.accepting import SUSTAINED, TEXT, raw_commits
+from tests.bench.accepting import SUSTAINED, raw_commits
 from tests.bench.figures import Figure
 from tests.bench.processes import KIOSK, has_radio, node_command, page_shown, run, until, web_command
+from tests.bench.texts import varied
 from tests.bench.watching import cpu_s
 
 CLIENTS = 8
@@ -72,11 +74,14 @@ def _asked(region: Region, site: Site, rounds: int, settle: Callable[[], None]) 
 def _ask(site: Site, each: int) -> float:
     """Return accepted requests per second."""
 
+    texts = varied()
+    given = [list(itertools.islice(texts, each)) for _ in range(CLIENTS)]
+
     def ask() -> None:
         client = Client(site.folder / "node.sock")
-        for _ in range(each):
+        for text in given.pop():
             token = client.call("form_token")["token"]
-            client.call("submit", token=token, category="MEDICAL", text=TEXT, people=1, life_threat=False, callback="")
+            client.call("submit", token=token, category="MEDICAL", text=text, people=1, life_threat=False, callback="")
         client.close()
 
     return CLIENTS * each / _together(ask, CLIENTS)

@@ -134,6 +134,9 @@ def idle(folder: Path, cache: Path, options: argparse.Namespace, tell: Callable[
     return [
         Figure("processor time", [_sum_cpu(one) for one in ours], [one.cpu_ms for one in theirs], "ms/s", at_most=0.5),
         Figure("wake-ups", [_sum_wakes(one) for one in ours], [one.wakes for one in theirs], "/s", at_most=0.5),
+        Figure(
+            "the node's processor time alone", [one[0].cpu_ms for one in ours], [one.cpu_ms for one in theirs], "ms/s"
+        ),
         Figure("the node's wake-ups alone", [one[0].wakes for one in ours], [one.wakes for one in theirs], "/s"),
     ]
 

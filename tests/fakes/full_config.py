@@ -111,18 +111,24 @@ closed_days = 30
 [panel]
 pins = "gpio"
 buzzer_pin = 22
+lamp_percent = 100
+night_percent = 20
+night_from = "22:00"
+night_until = "07:00"
 
 [[panel.button]]
 name = "help"
 button_pin = 17
 lamp_pin = 27
 cancel_s = 30
+hold_s = 3
 
 [[panel.button]]
 name = "entrance"
 button_pin = 5
 lamp_pin = 6
 cancel_s = 30
+hold_s = 3
 
 """
     + POWER_TOML

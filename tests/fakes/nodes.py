@@ -13,6 +13,7 @@ from steunpunt.model import MAIN_RADIO, Role, SendFrame, SteunpuntError
 from steunpunt.node.box import SiteBox
 from steunpunt.node.links import SiteLinks
 from steunpunt.node.loop import Node
+from steunpunt.panelconfig import Button, Panel
 from tests.fakes.sites import new_ledger
 
 RADIO = config.Radio(kind="tcp")
@@ -55,7 +56,7 @@ def kiosk_config(folder: Path) -> config.Config:
         keymaking.make_coordinator(folder / "region.keys", 1, folder / "coordinator", ["localhost"])
         keymaking.make_site(folder / "region.keys", 47, folder / "site")
         new_ledger(folder / "data" / "ledger.db")
-    button = config.Button(name="help", button_pin=17, lamp_pin=27)
+    button = Button(name="help", button_pin=17, lamp_pin=27)
     return config.Config(
         site=config.Site(role=Role.KIOSK, id=47, name="Buurthuis", place="Kerkplein 1"),
         region=config.Region(name="Zuid-Limburg", coordinator_name="Kazerne", fallback_address="Dorpsweg 1"),
@@ -64,7 +65,7 @@ def kiosk_config(folder: Path) -> config.Config:
         broker=config.Broker(enabled=False),
         ledger=config.Ledger(path=str(folder / "data" / "ledger.db")),
         control=config.Control(socket=str(folder / "run" / "node.sock")),
-        panel=config.Panel(pins="mock", buzzer_pin=22, button=(button,)),
+        panel=Panel(pins="mock", buzzer_pin=22, button=(button,)),
     )
 
 

@@ -16,6 +16,7 @@ from steunpunt.control import Body, Client
 from steunpunt.ledger.desk import Desk
 from steunpunt.ledger.migrate import migrate
 from steunpunt.model import Role
+from steunpunt.panelconfig import Panel
 from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.nodes import Running, kiosk_config
@@ -104,7 +105,7 @@ def _center_config(folder: Path, kiosk: config.Config) -> config.Config:
         ledger=config.Ledger(path=str(path), key_file=str(keys / "ledger.key")),
         control=config.Control(socket=str(folder / "run" / "center.sock")),
         web=config.Web(desk_passwords_file=str(passwords)),
-        panel=config.Panel(pins="mock"),
+        panel=Panel(pins="mock"),
     )
 
 

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from steunpunt.config import Config
 from steunpunt.control import Body, Client
 from steunpunt.keyfiles import write_staff_pin
+from steunpunt.model import Event
 from steunpunt.staffconfig import Staff
 from steunpunt_ui.app import create_app
 from tests.fakes.nodes import Running, kiosk_config
@@ -32,6 +33,8 @@ class StaffSite:
         self.config: Config = msgspec.structs.replace(kiosk_config(folder), staff=staff)
         self.client = Client(self.config.control.socket)
         self.app = create_app(self.config, self.client)
+        self.put: Callable[[Event], None] = lambda _: None
+        """Into the inbox of the node, once it runs."""
 
     def ask(self, op: str, **fields: object) -> Body:
         return self.client.call(op, **fields)
@@ -58,6 +61,7 @@ def staff_site(folder: Path, *, over_wifi: bool = False) -> Iterator[StaffSite]:
     """Give a site whose node answers."""
     site = StaffSite(folder, over_wifi=over_wifi)
     running = Running(site.config, _in_thread)
+    site.put = running.node._inbox.put
     try:
         yield site
     finally:

@@ -31,7 +31,7 @@ COMMANDS = [
     "keys", "keys region", "keys coordinator", "keys site", "keys desk-password",
     "keys revoke", "keys rotate", "keys import", "keys staff-pin",
     "fleet", "fleet check", "fleet build", "fleet open", "fleet flash", "fleet replace", "config", "config schema",
-    "airtime", "simulate", "doctor", "test-request", "power", "power show", "power test",
+    "airtime", "simulate", "doctor", "test-request", "survey", "ready", "power", "power show", "power test",
 ]  # fmt: skip
 RUN_AS = "root" if os.geteuid() == 0 else "mosquitto"
 FreePort = Callable[[], int]

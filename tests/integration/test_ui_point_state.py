@@ -3,14 +3,19 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from steunpunt.config import Point
+from steunpunt.control import Client
 from steunpunt.facts import Mark
+from steunpunt_ui.app import create_app
 from steunpunt_ui.languages import LANGUAGES
 from tests.fakes.fake_node import FakeNode, ticket_body
 from tests.fakes.ui_citizen import TICKET, hidden, kiosk_web, post, words
+from tests.fakes.ui_sites import kiosk_config
 
 ADDRESS = "Willem Alexanderweg 1, Maastricht"
 CLOSED = f"Levensgevaar? Bel 112. Lukt dat niet? Ga naar {ADDRESS}, of stuur iemand."
@@ -53,6 +58,29 @@ def test_a_closed_point_shows_where_to_go_in_the_place_of_its_forms(web: FlaskCl
     assert 'href="/nl/hulp">' not in home.text
     assert all(f'href="/nl/{path}"' in home.text for path in ("volgen", "nieuws", "taal"))
     assert web.get("/nl/stand").text != open_mark
+
+
+def test_a_closed_point_names_the_points_nearby_and_does_not_say_that_they_are_open(node: FakeNode) -> None:
+    node.status["point_state"] = "CLOSED"
+    with kiosk_web(node) as web:
+        assert "Andere steunpunten" not in words(web.get("/nl/hulp"))
+    near = tuple(Point(id=number, name=f"Zaal {number}", place="Dorpsstraat 1") for number in range(48, 53))
+    client = Client(node.path, timeout_s=5)
+    web = create_app(msgspec.structs.replace(kiosk_config(node.path), point=near), client).test_client()
+    home, page = (words(web.get(path)).replace(" ,", ",") for path in ("/nl/", "/nl/hulp"))
+    assert "wij weten niet of ze open zijn: Zaal 48, Dorpsstraat 1" in home
+    assert "Zaal 49" not in home, "the first page must fit without scrolling"
+    assert "wij weten niet of ze open zijn: Zaal 48, Dorpsstraat 1 · Zaal 49, Dorpsstraat 1" in page
+    assert ("Zaal 50" in page, "Zaal 51" in page) == (True, False)
+    node.status["point_state"] = "OPEN"
+    assert "Zaal 48" not in web.get("/nl/").text
+    client.close()
+
+
+def test_a_closed_point_leads_to_what_there_is_to_read(web: FlaskClient, node: FakeNode) -> None:
+    node.status["point_state"] = "CLOSED"
+    has = 'href="/nl/info"' in web.get("/nl/").text
+    assert ('href="/nl/info"' in web.get("/nl/hulp").text) is has
 
 
 def test_no_page_of_a_closed_point_invites_to_ask(web: FlaskClient, node: FakeNode) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from steunpunt.control import Unreachable
 from steunpunt.ledger.boardrows import LINES_MAX
+from steunpunt.node.retention import retention_job
 from steunpunt.node.staffdoor import FREE_TRIES
 from tests.fakes.staff_sites import PIN, StaffSite, hidden, post, staff_site
 from tests.fakes.ui_citizen import words
@@ -227,3 +228,14 @@ def test_the_form_on_paper_asks_what_the_screen_asks(site: StaffSite, language: 
     assert page.status_code == 200
     assert page.text.count('class="tick"') == 6 + 2 + 10 + 1
     assert "47-_______" in page.text
+
+
+def test_the_retention_of_a_running_node_deletes_nothing_open_and_empties_the_log(site: StaffSite) -> None:
+    token = site.ask("form_token")["token"]
+    site.ask("submit", token=token, category="SUPPLIES", text="", language="nl")
+    log = Path(site.config.ledger.path + "-wal")
+    assert log.stat().st_size > 0
+    assert retention_job(site.config, site.put, lambda: False)() == ""
+    assert log.stat().st_size == 0
+    assert len(site.ask("board")["lines"]) == 1
+    assert site.ask("status")["counters"]["retention_deleted"] == 0

@@ -34,3 +34,11 @@ def test_at_a_point_the_pin_opens_it_and_a_test_goes_from_there(
     assert post(web, "/staf/techniek/test").headers["Location"] == "/staf/techniek#test"
     assert site.ask("status")["queue"] == 1, "one at a time"
     assert 'content="300;url=/staf/uit"' in web.get("/staf/techniek").text
+    # Ready for a crisis? The key holder is confirmed by a person, and only the moment is kept.
+    unready = words(web.get("/staf/techniek/gereed"))
+    assert "Niet gereed: " in unready
+    assert "! Let op Sleutelhouder niemand heeft bevestigd dat de sleutelhouder bereikbaar is" in unready
+    assert post(site.screen(), "/staf/techniek/sleutelhouder").status_code == 403
+    assert post(web, "/staf/techniek/sleutelhouder").headers["Location"] == "/staf/techniek/gereed"
+    wait_until(lambda: site.ask("status")["readiness"]["key_holder_s"] is not None, 40, "the loop has kept it")
+    assert "✓ Goed Sleutelhouder bevestigd minder dan een minuut geleden" in words(web.get("/staf/techniek/gereed"))

@@ -6,7 +6,7 @@ case.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from steunpunt.engine import sending
@@ -15,7 +15,7 @@ from steunpunt.engine.common import Flights
 from steunpunt.engine.intake import Intake
 from steunpunt.engine.region import RegionWatch
 from steunpunt.ledger import incoming, outgoing
-from steunpunt.model import LedgerError, TicketState, TokenCode
+from steunpunt.model import Lane, LedgerError, TicketState, TokenCode
 from steunpunt.protocol import answers, messages, tickets, vault
 from steunpunt.protocol.keys import Chain, SiteKeys
 from steunpunt.protocol.tokens import HeardTokens
@@ -106,6 +106,13 @@ def _only_three_tries(links_for: Function) -> Function:
     return lambda message, roads: () if message.mesh_tries + message.broker_tries >= 3 else links_for(message, roads)
 
 
+def _in_one_line(choose: Function) -> Function:
+    def wrong(waiting: Any, *arguments: Any) -> Any:
+        return choose([replace(message, lane=Lane.OTHER) for message in waiting], *arguments)
+
+    return wrong
+
+
 def _ok_is_received(_note_handheld: Function) -> Function:
     def wrong(connection: Any, counter: int, now_ms: int) -> bool:
         return outgoing.raise_state(connection, counter, TicketState.RECEIVED, now_ms)
@@ -192,6 +199,7 @@ BUGS = (
     Bug("the incarnation is ignored", RegionWatch, "raised_incarnation", _no, case="restored"),
     Bug("a state may fall", outgoing, "raise_state", _falls),
     Bug("a request is given up after three tries", outbox, "links_for", _only_three_tries, case="away"),
+    Bug("a life threat waits its turn", outbox, "choose", _in_one_line, case="overload"),
     Bug("a handheld's OK counts as received", outgoing, "note_handheld", _ok_is_received, case="overload"),
     Bug("a handheld's OK ends the tries", outgoing, "note_handheld", _ok_ends_the_tries, case="overload"),
     Bug("a reply is sent once", incoming, "note_reply_try", _reply_once),

@@ -11,13 +11,14 @@ from steunpunt.engine.box import BoxView
 from steunpunt.fleet.told import lines_of
 from steunpunt.model import LampMode
 from steunpunt.node.kazernebox import box_settings, box_status, box_troubles
+from steunpunt.panelconfig import Button, Panel
 from steunpunt.printerconfig import Printer
 from tests.fakes.ui_sites import coordinator_config
 
 
 def with_box(path: Any, **sections: Any) -> config.Config:
-    button = config.Button(name="take", button_pin=17, lamp_pin=27)
-    panel = config.Panel(pins="mock", button=(button,))
+    button = Button(name="take", button_pin=17, lamp_pin=27)
+    panel = Panel(pins="mock", button=(button,))
     return msgspec.structs.replace(coordinator_config(path / "no.sock", path), **{"panel": panel} | sections)
 
 

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from steunpunt import keymaking
 from steunpunt.cli import main
+from steunpunt.protocol.text import coder_words
 
 EXAMPLES = Path(__file__).parents[2] / "config"
 
@@ -29,6 +30,8 @@ class Sites:
             (place / "broker.password").write_text("geheim\n")
         add = ["keys", "desk-password", str(self.desk / "desk.passwords"), "--name", "Jan", "--password-stdin"]
         assert CliRunner().invoke(main, add, input="lang genoeg\n").exit_code == 0
+        pin = ["keys", "staff-pin", str(self.site / "staff.pin"), "--pin-stdin"]
+        assert CliRunner().invoke(main, pin, input="295031\n").exit_code == 0
 
     def check(self, folder: Path) -> list[str]:
         """Return the problems, without the path in front."""
@@ -55,6 +58,23 @@ def sites(tmp_path: Path) -> Sites:
     made = Sites(tmp_path)
     assert [made.check(made.site), made.check(made.desk)] == [[], []]
     return made
+
+
+def test_it_says_who_compresses_texts(sites: Sites) -> None:
+    result = CliRunner().invoke(main, ["check", str(sites.site / "site.toml")])
+    assert f"  {coder_words()}\n" in result.stdout
+    assert "texts are compressed by " in coder_words()
+
+
+def test_a_pin_of_the_staff_that_is_not_there_or_open_to_others(sites: Sites) -> None:
+    pin = sites.site / "staff.pin"
+    pin.chmod(0o644)
+    assert "chmod 600" in sites.only(sites.site, "staff.pin_file")
+    pin.unlink()
+    assert "steunpunt keys staff-pin" in sites.only(sites.site, "staff.pin_file")
+    refused = CliRunner().invoke(main, ["keys", "staff-pin", str(pin), "--pin-stdin"], input="123456\n")
+    assert (refused.exit_code, pin.exists()) == (1, False)
+    assert "choose another PIN" in refused.stderr
 
 
 # --- TLS files ----------------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ import pytest
 
 from steunpunt import config
 from steunpunt.doctor.findings import Finding, Verdict, worst
-from steunpunt.doctor.live import examine, snr_min_db
+from steunpunt.doctor.live import examine
 from steunpunt.powerconfig import Power
+from steunpunt.protocol.signal import snr_min_db
 from tests.fakes.fake_node import status_body
 from tests.fakes.nodes import kiosk_config
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from steunpunt.engine.accepting import open_ticket_key
-from steunpunt.engine.calls import BUZZ_S, TELL_AGAIN_MS
+from steunpunt.engine.calls import BUZZ_S, HELD_S, TELL_AGAIN_MS
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.tables import calls, tickets
 from steunpunt.model import (
@@ -14,9 +14,11 @@ from steunpunt.model import (
     Category,
     Effect,
     LampMode,
+    Lane,
     SenderFunction,
     SetLamp,
     SoundBuzzer,
+    SupplementCode,
     TokenCode,
 )
 from steunpunt.protocol import answers
@@ -224,3 +226,46 @@ def test_a_press_that_the_disk_did_not_keep_is_not_on_any_screen(kiosk: KioskSit
     assert kiosk.due_ms() is not None
     kiosk.turn()
     assert kiosk.engine.calls.views["help"].counter == 1
+
+
+# --- holding it down ------------------------------------------------------------------------------------------------
+
+HELD = ButtonPressed("help", held=True)
+
+
+def test_holding_says_that_a_life_is_in_danger_and_leaves_at_once(
+    kiosk: KioskSite, center: CoordinatorSite, clock: Clock
+) -> None:
+    kiosk.turn(MESH_UP)
+    kiosk.turn(PRESS)
+    clock.advance_s(3)
+    effects = kiosk.turn(HELD)
+    assert SoundBuzzer("help", HELD_S, times=3) in effects
+    to_center(kiosk, center, effects)
+    case = center.only_case()
+    assert (case.category, case.life_threat, case.lane) == (Category.BUTTON, True, Lane.LIFE_THREAT)
+    clock.advance_s(60)
+    kiosk.turn(CANCEL)
+    assert len(kiosk.rows(tickets)) == 1, "neither a second one after the window, nor taken back"
+
+
+def test_holding_after_the_call_left_raises_the_same_case_once(
+    kiosk: KioskSite, center: CoordinatorSite, clock: Clock
+) -> None:
+    kiosk.turn(MESH_UP)
+    kiosk.turn(PRESS)
+    clock.advance_s(31)
+    to_center(kiosk, center, kiosk.turn())
+    assert not center.only_case().life_threat
+    for _ in range(2):
+        to_center(kiosk, center, kiosk.turn(HELD))
+        clock.advance_s(5)
+    case = center.only_case()
+    assert (case.life_threat, case.lane) == (True, Lane.LIFE_THREAT)
+    assert [event.code for event in case.events if event.kind == "supplement"] == [SupplementCode.LIFE_THREAT]
+
+
+def test_holding_a_button_whose_call_was_taken_back_is_a_new_call(kiosk: KioskSite) -> None:
+    kiosk.turn(PRESS, CANCEL, HELD)
+    assert len(kiosk.rows(tickets)) == 1
+    assert [effect for effect in kiosk.turn(ButtonPressed("fire", held=True)) if isinstance(effect, SoundBuzzer)] == []

@@ -1,6 +1,7 @@
 """`fleet check`: all mistakes of all files at once, each with file, line, key and mend; and what the layers make."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,17 @@ def test_a_kiosk_without_a_fall_back_address_fails(tmp_path: Path) -> None:
     told = lines(check(path), tmp_path)
     assert len(told) == 3
     assert "key `region.fallback_address` is missing" in told[0]
+
+
+def test_two_hundred_sites_take_less_than_two_seconds_of_processor_time(tmp_path: Path) -> None:
+    path = fleet_files(tmp_path, kiosks=199)
+    for site_file in (tmp_path / "sites").iterdir():
+        site_file.write_text(site_file.read_text("utf-8") + "[relay]\nfallback_min = -1\nnoed = 1\n", "utf-8")
+    began = time.process_time()
+    found = check(path)
+    took_s = time.process_time() - began
+    assert len(found.problems) == 400
+    assert took_s < 2
 
 
 # --- the region file ----------------------------------------------------------------------------------------------

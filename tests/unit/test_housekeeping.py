@@ -14,19 +14,22 @@ from steunpunt.fleet.told import lines_of
 from steunpunt.jobconfig import Housekeeping as Section
 from steunpunt.jobfacts import Fault, FaultSeen, JobEnded
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import Event
+from steunpunt.model import Asked, Event
 from steunpunt.node.housekeeping import APART_MS, FIRST_MS, HOUR_MS, RETRY_MS, RUN_MS_MAX, Housekeeping, job_troubles
+from steunpunt.node.pending import Pending
 from tests.fakes.sites import Clock, new_ledger
 from tests.fakes.ui_sites import EXAMPLES
 
 DAY_MS = 24 * HOUR_MS
+YEARS_MS = 3650 * DAY_MS
 WAIT_S = 30.0
 
 
 class Site:
     """A site's ledger with its housekeeping, turned by hand."""
 
-    def __init__(self, folder: Path, **section: object) -> None:
+    def __init__(self, folder: Path, *, only: str = "", **section: object) -> None:
+        self.only = only
         self.clock, self.said = Clock(), queue.SimpleQueue[Event]()
         example = config.load(EXAMPLES / "coordinator.toml")
         self.config: Config = msgspec.structs.replace(
@@ -36,12 +39,17 @@ class Site:
         )
         self.start()
 
+    asked, keeps = 0, True
+
     def start(self) -> None:
         self.ledger = Ledger(Path(self.config.ledger.path), read_boot_ms=self.clock.read).open()
         self.keeping = Housekeeping(self.config, self.said.put)
         with self.ledger.transaction() as connection:
             self.ledger.touch(connection)
             self.keeping.begin(connection, self.now_ms())
+        for job in list(self.keeping.by_name):
+            if (job == "retention") is not (self.only == "retention"):
+                self.keeping.by_name[job].due_ms = self.now_ms() + YEARS_MS
 
     def now_ms(self) -> int:
         return self.ledger.clock.now_ms()
@@ -55,8 +63,13 @@ class Site:
         self.keeping.look(self.now_ms())
 
     def heard(self) -> JobEnded:
-        """Wait for a job's end and keep it."""
+        """Wait for a job's end and keep it; what the retention asks of the loop is answered."""
         event = self.said.get(timeout=WAIT_S)
+        while isinstance(event, Asked):
+            self.asked += 1
+            assert isinstance(event.reply, Pending)
+            event.reply.answer({"ok": self.keeps, "message": "disk full", "more": self.asked == 1})
+            event = self.said.get(timeout=WAIT_S)
         assert isinstance(event, JobEnded)
         self.take(event)
         return event
@@ -159,3 +172,30 @@ def test_a_record_that_the_card_damaged_makes_the_job_due(site: Site) -> None:
     site.start()
     assert site.status() == {"ok": None, "well_s": None, "missed": False, "detail": ""}
     assert site.keeping.due_ms() == site.now_ms() + FIRST_MS
+
+
+def test_what_is_over_is_deleted_once_a_day_by_the_loop_in_as_many_turns_as_it_takes(tmp_path: Path) -> None:
+    site = Site(tmp_path, only="retention")
+    site.after(FIRST_MS + 2 * APART_MS)
+    assert site.heard() == JobEnded("retention", ok=True)
+    assert site.asked == 2, "the first turn said that there is more"
+    site.keeps = False
+    site.after(DAY_MS)
+    assert site.heard() == JobEnded("retention", ok=False, detail="disk full")
+    assert job_troubles(site.keeping.status(site.now_ms())) == [
+        "Wat lang geleden is afgesloten, wordt niet verwijderd. Waarschuw de technicus."
+    ]
+    site.stop()
+
+
+def test_a_retention_that_waits_for_the_loop_ends_with_the_node(
+    tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    site = Site(tmp_path, only="retention")
+    site.after(FIRST_MS + 2 * APART_MS)
+    assert isinstance(site.said.get(timeout=WAIT_S), Asked)
+    wait_until(lambda: not site.keeping._scheduler.get_jobs(), WAIT_S, "the scheduler has handed the job over")
+    site.keeping.stop()
+    site.keeping._scheduler._executors["default"]._pool.shutdown(wait=True)
+    assert site.said.empty()
+    site.ledger.close()

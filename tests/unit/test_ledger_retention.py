@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from steunpunt.control import Body
 from steunpunt.engine import tidying
+from steunpunt.engine.common import Counts
 from steunpunt.engine.tidying import Tidy
 from steunpunt.ledger import outgoing, retention
 from steunpunt.ledger.retention import Limits, forget_log
@@ -87,7 +88,7 @@ class Pair:
 
     def tidy(self, site: KioskSite | CoordinatorSite) -> dict[str, object]:
         with site.ledger.transaction() as connection:
-            return tidying.tidy(site.ledger, connection, Tidy(Limits(DAYS)), site.now_ms())
+            return tidying.tidy(site.ledger, connection, Tidy(Limits(DAYS)), site.now_ms(), Counts())
 
 
 @pytest.fixture(name="pair")

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from steunpunt import config
+from steunpunt import panelconfig
+from steunpunt.jobfacts import Fault, FaultSeen
 from steunpunt.model import ButtonPressed, Event, LampMode, SteunpuntError
 from steunpunt.panel import (
     BOUNCE_S,
@@ -26,15 +27,15 @@ from steunpunt.panel import (
 )
 
 WaitUntil = Callable[..., None]
-HELP = config.Button(name="help", button_pin=17, lamp_pin=27)
-WATER = config.Button(name="water", button_pin=5, lamp_pin=6)
-SETTINGS = config.Panel(pins="mock", buzzer_pin=22, button=(HELP, WATER))
+HELP = panelconfig.Button(name="help", button_pin=17, lamp_pin=27)
+WATER = panelconfig.Button(name="water", button_pin=5, lamp_pin=6)
+SETTINGS = panelconfig.Panel(pins="mock", buzzer_pin=22, button=(HELP, WATER))
 
 
 class Desk:
     """A started panel, its pins and what reached the inbox."""
 
-    def __init__(self, settings: config.Panel = SETTINGS) -> None:
+    def __init__(self, settings: panelconfig.Panel = SETTINGS) -> None:
         self.pins = open_pins("mock")
         self.events: list[Event] = []
         self.panel = Panel(settings, self.events.append, pins=lambda _: self.pins)
@@ -159,7 +160,7 @@ def test_a_sound_has_a_longest_time_and_can_be_silenced(
 
 
 def test_a_panel_without_a_buzzer_is_silent() -> None:
-    desk = Desk(config.Panel(pins="mock", button=(HELP,)))
+    desk = Desk(panelconfig.Panel(pins="mock", button=(HELP,)))
     desk.panel.sound("help", 1)
     assert desk.panel.read("help") == Reading(LampMode.OFF, buzzer=False)
     desk.panel.stop()
@@ -195,7 +196,7 @@ def test_stop_darkens_and_releases_and_may_be_called_twice(wait_until: WaitUntil
 
 def test_a_pin_in_use_leaves_nothing_taken_behind(desk: Desk) -> None:
     second = Panel(
-        config.Panel(pins="mock", button=(config.Button(name="x", button_pin=9, lamp_pin=27),)),
+        panelconfig.Panel(pins="mock", button=(panelconfig.Button(name="x", button_pin=9, lamp_pin=27),)),
         desk.events.append,
         pins=lambda _: desk.pins,
     )
@@ -207,16 +208,16 @@ def test_a_pin_in_use_leaves_nothing_taken_behind(desk: Desk) -> None:
 
 
 def test_presses_from_many_threads_are_all_counted(desk: Desk) -> None:
-    def press_ten() -> None:
-        for _ in range(10):
+    def press_thrice() -> None:
+        for _ in range(3):
             desk.panel.press("help")
 
-    threads = [threading.Thread(target=press_ten) for _ in range(8)]
+    threads = [threading.Thread(target=press_thrice) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(10)
-    assert len(desk.events) == 80
+    assert len(desk.events) == 12
 
 
 def test_importing_the_panel_does_not_import_gpiozero() -> None:
@@ -231,6 +232,113 @@ def test_the_environment_does_not_change_the_kind_of_pins(monkeypatch: pytest.Mo
     desk = Desk()
     assert type(desk.pin(27)).__name__ == "BriefPin"
     desk.panel.stop()
+
+
+# --- holding, faults, brightness, lamp test ------------------------------------------------------------------------
+
+
+class Hand:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def read(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def hand() -> Hand:
+    return Hand()
+
+
+def started(settings: panelconfig.Panel, hand: Hand) -> tuple[Panel, Any, list[Event]]:
+    pins, events = open_pins("mock"), list[Event]()
+    panel = Panel(settings, events.append, pins=lambda _: pins, clock=hand.read)
+    panel.start()
+    return panel, pins, events
+
+
+def nudge(panel: Panel) -> None:
+    """Let the watching thread look at the clock that was moved."""
+    with panel._edge:
+        panel._edge.notify()
+
+
+def test_holding_a_button_is_told_and_a_stuck_one_is_a_fault(hand: Hand, wait_until: WaitUntil) -> None:
+    before = threads_of_panel()
+    panel, pins, events = started(SETTINGS, hand)
+    pins.pin(17).drive_low()
+    hand.now_s = 3
+    nudge(panel)
+    wait_until(lambda: ButtonPressed("help", held=True) in events, 5.0, "held")
+    hand.now_s = 60
+    nudge(panel)
+    wait_until(lambda: FaultSeen(Fault.PANEL, there=True) in events, 5.0, "stuck")
+    assert panel.troubles() == [
+        "button help: its contact stays closed; look whether something presses it, or at its wires"
+    ]
+    pins.pin(5).drive_low()
+    pins.pin(5).drive_high()
+    assert ButtonPressed("water") in events, "the others work on"
+    pins.pin(17).drive_high()
+    assert events[-1] == FaultSeen(Fault.PANEL, there=False)
+    assert panel.troubles() == []
+    wait_until(lambda: threads_of_panel() == before, 5.0, "the watching thread to end")
+    panel.stop()
+
+
+def test_a_chattering_button_fills_nothing(hand: Hand) -> None:
+    panel, pins, events = started(SETTINGS, hand)
+    for _ in range(1_000):
+        hand.now_s += 0.05
+        pins.pin(17).drive_low()
+        pins.pin(17).drive_high()
+    assert events.count(ButtonPressed("help")) <= 12
+    assert events[-1] == FaultSeen(Fault.PANEL, there=True)
+    assert "chatters" in panel.troubles()[0]
+    panel.stop()
+
+
+def test_lamps_are_dimmed_by_night(hand: Hand) -> None:
+    dim = panelconfig.Panel(pins="mock", lamp_percent=80, night_percent=20, button=(HELP, WATER))
+    panel, pins, _ = started(dim, hand)
+    panel.set_lamp("help", LampMode.STEADY)
+    assert pins.pin(27).state == 0.8
+    panel.set_night(night=True)
+    assert pins.pin(27).state == 0.2
+    panel.set_lamp("water", LampMode.STEADY)
+    assert pins.pin(6).state == 0.2
+    assert panel.read("water").lamp is LampMode.STEADY
+    panel.set_night(night=False)
+    assert (pins.pin(27).state, pins.pin(6).state) == (0.8, 0.8)
+    panel.set_lamp("help", LampMode.OFF)
+    assert pins.pin(27).state == 0
+    panel.stop()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "night"), [(None, False), (21 * 60 + 59, False), (22 * 60, True), (0, True), (419, True), (420, False)]
+)
+def test_when_it_is_night(*, minutes: int | None, night: bool) -> None:
+    assert panelconfig.is_night(SETTINGS, minutes) is night
+    noon = panelconfig.Panel(night_from="12:00", night_until="13:00")
+    assert panelconfig.is_night(noon, minutes) is False
+
+
+def test_a_lamp_test_lights_all_and_gives_each_its_own_back(
+    desk: Desk, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("steunpunt.panel.TEST_S", 0.3)
+    desk.panel.set_lamp("water", LampMode.STEADY)
+    desk.panel.test()
+    desk.panel.test()
+    assert (desk.pin(27).state, desk.pin(6).state, desk.pin(22).state) == (True, True, True)
+    desk.panel.set_lamp("water", LampMode.OFF)
+    desk.panel.set_lamp("help", LampMode.STEADY)
+    assert desk.pin(6).state, "what changes meanwhile shows afterwards"
+    wait_until(lambda: not desk.pin(6).state, 5.0, "the end of the test")
+    assert desk.pin(27).state
 
 
 class ChipError(Exception):
@@ -253,6 +361,7 @@ class Chip(ModuleType):
         self.debounce_us: dict[int, int] = {}
         self.alerts: dict[int, Callable[[int, int, int, int], None]] = {}
         self.busy: set[int] = set()
+        self.pressed: set[int] = set()
 
     def gpiochip_open(self, chip: int) -> int:
         if not self.present or chip != 0:
@@ -266,7 +375,7 @@ class Chip(ModuleType):
         if pin in self.busy:
             raise ChipError("GPIO busy")
         self.modes[pin] = flags
-        self.levels[pin] = 1 if flags & self.SET_PULL_UP else 0
+        self.levels[pin] = 1 if flags & self.SET_PULL_UP and pin not in self.pressed else 0
 
     def gpio_claim_output(self, _handle: int, pin: int, level: int = 0) -> None:
         self.modes[pin], self.levels[pin] = self.OUT, level
@@ -314,7 +423,7 @@ def pins_of_a_board(_kind: str) -> Any:
     return type("BoardFactory", (factory,), {"_get_revision": lambda _self: 0xC03115})()
 
 
-REAL = config.Panel(pins="gpio", buzzer_pin=22, button=(HELP,))
+REAL = panelconfig.Panel(pins="gpio", buzzer_pin=22, button=(HELP,))
 
 
 def test_real_pins_are_driven_through_lgpio(chip: Chip) -> None:
@@ -335,6 +444,17 @@ def test_real_pins_are_driven_through_lgpio(chip: Chip) -> None:
     assert chip.modes[27] != chip.OUT
     chip.alerts[17](0, 17, 0, 3_000_000_000)
     assert events == [ButtonPressed("help")], "a late edge after the stop is no press"
+
+
+def test_a_button_that_is_down_at_the_start_is_found_stuck(chip: Chip, hand: Hand, wait_until: WaitUntil) -> None:
+    chip.pressed.add(17)
+    events: list[Event] = []
+    panel = Panel(REAL, events.append, pins=pins_of_a_board, clock=hand.read)
+    panel.start()
+    hand.now_s = 61
+    nudge(panel)
+    wait_until(lambda: events == [FaultSeen(Fault.PANEL, there=True)], 5.0, "stuck, and no press")
+    panel.stop()
 
 
 def test_a_real_pin_that_is_busy_is_named(chip: Chip) -> None:

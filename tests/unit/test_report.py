@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from steunpunt.bridge.homeassistant import PAYLOAD_BYTES_MAX, discovery, discovery_topic
 from steunpunt.bridge.report import GAP_MS, LOOK_MS, Reporter, coarse_minutes, prometheus, public
-from steunpunt.config import Broker, Button, Config, Control, ExtraRadio, Keys, Ledger, Panel, Radio, Region, Site
+from steunpunt.config import Broker, Config, Control, ExtraRadio, Keys, Ledger, Radio, Region, Site
 from steunpunt.model import Role
+from steunpunt.panelconfig import Button, Panel
 
 AVAILABILITY, STATUS = "steunpunt/v1/47/availability", "steunpunt/v1/47/status"
 

@@ -11,10 +11,10 @@ import click
 
 from steunpunt import __version__
 from steunpunt.cli.configuring import config as config_group
-from steunpunt.cli.examining import doctor, test_request
+from steunpunt.cli.examining import doctor, ready, survey, test_request
 from steunpunt.cli.fleeting import fleet
 from steunpunt.cli.powering import power
-from steunpunt.cli.showing import screen
+from steunpunt.cli.showing import screen, speak
 from steunpunt.cli.simulating import simulate
 from steunpunt.config import Config, load
 from steunpunt.control import Body, Client
@@ -101,7 +101,9 @@ def check(config: Path) -> None:
         if problems:
             sys.exit(1)
     click.echo(f"{config}: good. {loaded.site.role} {loaded.site.id}, {loaded.site.name}, {loaded.site.place}")
-    for line in (*files.ledger_lines(loaded), *files.content_lines(loaded)):
+    from steunpunt.protocol.text import coder_words
+
+    for line in (*files.ledger_lines(loaded), *files.content_lines(loaded), coder_words()):
         click.echo(f"  {line}")
 
 
@@ -286,24 +288,28 @@ def broker_config(config: Path, out: Path, run_as: Literal["mosquitto", "root"])
 main.add_command(keys)
 main.add_command(power)
 main.add_command(screen)
+main.add_command(speak)
 main.add_command(doctor)
 main.add_command(test_request)
+main.add_command(survey)
+main.add_command(ready)
 main.add_command(fleet)
 main.add_command(config_group)
 
 
 @main.command()
 @CONFIG
-@click.argument("action", type=click.Choice(["press", "read"]))
+@click.argument("action", type=click.Choice(["press", "read", "test"]))
 @click.argument("name")
 def panel(config: Path, action: str, name: str) -> None:
-    """Press or read a help button of a running node.
+    """Press or read a button of a running node, or test all lamps and the buzzer for three seconds.
 
     CONFIG is the site's TOML file, NAME a button in it. Pressing works only with pins = "mock" under [panel].
 
     \b
       steunpunt panel site.toml press help
       steunpunt panel site.toml read help
+      steunpunt panel site.toml test help
     """  # noqa: D301  click wants the character \b itself
     with one_line_errors():
         loaded = load(config)

@@ -34,3 +34,34 @@ def screen(config: Path) -> None:
             return starting_page(away.request.path, form, loaded.region.fallback_address, sent=away.sent)
 
         sys.exit(run(loaded, page))
+
+
+@click.command()
+@CONFIG
+@click.option("--language", "only", multiple=True, metavar="CODE", help="Make this language; repeat for more.")
+def speak(config: Path, *, only: tuple[str, ...]) -> None:
+    """Make what a kiosk's pages read aloud, into the folder screen.audio.
+
+    CONFIG is the site's TOML file. It needs espeak-ng and lame, here and not on the device; run again, it makes only
+    what is new. A language without a voice is left out, and its pages offer nothing to hear.
+    """
+    with one_line_errors():
+        loaded = load(config)
+        from steunpunt.model import ConfigError
+        from steunpunt_ui.languages import LANGUAGES
+        from steunpunt_ui.speech.making import make, spoken_here, voices
+        from steunpunt_ui.speech.texts import texts_of
+
+        if loaded.screen.audio is None:
+            raise ConfigError(
+                f'{config}: there is no screen.audio; write audio = "/var/lib/steunpunt-audio" in [screen]'
+            )
+        for unknown in set(only) - set(LANGUAGES):
+            raise ConfigError(f"--language {unknown}: the screens speak {', '.join(LANGUAGES)}; write one of these")
+        known = voices()
+        for language in only or LANGUAGES:
+            if not spoken_here(language, known):
+                click.echo(f"{language}: espeak-ng has no voice for it here; left out")
+                continue
+            made = make(Path(loaded.screen.audio), language, texts_of(loaded, language))
+            click.echo(f"{language}: {made.sentences} sentences, {made.new} new, {made.bytes / 1e6:.1f} MB")

@@ -1,6 +1,7 @@
 """The whole examination: the config, its files, the node's own word, and what can be seen without it."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,12 @@ from pathlib import Path
 from steunpunt.config import Config, load
 from steunpunt.control import Body, Client, ControlError, Refused, Unreachable
 from steunpunt.doctor import apart, files, live
+from steunpunt.doctor import readiness as ready
 from steunpunt.doctor.findings import Finding, On, Verdict, worst
-from steunpunt.model import ConfigError
+from steunpunt.model import ConfigError, Role
 
 NODE_S_MAX = 5.0
+LOOK_AGAIN_S = 0.1
 """How long the node has for an answer."""
 
 
@@ -50,6 +53,24 @@ def examine(path: Path) -> Examination:
     findings += apart.examine_dead(config) if status is None else live.examine(config, status)
     findings.append(apart.screens(config))
     return Examination(tuple(findings), config, status)
+
+
+def readiness(path: Path, *, confirm_key_holder: bool) -> Examination:
+    """Examine whether a point is ready for a crisis; raises SteunpuntError when its node does not answer.
+
+    ``confirm_key_holder``: note first that the key holder can be reached.
+    """
+    config = load(path)
+    if config.site.role is not Role.KIOSK:
+        raise ConfigError(f"{path}: a coordinator is looked at with steunpunt doctor; this is about points")
+    with contextlib.closing(Client(config.control.socket, NODE_S_MAX)) as client:
+        if confirm_key_holder:
+            client.call("confirm_key_holder")
+            deadline_s = time.monotonic() + NODE_S_MAX
+            while client.call("status")["readiness"]["key_holder_s"] is None and time.monotonic() < deadline_s:
+                time.sleep(LOOK_AGAIN_S)
+        status = client.call("status")
+    return Examination(tuple(ready.examine(config, status)), config, status)
 
 
 def _ask(config: Config, findings: list[Finding]) -> Body | None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from steunpunt import keyfiles, tlsfiles
 from steunpunt.config import Config
+from steunpunt.doctor.content import approval, shelf_of
 from steunpunt.doctor.findings import Finding, On
 from steunpunt.model import KeyFileError, Role
 from steunpunt.protocol.keys import CoordinatorKeys, SiteKeys
-from steunpunt_ui.content.place import folder_of, words_of
-from steunpunt_ui.content.shelf import EMPTY, Shelf, read
 from steunpunt_ui.desk.passwords import check_file
+from steunpunt_ui.logofile import logo_problems
 
 _PROBLEM = re.compile(r"(?:key `(?P<where>[^`]*)`: )?(?P<what>.*?)(?:; (?P<mend>[^;]*))?", re.DOTALL)
 
@@ -27,16 +27,7 @@ def examine(config: Config) -> Iterator[Finding]:
     if not found:
         yield On("files", config.keys.file).passes("files.good")
     if config.site.role is Role.KIOSK:
-        yield _content(config)
-
-
-def _content(config: Config) -> Finding:
-    pages = shelf_of(config).pages.values()
-    approved = sum(page.front.approved for page in pages)
-    on, count = On("content", "kiosk.content"), len(pages)
-    if approved or config.kiosk.demo:
-        return on.passes("content.approved", approved=approved, count=count)
-    return on.warns("content.unapproved", count=count)
+        yield approval(config)
 
 
 def ledger_lines(config: Config) -> Iterator[str]:
@@ -54,12 +45,8 @@ def ledger_lines(config: Config) -> Iterator[str]:
 def problems(config: Config) -> list[str]:
     """Return what is wrong with the files a config names, each with its key and the mend."""
     pages = (f"key `kiosk.content`: {problem}" for problem in shelf_of(config).problems)
-    return [*_key_problems(config), *_password_problems(config), *tlsfiles.problems(config), *pages]
-
-
-def shelf_of(config: Config) -> Shelf:
-    """Return a kiosk's information pages; a coordinator has none."""
-    return read(folder_of(config), words_of(config)) if config.site.role is Role.KIOSK else EMPTY
+    files = (*tlsfiles.problems(config), *logo_problems(config))
+    return [*_key_problems(config), *_password_problems(config), *files, *pages]
 
 
 def content_lines(config: Config) -> Iterator[str]:
@@ -109,6 +96,7 @@ def _key_problems(config: Config) -> Iterator[str]:
         except KeyFileError as error:
             yield f"key `{section}.channel_key_file`: {error}"
     if not coordinator:
+        yield from _staff_problems(config)
         return
     try:
         keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
@@ -118,6 +106,14 @@ def _key_problems(config: Config) -> Iterator[str]:
         check_file(config.web.desk_passwords_file)
     except KeyFileError as error:
         yield f"key `web.desk_passwords_file`: {error}"
+
+
+def _staff_problems(config: Config) -> Iterator[str]:
+    try:
+        if config.staff is not None:
+            keyfiles.read_staff_pin(Path(config.staff.pin_file))
+    except KeyFileError as error:
+        yield f"key `staff.pin_file`: {error}"
 
 
 def _coordinator_problems(config: Config, keys: SiteKeys) -> Iterator[str]:

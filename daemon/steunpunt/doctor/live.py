@@ -6,7 +6,7 @@ from steunpunt.config import Config
 from steunpunt.control import Body
 from steunpunt.doctor.findings import Finding, On, Value, Verdict
 from steunpunt.model import MAIN_RADIO, Lane, LinkName, Role
-from steunpunt.protocol.airtime import PRESETS
+from steunpunt.protocol.signal import snr_min_db
 from steunpunt.relay.airbudget import HOUR_MS, LEGAL_SHARE_MAX, SHARE_MAX
 
 QUEUE_OLD_S_MAX = 900
@@ -36,13 +36,9 @@ def examine(config: Config, status: Body) -> Iterator[Finding]:
     yield _traffic(config, figures)
     if "test" in status:
         yield last_test(status["test"])
+    yield from _jobs(status)
     yield from _panel(status)
     yield from _defects(status)
-
-
-def snr_min_db(preset: str) -> float:
-    """Return the ratio below which a preset's packets are lost, in dB: Semtech's datasheet of the SX1276, table 13."""
-    return -7.5 - 2.5 * (PRESETS[preset].spreading_factor - 7)
 
 
 # --- roads --------------------------------------------------------------------------------------------------------
@@ -221,6 +217,18 @@ def last_test(test: Body | None) -> Finding:
         return on.warns("test.old", test_ago=test["age_s"])
     seconds = test["steps_ms"].get("received", 0) / 1000
     return on.passes("test.passed", test_ago=test["age_s"], seconds=f"{seconds:.1f}", road=test["road"])
+
+
+def _jobs(status: Body) -> Iterator[Finding]:
+    """Give each job of the housekeeping that is not well; one line when all are."""
+    jobs = status.get("housekeeping") or {}
+    wrong = {name: job for name, job in jobs.items() if job["ok"] is False or job["missed"]}
+    for name, job in wrong.items():
+        on = On("jobs", name)
+        failed = job["ok"] is False
+        yield on.fails("jobs.failed", job=name, detail=job["detail"]) if failed else on.warns("jobs.missed", job=name)
+    if jobs and not wrong:
+        yield On("jobs", _NODE).passes("jobs.good", count=len(jobs))
 
 
 def _panel(status: Body) -> Iterator[Finding]:

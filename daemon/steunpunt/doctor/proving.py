@@ -1,4 +1,4 @@
-"""What ``steunpunt test-request`` does and prints: one test request, timed step by step."""
+"""What ``steunpunt test-request`` and ``survey`` do and print: does the road work, how well does the antenna hear?"""
 
 import contextlib
 import time
@@ -51,3 +51,55 @@ def verdict(test: Body) -> str:
         return f"passed, over {test['road'].replace('+', ' and ') or 'another road'}"
     stuck = "nothing left this point" if "on_its_way" not in test["steps_ms"] else "it left, but no receipt came back"
     return f"FAILED: {stuck}; steunpunt doctor says what is down. It is sent on until it is receipted"
+
+
+# --- survey -------------------------------------------------------------------------------------------------------
+
+SURVEY_LOOK_S = 2.0
+_WHY = {
+    "good": "PASS: this antenna serves",
+    "answers": "FAIL: too many probes came to nothing; hang the antenna higher and outside, or put a radio in between",
+    "snr_out": "FAIL: the fire station hardly hears this point; a better antenna or a higher place",
+    "snr_back": "FAIL: this point hardly hears the fire station; a better antenna, away from screens and supplies",
+    "unmeasured": "FAIL: no radio wrote down how well it heard; is the primary channel the same everywhere?",
+}
+
+
+def survey(path: Path, to: str, say: Say, pause: Callable[[float], None] = time.sleep) -> Body:
+    """Run a survey to its end, tell of its progress, and return the result.
+
+    Raises SteunpuntError: at a coordinator, while the point is open, without a radio to ask.
+    """
+    config = load(path)
+    if config.site.role is not Role.KIOSK:
+        raise ConfigError(f"{path}: a survey is made at a point; type this there")
+    with contextlib.closing(Client(config.control.socket)) as client:
+        far = client.call("survey", **({"to": to} if to else {}))["to"]
+        say(f"20 probes to {far} and back, 31 s apart; Ctrl-C leaves the node going on with it")
+        told = -1
+        while (going := client.call("status")["survey"]["under_way"]) is not None:
+            if going["sent"] != told:
+                told = going["sent"]
+                say(f"  sent {told} of {going['of']}, answered {going['answered']}")
+            pause(SURVEY_LOOK_S)
+        result: Body = client.call("status")["survey"]["last"]
+        return result | {"site": config.site.id, "preset": config.radio.preset}
+
+
+def sheet(result: Body) -> Iterator[str]:
+    """Give the sheet of a survey, the verdict last."""
+    yield f"site {result['site']} to {result['to']}, {result['preset']}"
+    yield f"answered {result['answered']} of {result['sent']} probes, {result['air_ms'] / 1000:.1f} s of our own air"
+    yield f"{'':<6} {'SNR median':>11} {'worst':>9} {'hops':>5}"
+    for name, words in (("out", "out"), ("back", "back")):
+        way = result[name]
+        yield f"{words:<6} {_db(way['snr_median_db']):>11} {_db(way['snr_worst_db']):>9} {_count(way['hops_max']):>5}"
+    yield _WHY[result["why"]]
+
+
+def _db(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.1f} dB"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else str(value)

@@ -125,6 +125,47 @@ WORDS: dict[str, tuple[str, str]] = {
         "prove the road: steunpunt test-request",
     ),
     "traffic.desk": ("last case {request_ago}, last act at the desk {act_ago}", ""),
+    "jobs.good": ("none of {count} failed or was missed", ""),
+    "jobs.failed": ("{job} failed: {detail}", "see docs/operation.md, and the log"),
+    "jobs.missed": ("{job} has not ended well for twice its time", "does the node run long enough? see its log"),
+    # ready for a crisis
+    "battery.never": (
+        "never seen on its battery for ten minutes",
+        "pull the plug for a quarter of an hour, while the node runs",
+    ),
+    "battery.old": (
+        "last on its battery {run_ago}, for {minutes} min",
+        "twice a year: pull the plug for a quarter of an hour",
+    ),
+    "battery.unmeasured": (
+        "on its battery {run_ago}, for {minutes} min, charge not known",
+        "add a gauge, or let the UPS tell battery.charge",
+    ),
+    "battery.good": (
+        "on its battery {run_ago}, for {minutes} min, from {from_percent} to {to_percent} %",
+        "",
+    ),
+    "coverage.never": ("the antenna was never surveyed", "close the point, then steunpunt survey"),
+    "coverage.old": ("the antenna was last surveyed {survey_ago}", "once a year: steunpunt survey"),
+    "coverage.failed": ("the survey {survey_ago} failed", "a better place for the antenna, then steunpunt survey"),
+    "coverage.good": ("the survey {survey_ago} passed", ""),
+    "keyholder.never": (
+        "nobody confirmed that the key holder can be reached",
+        "ring the key holder, then steunpunt ready --confirm-key-holder",
+    ),
+    "keyholder.old": (
+        "last confirmed {confirmed_ago}",
+        "twice a year: ring the key holder, then steunpunt ready --confirm-key-holder",
+    ),
+    "keyholder.good": ("confirmed {confirmed_ago}", ""),
+    "firmware.unknown": ("the radio has not told its firmware yet", _AGAIN),
+    "firmware.unpinned": (
+        "{firmware}, and the config pins none",
+        "write radio.firmware, or [firmware] in the region file",
+    ),
+    "firmware.other": ("{firmware}, but the config pins {pinned}", "put {pinned} on the radio; see docs/operation.md"),
+    "firmware.good": ("{firmware}, as the config says", ""),
+    "clock.unknown": ("the node does not tell how it knows the time", "timedatectl"),
     "test.none": ("no test request was ever sent", "steunpunt test-request"),
     "test.old": ("the last test request was {test_ago}", "once a month: steunpunt test-request"),
     "test.failed": ("the last test request, {test_ago}, earned no receipt", "mend what fails above, then test again"),

@@ -228,18 +228,26 @@ class Acceptor:
         self._keep(connection, sealed, counter, token.digest, lane, now_ms, is_request=True)
         return {"number": ticket_number(self._keys.site, counter), "secret": ticket.secret, "repeated": False}
 
-    def call(self, connection: sa.Connection, token: bytes, now_ms: int) -> int:
+    def call(self, connection: sa.Connection, token: bytes, now_ms: int, *, life_threat: bool = False) -> int:
         """Accept a button's call as a help request of its own kind; returns its counter."""
         counter = outgoing.next_counter(connection)
-        request = messages.HelpRequest(counter, Category.BUTTON, life_threat=False)
+        request = messages.HelpRequest(counter, Category.BUTTON, life_threat=life_threat)
         sealed = self._sealer.seal(connection, request)
         locked = tickets.lock(open_ticket_key(self._keys, sealed.eid, sealed.n), sealed.keys.answer)
         row = outgoing.Ticket(
             counter, request.life_threat, TicketState.KEPT, now_ms, now_ms, None, None, None, locked, None
         )
         outgoing.add_ticket(connection, row)
-        self._keep(connection, sealed, counter, token, Lane.URGENT, now_ms, is_request=True)
+        lane = lane_for(Category.BUTTON, life_threat=life_threat)
+        self._keep(connection, sealed, counter, token, lane, now_ms, is_request=True)
         return counter
+
+    def raise_call(self, connection: sa.Connection, counter: int, token: bytes, now_ms: int) -> None:
+        """Say of an earlier call that a life is in danger, once."""
+        row = outgoing.ticket(connection, counter)
+        if row is not None and not row.life_threat:
+            outgoing.raise_to_life_threat(connection, counter)
+            self.add(connection, counter, SupplementCode.LIFE_THREAT, token, now_ms)
 
     def supplement(self, connection: sa.Connection, form: SupplementSubmitted, now_ms: int) -> dict[str, object]:
         """Accept an addition to an earlier request; the same form adds once. Raises NotAccepted."""

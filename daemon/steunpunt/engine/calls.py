@@ -14,6 +14,8 @@ from steunpunt.model import Effect, LampMode, SetLamp, SoundBuzzer, SupplementCo
 from steunpunt.relay.states import lamp_for
 
 BUZZ_S = 3.0
+HELD_S = 0.5
+"""Each of the three sounds that say that holding was understood, in seconds."""
 TELL_AGAIN_MS = 60_000
 """At most one "pressed again" per call in this time: presses are free, air is not."""
 
@@ -53,6 +55,22 @@ class Calls:
         else:
             outgoing.change_call(connection, call[0].id, presses=call[0].presses + 1)
         return [SoundBuzzer(name, BUZZ_S)]
+
+    def hold(self, connection: sa.Connection, name: str, now_ms: int) -> list[Effect]:
+        """A button is held down: a life is in danger. Its call leaves at once, or the one that left is raised."""
+        if name not in self._cancel_ms:
+            return []
+        call = self._open(connection).get(name)
+        if call is None:  # cancelled while the finger was still on it: that is a new call
+            outgoing.add_call(connection, name, now_ms)
+            call = self._open(connection)[name]
+        token = self._entropy.token(32)
+        if call[0].counter is None:
+            counter = self._acceptor.call(connection, token, now_ms, life_threat=True)
+            outgoing.change_call(connection, call[0].id, counter=counter, presses_told=1, told_ms=now_ms)
+        else:
+            self._acceptor.raise_call(connection, call[0].counter, token, now_ms)
+        return [SoundBuzzer(name, HELD_S, times=3)]
 
     def cancel(self, connection: sa.Connection, name: str) -> bool:
         """Cancel a pending call; False when there is none (any more)."""

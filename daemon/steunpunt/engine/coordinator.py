@@ -146,7 +146,7 @@ class CoordinatorEngine:
                 self.links.note(event, now_ms)
             case RadioPrepared() | RadioUsed():
                 self._out.note(connection, event, now_ms)
-            case ButtonPressed(name):
+            case ButtonPressed(name, held=False):
                 return self.box.pressed(connection, name, now_ms)
             case PrinterChanged() | SlipEnded():
                 self.box.heard(connection, event, now_ms)
@@ -161,7 +161,7 @@ class CoordinatorEngine:
         if isinstance(asked, PaperScanned):
             return papers.take(connection, self._intake, asked, now_ms)
         if isinstance(asked.what, Tidy):
-            return {"ok": True, **tidy(self._ledger, connection, asked.what, now_ms)}
+            return {"ok": True, **tidy(self._ledger, connection, asked.what, now_ms, self.counts)}
         return {"ok": False, "error": "unknown_op", "message": "a coordinator does not do this"}
 
     def committed(self) -> None:

@@ -152,6 +152,11 @@ class KioskEngine:
         """Return whether the site's airtime has room for an integrator's packet now."""
         return self._sender.air.guest_fits(connection, air_ms, now_ms)
 
+    @property
+    def region_radio(self) -> int | None:
+        """The radio through which the region last spoke to us over the mesh."""
+        return self._sender.region_radio
+
     def air_used_ms(self, connection: sa.Connection, _radio: str, now_ms: int) -> float:
         """Return how many milliseconds of the rolling hour count as used, for screens."""
         return self._sender.air.used_ms(connection, now_ms)
@@ -176,8 +181,8 @@ class KioskEngine:
                 self._note_link(connection, event, now_ms)
             case PowerSeen() | FaultSeen():
                 self._beater.seen(event)
-            case ButtonPressed(name):
-                return self.calls.press(connection, name, now_ms)
+            case ButtonPressed(name, held=held):
+                return (self.calls.hold if held else self.calls.press)(connection, name, now_ms)
             case CallCancelled(name):
                 self.calls.cancel(connection, name)
             case _:
@@ -243,7 +248,7 @@ class KioskEngine:
                 self.counts["offers"] += not body["repeated"]
                 return body
             case Tidy():
-                return tidy(self._ledger, connection, what, now_ms)
+                return tidy(self._ledger, connection, what, now_ms, self.counts)
         raise NotAccepted("unknown_op", "a kiosk does not do this")
 
     def _meant(self, connection: sa.Connection, form: FormT) -> FormT:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from steunpunt.engine.common import Counts
 from steunpunt.ledger import retention
 from steunpunt.ledger.retention import Limits
 from steunpunt.ledger.store import Ledger
@@ -19,9 +20,10 @@ class Tidy:
     limits: Limits
 
 
-def tidy(ledger: Ledger, connection: sa.Connection, asked: Tidy, now_ms: int) -> dict[str, object]:
-    """Delete what is over and keep what was done; returns it for who asked."""
+def tidy(ledger: Ledger, connection: sa.Connection, asked: Tidy, now_ms: int, counts: Counts) -> dict[str, object]:
+    """Delete what is over, and keep and count what was done; returns it for who asked."""
     outcome = retention.retention(connection, now_ms, asked.limits)
     retention.note(ledger, connection, outcome, now_ms)
+    counts["retention_deleted"] += outcome.deleted
     _log.info("action=retention deleted=%d closed=%d open=%d", outcome.deleted, outcome.closed, outcome.open)
     return {"deleted": outcome.deleted, "closed": outcome.closed, "open": outcome.open, "more": outcome.more}

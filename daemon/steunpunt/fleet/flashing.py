@@ -11,7 +11,7 @@ from steunpunt.fleet.building import build
 from steunpunt.fleet.cards import FleetError
 from steunpunt.fleet.checking import Fleet
 from steunpunt.fleet.firstboot import FirstBoot, contents, package_files, packages_in, public_key
-from steunpunt.fleet.image import BootPartition
+from steunpunt.fleet.image import BootPartition, boot_partition
 
 _FIRMWARE_MARK = "issue.txt"
 
@@ -30,6 +30,7 @@ class Plan:
 
 def examine(plan: Plan) -> str:
     """Return what the target is, for a person to see; FleetError for what must not or cannot be written."""
+    boot_partition(plan.image)
     writing.refuse(plan.target, plan.image)
     packages_in(plan.packages)
     if plan.ssh_key is not None:

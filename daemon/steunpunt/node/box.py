@@ -10,6 +10,7 @@ from steunpunt.control import Body
 from steunpunt.model import Event, SetLamp, SoundBuzzer, SteunpuntError
 from steunpunt.node.pending import no
 from steunpunt.panel import NotMockError, Panel, UnknownButtonError
+from steunpunt.panelconfig import is_night
 from steunpunt.wallclock import ClockWatch
 
 _log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ class SiteBox:
     """The panel and the printer of a site; does nothing where the config has none."""
 
     def __init__(self, config: Config, inbox: Callable[[Event], None], clock: ClockWatch) -> None:
+        self._config, self._clock = config.panel, clock
         self._panel = Panel(config.panel, inbox) if config.panel else None
         self._printer = None
         if config.printer is not None:
@@ -39,6 +41,8 @@ class SiteBox:
             self._printer.start()
         if self._panel is None:
             return
+        if self._config is not None and self._config.night_percent is not None:
+            self._clock.tell(self._day_or_night)
         try:
             self._panel.start()
         except SteunpuntError as error:
@@ -51,6 +55,16 @@ class SiteBox:
             self._printer.stop(deadline_s)
         if self._panel is not None:
             self._panel.stop()
+
+    def _day_or_night(self) -> None:
+        now = self._clock.local_time()
+        minutes = None if now is None else now.tm_hour * 60 + now.tm_min
+        if self._panel is not None and self._config is not None:
+            self._panel.set_night(night=is_night(self._config, minutes))
+
+    def troubles(self) -> str:
+        """Return why the panel, or a button of it, does not work; "" while it does, or there is none."""
+        return self.reason or "; ".join(self._panel.troubles() if self._panel else [])
 
     def perform(self, effect: SetLamp | SoundBuzzer | PrintSlip) -> None:
         """Do what the engine wants."""
@@ -72,6 +86,8 @@ class SiteBox:
         try:
             if action == "press":
                 self._panel.press(name)
+            elif action == "test":
+                self._panel.test()
             reading = self._panel.read(name)
         except UnknownButtonError as error:
             return no("unknown_button", str(error))

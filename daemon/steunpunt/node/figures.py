@@ -65,10 +65,10 @@ class Figures:
         if isinstance(event, FrameHeard) and event.link is LinkName.MESH and event.snr_db is not None:
             self._snr.setdefault(event.radio, deque(maxlen=SNR_KEPT_MAX)).append(event.snr_db)
 
-    def look(self, engine: Engine, connection: sa.Connection, now_ms: int, status: Callable[[], Body]) -> None:
-        """Look at everything when it is time to; ``status`` is the control socket's."""
+    def look(self, engine: Engine, connection: sa.Connection, now_ms: int, status: Callable[[], Body]) -> bool:
+        """Look at everything when it is time to, and return whether it was; ``status`` is the control socket's."""
         if self._found_ms is not None and now_ms - self._found_ms < LOOK_MS:
-            return
+            return False
         at_kiosk = self.config.site.role is Role.KIOSK
         last_ms = last_at_kiosk(connection) if at_kiosk else last_at_coordinator(connection)
         found: Body = {
@@ -80,6 +80,7 @@ class Figures:
         self._found, self._found_ms = found, now_ms
         if not self._trend or now_ms - self._trend[-1].at_ms >= TREND_MS:
             self._trend.append(_point(found, status(), now_ms))
+        return True
 
     def status(self, now_ms: int) -> Body:
         """Return what was found at the last look, for ``status``; ``age_s`` None: there was none yet."""

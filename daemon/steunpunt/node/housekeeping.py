@@ -21,16 +21,22 @@ from steunpunt.jobfacts import Fault, FaultSeen, JobEnded
 from steunpunt.ledger import jobs, upkeep
 from steunpunt.ledger.jobs import Run
 from steunpunt.model import Event, Role, SteunpuntError
+from steunpunt.node.retention import retention_job
 
 HOUR_MS = 3_600_000
 FIRST_MS = 600_000
 """A job that is due at the start waits this long: first the point must work."""
 APART_MS = 300_000
 """Between the first runs of two jobs."""
+RETENTION_MS = 24 * HOUR_MS
+"""Between two looks for what is over."""
 RETRY_MS = HOUR_MS
 """A job that failed is tried again after this."""
 RUN_MS_MAX = 4 * HOUR_MS
 """A job that was begun and of which nothing was heard for so long is begun again."""
+SELF_TEST_MS = 30 * 24 * HOUR_MS
+"""A point proves its road once a month."""
+_OF_STORAGE = ("check", "copy")
 _log = logging.getLogger(__name__)
 
 
@@ -59,6 +65,8 @@ class Housekeeping:
 
     config: Config
     inbox: Callable[[Event], None]
+    self_test: Callable[[threading.Event], str] | None = None
+    """A point's test request all the way; see :mod:`steunpunt.node.endtoend`."""
     by_name: dict[str, _Job] = field(default_factory=dict)
     _scheduler: Any = None
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -77,6 +85,9 @@ class Housekeeping:
     def _jobs(self) -> list[_Job]:
         keeping, path = self.config.housekeeping, Path(self.config.ledger.path)
         found = [_Job("check", keeping.check_hours * HOUR_MS, lambda: upkeep.check(path, self._stopping.is_set))]
+        prove = self.self_test
+        if prove is not None and self.config.site.role is Role.KIOSK:
+            found.append(_Job("self-test", SELF_TEST_MS, lambda: prove(self._stopping)))
         if keeping.copy_folder is not None and self.config.site.role is Role.COORDINATOR:
             folder = Path(keeping.copy_folder)
 
@@ -85,6 +96,7 @@ class Housekeeping:
                 return ""
 
             found.append(_Job("copy", keeping.copy_hours * HOUR_MS, copy))
+        found.append(_Job("retention", RETENTION_MS, retention_job(self.config, self.inbox, self._stopping.is_set)))
         return found
 
     def stop(self) -> None:
@@ -123,7 +135,8 @@ class Housekeeping:
             job.run = jobs.note(connection, event.job, now_ms, ok=event.ok)
             job.detail, job.begun_ms = event.detail, None
             job.due_ms = _next_ms(job, job.run)
-        faulty = any(job.run is not None and not job.run.ok for job in self.by_name.values())
+        kept = [self.by_name[name] for name in _OF_STORAGE if name in self.by_name]
+        faulty = any(job.run is not None and not job.run.ok for job in kept)
         if faulty is not self._faulty:
             self._faulty = faulty
             self.inbox(FaultSeen(Fault.STORAGE, there=faulty))
@@ -177,6 +190,7 @@ def _scheduler() -> Any:  # noqa: ANN401  it comes without types
 
 
 _TROUBLES = {
+    "retention": "Wat lang geleden is afgesloten, wordt niet verwijderd. Waarschuw de technicus.",
     "check": "De opslag van deze computer is niet in orde of niet gecontroleerd. Waarschuw de technicus.",
     "copy": "De reservekopie lukt niet. Zit de stick erin? Waarschuw de technicus.",
 }
@@ -184,4 +198,5 @@ _TROUBLES = {
 
 def job_troubles(status: Body) -> list[str]:
     """Return what the desk must be told, in Dutch as the screens show it."""
-    return [_TROUBLES[name] for name, job in status.items() if job["ok"] is False or job["missed"]]
+    wrong = [name for name, job in status.items() if job["ok"] is False or job["missed"]]
+    return [_TROUBLES[name] for name in wrong if name in _TROUBLES]

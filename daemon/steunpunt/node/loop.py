@@ -102,7 +102,7 @@ class Node:
         self._technician = Technician(config)
         self._clock = ClockWatch()
         self._box = SiteBox(config, self._inbox.put, self._clock)
-        self._housekeeping = Housekeeping(config, self._inbox.put)
+        self._housekeeping = Housekeeping(config, self._inbox.put, self._technician.self_test)
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
 
@@ -183,8 +183,8 @@ class Node:
         self._server = Server(Path(config.control.socket), self._asked)
         self._server.start()
         self._links.start()
-        self._clock.start()
         self._box.start()  # after the links: loading gpiozero takes as long as radio and broker need to answer
+        self._clock.start()
         if isinstance(self._engine, KioskEngine):
             Stocker(self._engine.stock, self._stopping).start()
 
@@ -238,7 +238,8 @@ class Node:
             return min(KEEP_AGAIN_S, self._watchdog_s or KEEP_AGAIN_S)
         if not isinstance(self._engine, KioskEngine):
             waits.append(DESK_POLL_S)
-        dues_ms = [self._engine.next_due_ms(), self._integrators.reporter.due_ms, self._housekeeping.due_ms()]
+        dues_ms = [self._engine.next_due_ms(), self._integrators.reporter.due_ms]
+        dues_ms += [self._housekeeping.due_ms(), self._technician.due_ms]
         now_ms = self._ledger.clock.now_ms()
         waits += [max(due_ms - now_ms, 0) / 1000 for due_ms in dues_ms if due_ms is not None]
         return min((wait for wait in waits if wait is not None), default=None)
@@ -356,6 +357,7 @@ class Node:
         now_ms = self._ledger.clock.now_ms()
         match event:
             case PacketHeard():
+                self._technician.heard(event)
                 self._integrators.packet(event)
                 return None
             case DownlinkHeard():
@@ -438,7 +440,7 @@ class Node:
             "can_keep": self._can_keep,
             "damaged_log": self._damaged_log,
             "radio": self._radios.status(),
-            "panel_reason": self._box.reason,
+            "panel_reason": self._box.troubles(),
             "power": self._power.status(),
             "housekeeping": self._housekeeping.status(now_ms),
             "clock": self._clock.status(),

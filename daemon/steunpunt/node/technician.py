@@ -1,5 +1,6 @@
 """What the node does for the technician, beside the loop: figures, last log lines, test requests."""
 
+import threading
 from collections.abc import Callable
 
 from steunpunt import __version__
@@ -11,7 +12,10 @@ from steunpunt.model import Event
 from steunpunt.node.endtoend import EndToEnd
 from steunpunt.node.figures import Engine, Figures
 from steunpunt.node.logkeeper import LogKeeper
+from steunpunt.node.pending import no
+from steunpunt.node.readiness import Readiness
 from steunpunt.node.requests import KioskRequests
+from steunpunt.node.surveying import Surveyor
 
 
 class Technician:
@@ -20,13 +24,25 @@ class Technician:
     def __init__(self, config: Config) -> None:
         self._figures, self._log = Figures(config), LogKeeper(boot_time_ms)
         self._ledger: Ledger | None = None
+        self._config = config
+        self._requests: KioskRequests | None = None
         self.tests: EndToEnd | None = None
+        self.surveys: Surveyor | None = None
+        self.readiness: Readiness | None = None
 
     def open(self, ledger: Ledger, requests: KioskRequests | None) -> None:
         """Begin; ``requests`` are a kiosk's, which alone can ask for help."""
         self._log.begin()
         self._ledger = ledger
-        self.tests = None if requests is None else EndToEnd(requests, ledger)
+        self._requests = requests
+        if requests is not None:
+            self.tests = EndToEnd(requests, ledger)
+            self.readiness = Readiness(ledger, requests.put)
+            self.surveys = Surveyor(self._config, ledger, requests.engine, requests.put)
+
+    def self_test(self, stopping: threading.Event) -> str:
+        """Send a test request without being asked, and return what is wrong; blocks, on the housekeeping's thread."""
+        return "" if self.tests is None else self.tests.self_test(stopping)
 
     def close(self) -> None:
         """End."""
@@ -35,23 +51,46 @@ class Technician:
     def heard(self, event: Event) -> None:
         """Take an event, before the engine does."""
         self._figures.heard(event)
+        if self.surveys is not None and self._ledger is not None:
+            self.surveys.heard(event, self._ledger.clock.now_ms())
+
+    @property
+    def due_ms(self) -> int | None:
+        """When :meth:`look` must be called although nothing happened; None for never."""
+        return None if self.surveys is None else self.surveys.due_ms()
 
     def look(self, engine: Engine, ledger: Ledger, status: Callable[[], Body]) -> None:
         """Look at what has to be looked at now; ``status`` is the control socket's."""
         now_ms = ledger.clock.now_ms()
         if self.tests is not None:
             self.tests.look(ledger.connection, now_ms)
-        self._figures.look(engine, ledger.connection, now_ms, status)
+        if self.surveys is not None:
+            self.surveys.look(ledger.connection, now_ms)
+        looked = self._figures.look(engine, ledger.connection, now_ms, status)
+        if self.readiness is not None and (looked or self.readiness.asked):
+            self.readiness.look(status().get("power") or {}, now_ms)
 
     def status(self, now_ms: int) -> Body:
         """Return what ``status`` tells of it."""
         found: Body = {"figures": self._figures.status(now_ms)}
-        return found if self.tests is None else found | {"test": self.tests.status(now_ms)}
+        if self.tests is None or self.surveys is None or self.readiness is None:
+            return found
+        tested, surveyed = self.tests.status(now_ms), self.surveys.status(now_ms)
+        return found | {"test": tested, "survey": surveyed, "readiness": self.readiness.status(now_ms)}
 
     def handlers(self) -> dict[str, Callable[[Body], Body]]:
         """Return what may be asked here."""
         asked: dict[str, Callable[[Body], Body]] = {"technician": self._history}
-        return asked if self.tests is None else asked | {"test_request": self.tests.begin}
+        if self.tests is None or self.readiness is None:
+            return asked
+        own = {"survey": self._survey, "confirm_key_holder": self.readiness.confirm_key_holder}
+        return asked | {"test_request": self.tests.begin} | own
+
+    def _survey(self, request: Body) -> Body:
+        if self.surveys is None or self._requests is None:
+            return no("unknown_op", "a survey is a point's")
+        state = str(self._requests.figures(self._requests.now_ms())["point_state"])
+        return self.surveys.begin(request, state)
 
     def _history(self, _request: Body) -> Body:
         now_ms = 0 if self._ledger is None else self._ledger.clock.now_ms()

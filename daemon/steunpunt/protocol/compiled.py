@@ -12,7 +12,7 @@ class Compiled:
 
     words = "texts are compressed by compiled code"
 
-    def __init__(self, model: ngram.Model, path: str | None) -> None:
+    def __init__(self, model: ngram.Model, path: str | None = None) -> None:
         self._native = native.Coder(tables(model), path)
         self._reference = Reference(model)
 

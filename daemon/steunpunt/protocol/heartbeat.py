@@ -16,7 +16,7 @@ from steunpunt.protocol.bits import BitReader, BitWriter
 BROKER_S = 60
 """Between two heartbeats of a kiosk over the broker."""
 MESH_MIN_MIN = 60
-MESH_MIN_PER_SITE = 5
+MESH_MIN_PER_SITE = 6
 HOURS_MAX = 126
 QUEUE_MAX = 255
 _UNKNOWN = 127

@@ -18,6 +18,7 @@ from steunpunt.textmodel import __path__ as folders
 VERSION = 1
 """Of the calls; TEXTCODER_VERSION in coder/textcoder.h."""
 FILE = f"{folders[0]}/textcoder.so"
+_MEND = "`make native` in the project's folder makes it"
 CHARS_MAX = 4_000
 """Longer texts, and room for longer ones, are for the reference."""
 _NO_END, _TOO_LONG, _NO_CHARACTER, _NO_MEMORY = -1, -2, -3, -4
@@ -140,9 +141,9 @@ def _loaded(path: str) -> ctypes.PyDLL:
         library = ctypes.PyDLL(path)
         version = library.textcoder_version()
     except (OSError, AttributeError) as error:
-        raise NotUsable(f"{path} cannot be loaded ({error}); `make native` makes it") from error
+        raise NotUsable(f"{error}; {_MEND}") from error
     if version != VERSION:
-        raise NotUsable(f"{path} is of version {version}, and {VERSION} is needed; `make native` makes it anew")
+        raise NotUsable(f"{path}: of version {version}, and {VERSION} is needed; {_MEND}")
     address, size = ctypes.c_void_p, ctypes.c_size_t
     calls: list[tuple[str, list[type], type]] = [
         ("model_bytes", [], size),

@@ -15,6 +15,7 @@ from steunpunt.facts import Mark
 from steunpunt.model import PointState
 from steunpunt_ui.citizen.keyboard import keyboard_of
 from steunpunt_ui.citizen.lookup import tidy_number
+from steunpunt_ui.content.serving import has_pages
 from steunpunt_ui.context import client, config
 from steunpunt_ui.languages import DEFAULT_LANGUAGE, language
 from steunpunt_ui.portal import is_phone
@@ -22,6 +23,8 @@ from steunpunt_ui.portal import is_phone
 NODE_AWAY = (Unreachable, NotKnownYet, Refused)
 MARK_FIELD = "mark"
 """Hidden field of a form: what its page said of the request, an exercise or real."""
+OTHER_POINTS_MAX = 3
+"""Most other points that a closed one names; it cannot know whether they are open."""
 REFRESH_S = 10
 """How often a page looks again without a script."""
 _STILL, _DIGITS_MAX = "stil", 6
@@ -70,7 +73,7 @@ def form_mark() -> Mark:
 
 def show_closed() -> Response:
     """Return the page that stands where help would be asked while the point is closed."""
-    return make_response(render_template("citizen/closed.html"), HTTPStatus.OK)
+    return make_response(render_template("citizen/closed.html", reads=has_pages(read_status())), HTTPStatus.OK)
 
 
 def page_words() -> dict[str, Any]:
@@ -85,6 +88,7 @@ def page_words() -> dict[str, Any]:
         "keyboard": None if is_phone() else keyboard_of(language()),
         "still": _still,
         "staff_door": _staff_door(),
+        "other_points": config().point[:OTHER_POINTS_MAX] if state is PointState.CLOSED else (),
         "end": url_for("citizen.home", lang=language() if is_phone() else DEFAULT_LANGUAGE),
     }
 

@@ -104,6 +104,7 @@ def list_words(everything: list[Case]) -> dict[str, object]:
         "facts": factwords,
         "ago": ago,
         "answered_state": TicketState.ANSWERED,
+        "keeps_days": config().retention.closed_days,
     }
 
 

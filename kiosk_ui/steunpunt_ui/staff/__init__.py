@@ -32,5 +32,5 @@ def _make_blueprint() -> Blueprint:
     pages.add_url_rule("/briefje/<number>/<secret>", "handout", menu.show_handout)
     pages.add_url_rule("/punt", "point", menu.set_point, methods=forms)
     pages.add_url_rule("/buren", "notes", notes.show, methods=forms)
-    technician.add_pages(pages)
+    technician.add_point_pages(pages)
     return pages

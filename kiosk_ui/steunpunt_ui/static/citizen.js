@@ -43,7 +43,7 @@ if (idle && location.pathname != home) {
   idle.onclose = touch;
   setInterval(() => {
     if (!(++beats % 60)) fetch(home + "stand").catch(hush);
-    if (all("main audio").some(one => !one.paused)) touch();
+    if (all(".listen audio").some(one => !one.paused)) touch();
     const still = (now() - touched) / 1e3;
     if (still >= wipe) fetch(home).then(go, hush);
     else if (still >= warning && !idle.open) {

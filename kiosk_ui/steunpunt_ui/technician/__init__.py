@@ -2,7 +2,8 @@
 
 At a coordinator under ``/desk/``, behind its log-in; at a kiosk under ``/staf/``, behind the staff's PIN. Dutch only.
 Addresses: ``…/techniek`` the page, ``?niveau=`` and ``?zoek=`` filter its log ·
-``…/techniek/test`` send a test request.
+``…/techniek/test`` send a test request · ``…/techniek/gereed`` is this point ready? · ``…/techniek/sleutelhouder``
+confirm that the key holder can be reached.
 """
 
 from flask import Blueprint, Flask
@@ -13,6 +14,13 @@ from steunpunt_ui.technician import page
 def add_pages(pages: Blueprint) -> None:
     """Add the technician's pages to those of people who are logged in."""
     pages.add_url_rule("/techniek", "technician", page.show)
+
+
+def add_point_pages(pages: Blueprint) -> None:
+    """Add what there is only at a point."""
+    add_pages(pages)
+    pages.add_url_rule("/techniek/gereed", "technician_ready", page.show_ready)
+    pages.add_url_rule("/techniek/sleutelhouder", "technician_key_holder", page.confirm_key_holder, methods=["POST"])
     pages.add_url_rule("/techniek/test", "technician_test", page.send_test, methods=["POST"])
 
 

@@ -21,12 +21,17 @@ PARTS = {
     "ledger": "Register",
     "disk": "Schijf",
     "panel": "Knoppen",
+    "jobs": "Vaste taken",
     "queue": "Wachtrij",
     "airtime": "Zendtijd",
     "signal": "Signaal",
     "traffic": "Verkeer",
     "test": "Test",
     "screens": "Schermen",
+    "battery": "Accu onder last",
+    "coverage": "Bereik",
+    "firmware": "Firmware",
+    "key holder": "Sleutelhouder",
 }
 STATES = {"low": "de accu raakt leeg", "critical": "de accu is bijna leeg"}
 ROADS = {"mesh": "radio", "broker": "internet", "mesh+broker": "radio en internet"}
@@ -133,6 +138,43 @@ WORDS: dict[str, tuple[str, str]] = {
         "bewijs de weg: stuur een test",
     ),
     "traffic.desk": ("laatste melding {request_ago}, iemand handelde {act_ago}", ""),
+    "jobs.good": ("geen van {count} is mislukt of overgeslagen", ""),
+    "jobs.failed": ("{job} is mislukt: {detail}", "zie docs/operation.md, en het logboek"),
+    "jobs.missed": (
+        "{job} is al twee keer zijn tijd niet goed afgelopen",
+        "draait de node lang genoeg? Zie zijn logboek",
+    ),
+    "battery.never": (
+        "nog nooit tien minuten op de accu gezien",
+        "trek de stekker een kwartier uit, terwijl de node draait",
+    ),
+    "battery.old": ("laatst op de accu {run_ago}, {minutes} min", "twee keer per jaar: een kwartier de stekker eruit"),
+    "battery.unmeasured": (
+        "op de accu {run_ago}, {minutes} min, lading niet bekend",
+        "neem een meter, of laat de UPS battery.charge zeggen",
+    ),
+    "battery.good": ("op de accu {run_ago}, {minutes} min, van {from_percent} naar {to_percent} %", ""),
+    "coverage.never": ("de antenne is nog nooit gemeten", "sluit het punt, dan steunpunt survey"),
+    "coverage.old": ("de antenne is {survey_ago} gemeten", "elk jaar: steunpunt survey"),
+    "coverage.failed": (
+        "de meting van {survey_ago} was niet goed",
+        "zoek een betere plek voor de antenne, dan steunpunt survey",
+    ),
+    "coverage.good": ("de meting van {survey_ago} was goed", ""),
+    "keyholder.never": (
+        "niemand heeft bevestigd dat de sleutelhouder bereikbaar is",
+        "bel de sleutelhouder en bevestig het",
+    ),
+    "keyholder.old": ("laatst bevestigd {confirmed_ago}", "twee keer per jaar: bel de sleutelhouder en bevestig het"),
+    "keyholder.good": ("bevestigd {confirmed_ago}", ""),
+    "firmware.unknown": ("de radio heeft zijn firmware nog niet gezegd", _AGAIN),
+    "firmware.unpinned": (
+        "{firmware}, en de config legt er geen vast",
+        "schrijf radio.firmware, of [firmware] in het regiobestand",
+    ),
+    "firmware.other": ("{firmware}, maar de config wil {pinned}", "zet {pinned} op de radio; zie docs/operation.md"),
+    "firmware.good": ("{firmware}, zoals de config zegt", ""),
+    "clock.unknown": ("de node zegt niet hoe hij de tijd weet", "timedatectl"),
     "test.none": ("er is nog nooit een test gestuurd", "stuur een test"),
     "test.old": ("de laatste test was {test_ago}", "stuur een test; elke maand een"),
     "test.failed": (
@@ -159,6 +201,8 @@ def decimal(value: float) -> str:
 
 def part_words(part: str) -> str:
     """Return a part's name; of one of several radios with the radio's."""
+    if part in PARTS:
+        return PARTS[part]
     first, _, radio = part.partition(" ")
     return f"{PARTS[first]} {radio}".rstrip()
 

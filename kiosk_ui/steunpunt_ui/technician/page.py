@@ -50,25 +50,55 @@ def send_test() -> Response:
     return redirect(url_for(f"{request.blueprint}.technician") + "#test", 303)
 
 
+def show_ready() -> str:
+    """Show whether this point is ready for a crisis."""
+    return _ready_page("")
+
+
+def confirm_key_holder() -> Response:
+    """Note that somebody rang the key holder."""
+    try:
+        client().call("confirm_key_holder")
+    except (ControlError, Refused):
+        return make_response(_ready_page(gettext("The node does not answer: nothing was kept.")), 503)
+    return redirect(url_for(f"{request.blueprint}.technician_ready"), 303)
+
+
+def _ready_page(problem: str) -> str:
+    # The information pages are read for it: the other pages of a technician need not.
+    from steunpunt.doctor import readiness  # noqa: PLC0415
+
+    status, _, silence = _asked()
+    rows = [_row(one) for one in (silence if status is None else readiness.examine(config(), status))]
+    return render_template("technician/ready.html", problem=problem, status=status, **_frame(rows))
+
+
+def _frame(rows: list[Row]) -> dict[str, object]:
+    """Return what both pages show around their findings."""
+    at_desk = config().site.role is Role.COORDINATOR
+    return {
+        "rows": sorted(rows, key=lambda row: list(Verdict).index(row.verdict), reverse=True),
+        "fails": sum(row.verdict is Verdict.FAIL for row in rows),
+        "warns": sum(row.verdict is Verdict.WARN for row in rows),
+        "home": f"{request.blueprint}.{'list' if at_desk else 'menu'}",
+        "leave": "" if at_desk else url_for("staff.leave"),
+        "leave_s": UNTOUCHED_S_MAX,
+    }
+
+
 def _page(problem: str) -> str:
     status, history, silence = _asked()
     findings = silence if status is None else [On("node", "").passes("node.answers"), *live.examine(config(), status)]
     rows = [_row(finding) for finding in findings]
-    at_desk = config().site.role is Role.COORDINATOR
     trend, lines = history.get("trend", []), history.get("log", [])
     return render_template(
         "technician/page.html",
         problem=problem,
-        rows=sorted(rows, key=lambda row: list(Verdict).index(row.verdict), reverse=True),
-        fails=sum(row.verdict is Verdict.FAIL for row in rows),
-        warns=sum(row.verdict is Verdict.WARN for row in rows),
         status=status,
         version=history.get("version", ""),
         test=None if status is None else status.get("test"),
-        home=f"{request.blueprint}.{'list' if at_desk else 'menu'}",
-        leave="" if at_desk else url_for("staff.leave"),
-        leave_s=UNTOUCHED_S_MAX,
-        can_test=status is not None and not at_desk,
+        **_frame(rows),
+        can_test=status is not None and config().site.role is Role.KIOSK,
         plots=plots.plots_of(config(), trend),
         points=plots.rows_of(trend),
         json=json,

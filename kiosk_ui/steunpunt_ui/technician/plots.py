@@ -5,8 +5,8 @@ from typing import Any
 
 from steunpunt.config import Config
 from steunpunt.control import Body
-from steunpunt.doctor.live import snr_min_db
 from steunpunt.model import Lane
+from steunpunt.protocol.signal import snr_min_db
 from steunpunt.relay.airbudget import HOUR_MS, LEGAL_SHARE_MAX, SHARE_MAX
 
 POINTS_MIN = 2

@@ -18,7 +18,7 @@ say "first start"
 say "installing packages"
 # Without sources nothing is fetched, also where there happens to be internet: what is carried along is what runs.
 DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
-  -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=/dev/null \
+  -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=/dev/null -o DPkg::Lock::Timeout=300 \
   -o Dpkg::Options::=--force-confold install "$folder"/packages/*.deb >> "$log" 2>&1 \
   || fail "the packages could not be installed; is one that they need missing from packages/?"
 
@@ -44,8 +44,10 @@ say "setting the radio"
 "$steunpunt" radio apply "$config" >> "$log" 2>&1 || say "the radio is not set yet: type steunpunt radio apply"
 
 systemctl restart mosquitto.service >> "$log" 2>&1 || say "mosquitto does not start"
-[ ! -f "$root/etc/NetworkManager/system-connections/steunpunt-hotspot.nmconnection" ] \
-  || systemctl enable --now steunpunt-hotspot.service >> "$log" 2>&1 || say "the wifi does not start"
+if [ -f "$root/etc/NetworkManager/system-connections/steunpunt-hotspot.nmconnection" ]; then
+  systemctl enable --now steunpunt-hotspot.service >> "$log" 2>&1 || say "what phones may reach is not limited yet"
+  systemctl restart NetworkManager.service >> "$log" 2>&1 || say "the wifi does not start"
+fi
 systemctl enable --now steunpunt-node.service steunpunt-web.service steunpunt-broker-restart.path steunpunt.target \
   >> "$log" 2>&1 || fail "the units do not start"
 

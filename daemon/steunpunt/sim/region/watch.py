@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from steunpunt.ledger import incoming, newsrows
 from steunpunt.ledger.incoming import Content, Piece
 from steunpunt.ledger.tables import cases, events
-from steunpunt.model import Category, FrameError, SendFrame, SteunpuntError, TicketState, parse_ticket_number
+from steunpunt.model import Category, FrameError, LinkName, SendFrame, SteunpuntError, TicketState, parse_ticket_number
 from steunpunt.protocol.announcements import unpack_announcement
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.pieces import HeardPiece, parse_pieces
@@ -25,6 +25,7 @@ CANARY_BYTES_MIN = 6
 """Shorter words turn up in random bytes by chance."""
 DUTY_SLACK_PERCENT = 1.0
 """The firmware looks at its hour when it takes a packet, and by then 16 may be waiting."""
+_LIFE_THREATS_DUE = "SELECT 1 FROM messages WHERE lane = 0 AND receipted_ms IS NULL AND mesh_next_ms <= ? LIMIT 1"
 _TICKETS = (
     "SELECT t.counter, t.state, m.eid, m.n, m.lane FROM tickets t "
     "JOIN messages m ON m.counter = t.counter AND m.is_request ORDER BY t.counter"
@@ -101,6 +102,19 @@ class Watch:
                 continue
             if self.record.bodies.setdefault((at, fragment), heard.piece.body) != heard.piece.body:
                 raise Violation(f"{machine.name}: epoch {at.eid.hex()} number {at.n} sealed two things")
+        if frame.link is LinkName.MESH and isinstance(machine, KioskMachine):
+            self._check_order(machine, frame)
+
+    @staticmethod
+    def _check_order(machine: KioskMachine, frame: SendFrame) -> None:
+        """By radio a life threat that is due goes before all else of its site."""
+        ours = [_name(heard) for heard in pieces_in(frame.payload) if heard.piece.site == machine.site]
+        less = any(
+            machine.disk.read("SELECT 1 FROM messages WHERE eid = ? AND n = ? AND lane > 0", at.eid, at.n)
+            for at in ours
+        )
+        if less and machine.disk.read(_LIFE_THREATS_DUE, machine.now_ms()):
+            raise Violation(f"{machine.name}: something went by radio before a life threat that was due")
 
     def shown(self, machine: Machine, body: dict[str, object]) -> None:
         """Look at what a screen shows: a ticket is shown after its commit."""

@@ -1,0 +1,104 @@
+"""Reading aloud: pages cut into sentences, sentences made into sound, and sounds put one behind the other."""
+
+import shutil
+import subprocess
+import wave
+from pathlib import Path
+
+import pytest
+
+from steunpunt.config import load
+from steunpunt.model import SteunpuntError
+from steunpunt_ui.languages import LANGUAGES
+from steunpunt_ui.speech import making
+from steunpunt_ui.speech.making import Made, make, spoken_here, voices
+from steunpunt_ui.speech.sentences import mark_of, sentences_of
+from steunpunt_ui.speech.store import LOOK_AGAIN_S, Voice
+from steunpunt_ui.speech.texts import texts_of
+
+PROJECT = Path(__file__).parents[2]
+MORE = "Er staat meer op dit scherm dan is voorgelezen."
+PAGE = """<h1>Wat is er?</h1><p class="first">Gratis. Geen <b>papieren</b> nodig.</p><svg><path d="M1"/></svg>
+<a class="tile" href="/x"><svg><path/></svg>Brand</a><a class="tile" href="/y">Politie &amp; meer</a>
+<p>Lees <a href="water">water</a> ook.</p><span class="hidden">stil</span><p class="secret">7KQ4</p>
+<textarea>geheim</textarea><p>…</p>"""
+
+
+def test_a_page_is_cut_into_what_it_says() -> None:
+    expected = ["Wat is er?", "Gratis.", "Geen papieren nodig.", "Brand", "Politie & meer", "Lees water ook."]
+    assert sentences_of(PAGE) == expected
+
+
+def sounds(folder: Path, *sentences: str) -> None:
+    (folder / "nl").mkdir()
+    for sentence in sentences:
+        (folder / "nl" / f"{mark_of(sentence)}.mp3").write_bytes(sentence.encode())
+
+
+def test_what_has_a_sound_is_read_in_order_and_it_says_that_there_is_more(tmp_path: Path) -> None:
+    sounds(tmp_path, "Brand", "Wat is er?", MORE)
+    voice = Voice(tmp_path)
+    reading = voice.reading("nl", PAGE, MORE)
+    assert voice.sound("nl", reading) == f"Wat is er?Brand{MORE}".encode()
+    whole = voice.reading("nl", "<p>Brand</p>", MORE)
+    assert voice.sound("nl", whole) == b"Brand"
+
+
+def test_without_sounds_nothing_is_offered_and_nothing_else_can_be_asked_for(tmp_path: Path) -> None:
+    sounds(tmp_path, "Brand")
+    (tmp_path / "geheim.mp3").write_bytes(b"x")
+    voice = Voice(tmp_path)
+    assert voice.reading("nl", "<p>iets</p>", MORE) == ""
+    assert voice.reading("ar", PAGE, MORE) == ""
+    for asked in ("", "../../../geheim", "0" * 8, mark_of("Brand") + "1", mark_of("Brand") * 200):
+        assert voice.sound("nl", asked) in (None, b""), asked
+    assert voice.sound("../nl", mark_of("Brand")) is None or (tmp_path / "../nl").exists()
+
+
+def test_sounds_that_come_later_are_found(tmp_path: Path) -> None:
+    now = [0.0]
+    voice = Voice(tmp_path, lambda: now[0])
+    assert voice.reading("nl", "<p>Brand</p>") == ""
+    sounds(tmp_path, "Brand")
+    now[0] += LOOK_AGAIN_S
+    assert voice.reading("nl", "<p>Brand</p>") == mark_of("Brand")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_words_of_every_language_can_be_read_aloud(language: str) -> None:
+    texts = texts_of(load(PROJECT / "config" / "kiosk.toml"), language)
+    assert len(texts) > 400
+    assert [text for text in texts if "%(" in text or "<" in text] == []
+    assert len({mark_of(text) for text in texts}) == len(texts), "two sentences would share a sound"
+
+
+def seconds(sound: bytes, folder: Path) -> float:
+    given, decoded = folder / "in.mp3", folder / "out.wav"
+    given.write_bytes(sound)
+    subprocess.run(
+        [shutil.which("lame") or "lame", "--silent", "--decode", str(given), str(decoded)], check=True, timeout=60
+    )
+    with wave.open(str(decoded)) as told:
+        return float(told.getnframes() / told.getframerate())
+
+
+def test_sentences_become_sounds_that_can_follow_each_other(tmp_path: Path) -> None:
+    texts = ["Is er iemand in levensgevaar?", "Brand", "Nee."]
+    assert make(tmp_path, "nl", texts).new == 3
+    each = [(tmp_path / "nl" / f"{mark_of(text)}.mp3").read_bytes() for text in texts]
+    apart = sum(seconds(sound, tmp_path) for sound in each)
+    assert apart > 1.5
+    assert seconds(b"".join(each), tmp_path) == pytest.approx(apart, abs=0.3)
+    again = make(tmp_path, "nl", texts[:2])
+    assert again == Made("nl", 2, 0, sum(map(len, each[:2]))), "what no page says any more is gone"
+
+
+def test_a_language_without_a_voice_is_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    known = voices()
+    assert all(spoken_here(language, known) for language in LANGUAGES)
+    assert not spoken_here("nl", known - {"nl"})
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shutil.which("espeak-ng") is None
+    with pytest.raises(making.SpeechError, match="apt-get install espeak-ng lame") as caught:
+        voices()
+    assert isinstance(caught.value, SteunpuntError)
