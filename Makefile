@@ -244,6 +244,10 @@ bench-ui: install-dev ## the citizen's screens: weight, axe, targets, Lighthouse
 bench-power: install-dev ## idle cost beside meshtastic-gateway, which it installs into .cache; energy, hours left, fleet check
 	$(BIN)/python -m tests.bench.power $(BENCH_ARGS)
 
+.PHONY: pictures
+pictures: install-dev ## takes the pictures of docs/screens.md anew
+	$(BIN)/python -m tests.pictures docs/pictures/pages
+
 .PHONY: text-model
 text-model: install-dev ## trains the text model anew from tests/textmodel/corpus: the same texts give the same bytes
 	$(BIN)/python -m tests.textmodel

@@ -39,7 +39,7 @@ def add_look(app: Flask, config: Config) -> None:
         return {"theme_sheet": sheet, "logo": picture, "organisation": screen.organisation or ""}
 
     app.context_processor(words)
-    app.add_url_rule("/thema.css", "theme_sheet", theme_sheet)
+    app.add_url_rule("/thema", "theme_sheet", theme_sheet)
     app.add_url_rule("/logo", "logo", logo)
 
 

@@ -42,8 +42,8 @@ WebWith = Callable[..., FlaskClient]
 def test_a_theme_of_the_config_holds_whatever_a_browser_asks_for(web_with: WebWith, theme: str) -> None:
     web = web_with(theme=theme)
     html = web.get("/nl/").text
-    assert html.index("/static/citizen.css") < html.index("/thema.css"), "the later sheet wins"
-    sheet = web.get("/thema.css")
+    assert html.index("/static/citizen.css") < html.index("/thema"), "the later sheet wins"
+    sheet = web.get("/thema")
     assert sheet.mimetype == "text/css"
     assert "@media" not in sheet.text
     wanted = themes("citizen.css")[theme]
@@ -54,7 +54,7 @@ def test_a_theme_of_the_config_holds_whatever_a_browser_asks_for(web_with: WebWi
 def test_left_to_the_reader_there_is_no_sheet_of_a_theme(web_with: WebWith) -> None:
     web = web_with()
     assert "thema.css" not in web.get("/nl/").text
-    assert web.get("/thema.css").status_code == 404
+    assert web.get("/thema").status_code == 404
     assert web.get("/logo").status_code == 404
 
 

@@ -113,7 +113,11 @@ def test_every_mistake_of_every_file_is_told_at_once(tmp_path: Path) -> None:
             "sites/48.toml:3: key `site.name`: expected 1 to 80 characters on one line, without spaces around them; "
             'write for example name = "Buurthuis De Regenboog"'
         ),
-        "sites/48.toml:6: unknown key `panel.pinnen`; known here: pins, buzzer_pin, button; correct or delete it",
+        (
+            "sites/48.toml:6: unknown key `panel.pinnen`; "
+            "known here: pins, buzzer_pin, lamp_percent, night_percent, night_from, night_until, button; "
+            "correct or delete it"
+        ),
         (
             "sites/49.toml:1: not valid TOML: Expected ']' at the end of a table declaration (at line 1, column 6); "
             "correct that line"

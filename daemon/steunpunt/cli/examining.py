@@ -100,7 +100,7 @@ def survey(config: Path, *, to: str, as_json: bool) -> None:
 @click.option("--confirm-key-holder", is_flag=True, help="You rang the key holder: this person can be reached.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 def ready(config: Path, *, confirm_key_holder: bool, as_json: bool) -> None:
-    """Tell whether a point is ready for a crisis.
+    """Tell whether a point is ready.
 
     CONFIG is the TOML file of a point whose node runs. Last test request, battery under load, coverage, key holder,
     approved pages, clock, disk, firmware. Exit code 1 unless all of it passes.
