@@ -250,3 +250,35 @@ def test_a_postcode_is_checked_without_any_network_and_never_refused(
     assert ("staat niet in de lijst van deze gemeente. Klopt hij?" in check) is asked
     assert post(web, "/nl/hulp/medisch", **typed, do="no").status_code == 303
     assert next(iter(node.kept.values()))["facts"]["place"]["house_number"] == 12
+
+
+# --- strange words ------------------------------------------------------------------------------------------------
+
+STRANGE = "<b>\u200bx</b>&\"'\U0001f692\u0627\u0628\u202e{{1}}"
+"""HTML, a zero-width space, an emoji, Arabic, an override of direction, a template's braces."""
+SEEN = "<b>x</b>&\"'\U0001f692\u0627\u0628{{1}}"
+FREE = ("text", "name", "callback", "access")
+ALL_FIELDS = (*FREE, "people", "injured", "trapped", "children", "postcode", "house", "floor", "what", "needs", "stay")
+
+
+@pytest.mark.parametrize("name", ALL_FIELDS)
+@pytest.mark.parametrize("tap", ["check", "no", "yes"])
+def test_strange_words_in_any_field_are_shown_as_typed_or_refused_and_never_obeyed(
+    web: FlaskClient, node: FakeNode, name: str, tap: str
+) -> None:
+    page = ask(web, tap, **{"where": "elders", "postcode": "6211AB", "access": "hek"} | {name: STRANGE})
+    assert page.status_code < 500
+    assert "<b>" not in page.text
+    assert "\u200b" not in page.text
+    assert "\u202e" not in page.text
+    if tap == "no" and name in FREE:
+        [kept] = node.kept.values()
+        place = kept["facts"]["place"]
+        assert {**kept, **kept["facts"], **place}[name] == SEEN
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_ten_thousand_characters_are_told_and_stay(web: FlaskClient, node: FakeNode, name: str) -> None:
+    long = "\u0627\U0001f692" * 5_000
+    page = ask(web, "no", **{"where": "elders", "postcode": "6211AB", name: long})
+    assert (page.status_code, long in page.text, node.kept) == (400, True, {})

@@ -18,9 +18,12 @@ RUN = {"age_s": 86_400, "minutes": 15, "from_percent": 97, "to_percent": 94}
 
 @pytest.fixture(name="site", scope="module")
 def fixture_site(tmp_path_factory: pytest.TempPathFactory) -> config.Config:
-    made = kiosk_config(tmp_path_factory.mktemp("site"))
+    folder = tmp_path_factory.mktemp("site")
+    made = kiosk_config(folder)
     radio = config.Radio(kind="tcp", firmware="2.7.26")
-    return msgspec.structs.replace(made, radio=radio, power=Power(source="sysfs"), kiosk=config.Kiosk(demo=True))
+    return msgspec.structs.replace(
+        made, radio=radio, power=Power(source="sysfs"), kiosk=config.Kiosk(demo=True, content=str(folder))
+    )
 
 
 def proved() -> dict[str, Any]:

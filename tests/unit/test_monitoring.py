@@ -36,6 +36,8 @@ FIGURES = {
     "disk": {"free_mib": 9000, "free_percent": 60, "ledger_mib": 1.5, "read_only": False},
     "last_s": {"request": 40, "receipt": 39, "answer": 7_200, "act": 3},
 }
+BOX = {"printer": {"ready": False, "paper_low": True, "waiting": 1}}
+JOBS = {"check": {"ok": False, "missed": True, "well_s": 9, "detail": ""}}
 RADIO = {"node": "!a1b2c3d4", "firmware": "2.7.26", "preset": "LONG_FAST", "drift": ["hop limit: is 7, config says 3"]}
 
 
@@ -43,6 +45,7 @@ def everything() -> str:
     """The figures of a site that knows all there is to know."""
     radios = {"main": {"up": True, "downlink_air_ms": 10}}
     more = {"power": POWER, "figures": FIGURES, "radio": RADIO, "radios": radios, "last_receipt_s": 39}
+    more |= {"box": BOX, "housekeeping": JOBS, "clock": {"source": "none", "uncertainty_s": 1.0}}
     return prometheus(status(**more, counters=dict.fromkeys(DEFECTS, 1)), "1.2")
 
 

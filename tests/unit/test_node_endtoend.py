@@ -10,7 +10,7 @@ import pytest
 from steunpunt.control import Client, Refused
 from steunpunt.ledger import outgoing
 from steunpunt.model import TicketState
-from steunpunt.node.endtoend import SELF_TEST_S, TEST_S_MAX, EndToEnd
+from steunpunt.node.endtoend import LATELY_S, TEST_S_MAX, EndToEnd
 from tests.fakes.nodes import Running, kiosk_config
 
 Wait = Callable[..., None]
@@ -105,21 +105,45 @@ def test_a_test_without_receipt_fails_after_its_time_and_the_next_may_begin(runn
     tests, ledger = prover_of(running), running.node._ledger
     now_ms = ledger.clock.now_ms()
     tests.look(ledger.connection, now_ms)
-    assert not tests.self_test_is_due()
     tests.look(ledger.connection, now_ms + TEST_S_MAX * 1000 + 1)
     late = tests.status(now_ms)
     assert late is not None
     assert (late["over"], late["passed"], late["road"]) == (True, False, "")
 
 
-def test_a_site_is_due_for_a_test_when_the_last_one_is_a_month_old(running: Running) -> None:
-    tests, ledger = prover_of(running), running.node._ledger
-    assert tests.self_test_is_due(), "there was none"
-    age_ms = {"young": SELF_TEST_S * 1000 - 60_000, "old": SELF_TEST_S * 1000 + 1}
-    due = {}
-    for name, age in age_ms.items():
-        body = {"number": "47-1", "at_ms": ledger.clock.now_ms() - age, "by": "self", "over": True, "passed": True}
+def test_the_monthly_test_sends_nothing_where_one_passed_lately_or_requests_wait(
+    running: Running, tmp_path: Path
+) -> None:
+    ledger, requests = running.node._ledger, prover_of(running)._requests
+    client = Client(tmp_path / "run" / "node.sock")
+    stopping = threading.Event()
+
+    def with_last(age_s: int) -> EndToEnd:
+        body = {
+            "number": "47-1",
+            "at_ms": ledger.clock.now_ms() - age_s * 1000,
+            "by": "self",
+            "over": True,
+            "passed": True,
+        }
         with ledger.transaction() as connection:
             ledger.set_meta(connection, "end_to_end", json.dumps(body).encode())
-        due[name] = EndToEnd(tests._requests, ledger).self_test_is_due()
-    assert due == {"young": False, "old": True}
+        return EndToEnd(requests, ledger)
+
+    assert with_last(LATELY_S - 60).self_test(stopping) == ""
+    assert client.call("status")["queue"] == 0
+    token = client.call("form_token")["token"]
+    client.call("submit", token=token, category="OTHER", text="hulp")
+    assert "no test was sent" in with_last(LATELY_S + 60).self_test(stopping)
+    assert client.call("status")["queue"] == 1
+    client.close()
+
+
+def test_the_monthly_test_tells_that_no_receipt_came(running: Running, tmp_path: Path) -> None:
+    client = Client(tmp_path / "run" / "node.sock")
+    stopping = threading.Event()
+    stopping.set()
+    assert prover_of(running).self_test(stopping) == "the test request earned no receipt in time"
+    client_status = client.call("status")
+    client.close()
+    assert client_status["queue"] == 1

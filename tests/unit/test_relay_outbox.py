@@ -348,3 +348,12 @@ def test_without_airtime_only_what_fits_goes() -> None:
 def test_a_life_threat_is_never_sent_to_one_radio_only() -> None:
     assert not outbox.unicast(new(Lane.LIFE_THREAT))
     assert [outbox.unicast(replace(new(), mesh_tries=tries)) for tries in range(4)] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("tries", "heard", "most"), [(0, None, None), (0, 0, 1), (0, 2, 3), (1, 0, None), (5, 2, None)]
+)
+def test_only_a_first_try_is_cut_short_and_only_when_the_way_is_known(
+    tries: int, heard: int | None, most: int | None
+) -> None:
+    assert outbox.hops_max(replace(new(), mesh_tries=tries), heard) == most

@@ -1,5 +1,6 @@
 """The coordinator's replies: where the site was last heard, then the other road, ever more patiently."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from steunpunt.relay.replies import (
     WAIT_MS_MAX,
     Road,
     SiteRoads,
+    hops_max,
     reply_radio,
     reply_road,
     wait_ms,
@@ -81,3 +83,10 @@ def test_waits_grow_up_to_their_bound(link: LinkName, tries: int, jitter: float)
     assert FIRST_WAIT_MS[link] <= wait <= 1.4 * WAIT_MS_MAX
     assert wait <= wait_ms(link, tries + 1, jitter)
     assert wait_ms(link, 60, jitter) >= WAIT_MS_MAX
+
+
+@pytest.mark.parametrize(("heard", "most"), [([], None), ([0], 1), ([2, 0, 1], 3), ([2, None], None), ([None], None)])
+def test_receipts_go_as_far_as_the_farthest_of_their_messages_came_and_one_radio_further(
+    heard: list[int | None], most: int | None
+) -> None:
+    assert hops_max(heard) == most

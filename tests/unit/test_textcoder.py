@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from steunpunt.model import FrameError
 from steunpunt.protocol import text
-from steunpunt.protocol.coders import Reference, fastest
+from steunpunt.protocol.coders import Reference
 from steunpunt.protocol.compiled import tables
 from steunpunt.textmodel import NotUsable, native
 from tests.fuzz.text_walk import Walk
@@ -137,7 +137,7 @@ def test_it_is_far_faster(walk: Walk) -> None:
 
 
 def same_bytes_without(path: Path, why: str) -> None:
-    coder = fastest(MODEL, str(path))
+    coder = text.fastest(MODEL, str(path))
     assert isinstance(coder, Reference)
     assert re.search(why, coder.words)
     assert coder.encode(HELP) == text.by_method(text.NGRAM, HELP)

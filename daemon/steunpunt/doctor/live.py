@@ -36,6 +36,7 @@ def examine(config: Config, status: Body) -> Iterator[Finding]:
     yield _traffic(config, figures)
     if "test" in status:
         yield last_test(status["test"])
+    yield from _jobs(status)
     yield from _panel(status)
     yield from _defects(status)
 
@@ -216,6 +217,18 @@ def last_test(test: Body | None) -> Finding:
         return on.warns("test.old", test_ago=test["age_s"])
     seconds = test["steps_ms"].get("received", 0) / 1000
     return on.passes("test.passed", test_ago=test["age_s"], seconds=f"{seconds:.1f}", road=test["road"])
+
+
+def _jobs(status: Body) -> Iterator[Finding]:
+    """Give each job of the housekeeping that is not well; one line when all are."""
+    jobs = status.get("housekeeping") or {}
+    wrong = {name: job for name, job in jobs.items() if job["ok"] is False or job["missed"]}
+    for name, job in wrong.items():
+        on = On("jobs", name)
+        failed = job["ok"] is False
+        yield on.fails("jobs.failed", job=name, detail=job["detail"]) if failed else on.warns("jobs.missed", job=name)
+    if jobs and not wrong:
+        yield On("jobs", _NODE).passes("jobs.good", count=len(jobs))
 
 
 def _panel(status: Body) -> Iterator[Finding]:

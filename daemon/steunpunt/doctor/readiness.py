@@ -13,7 +13,7 @@ from steunpunt.doctor.live import examine as examine_live
 from steunpunt.doctor.live import last_test
 
 HALF_YEAR_S, YEAR_S = 183 * 86_400, 366 * 86_400
-_ALSO = ("clock", "disk", "ledger", "panel", "queue", "program")
+_ALSO = ("clock", "disk", "ledger", "panel", "queue", "jobs", "program")
 """Of the doctor's parts those that belong to being ready, too."""
 
 
@@ -55,8 +55,9 @@ def coverage(config: Config, survey: Body | None) -> Finding:
         return on.warns("coverage.never")
     if not survey["passed"]:
         return on.fails("coverage.failed", survey_ago=survey["age_s"])
-    old = survey["age_s"] > YEAR_S
-    return (on.warns if old else on.passes)(f"coverage.{'old' if old else 'good'}", survey_ago=survey["age_s"])
+    if survey["age_s"] > YEAR_S:
+        return on.warns("coverage.old", survey_ago=survey["age_s"])
+    return on.passes("coverage.good", survey_ago=survey["age_s"])
 
 
 def key_holder(confirmed_s: int | None) -> Finding:

@@ -125,6 +125,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "prove the road: steunpunt test-request",
     ),
     "traffic.desk": ("last case {request_ago}, last act at the desk {act_ago}", ""),
+    "jobs.good": ("none of {count} failed or was missed", ""),
+    "jobs.failed": ("{job} failed: {detail}", "see docs/operation.md, and the log"),
+    "jobs.missed": ("{job} has not ended well for twice its time", "does the node run long enough? see its log"),
     # ready for a crisis
     "battery.never": (
         "never seen on its battery for ten minutes",

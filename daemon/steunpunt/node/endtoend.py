@@ -6,6 +6,8 @@ is kept in the ledger, because a readiness page must know of the last one after 
 
 import json
 import logging
+import threading
+import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -22,8 +24,9 @@ from steunpunt.node.requests import KioskRequests
 
 TEST_S_MAX = 900
 """A test without receipt for so long has failed; its request is sent on all the same."""
-SELF_TEST_S = 30 * 86_400
-"""A site proves its road once a month."""
+LATELY_S = 20 * 86_400
+"""A test that passed so lately stands for the monthly one."""
+SELF_LOOK_S = 1.0
 _META = "end_to_end"
 _STEPS = {TicketState.KEPT: "kept", TicketState.ON_ITS_WAY: "on_its_way", TicketState.RECEIVED: "received"}
 _log = logging.getLogger(__name__)
@@ -80,10 +83,26 @@ class EndToEnd:
         answer.pop("secret", None)  # a test is answered by nobody
         return answer
 
-    def self_test_is_due(self) -> bool:
-        """Return whether the last test, by whomever, is a month old or there was none."""
-        now_ms, last = self._requests.now_ms(), self._last
-        return not self._under_way(now_ms) and (last is None or now_ms - last.at_ms >= SELF_TEST_S * 1000)
+    def self_test(self, stopping: threading.Event) -> str:
+        """Send a test and wait for its end; return what is wrong, "" for nothing.
+
+        Blocks up to TEST_S_MAX seconds. A test by a person lately counts. Nothing is sent while citizens' requests
+        wait, nor while an earlier test has no receipt: that one is on its way still.
+        """
+        last, now_ms = self._last, self._requests.now_ms()
+        if last is not None and last.passed and now_ms - last.at_ms < LATELY_S * 1000:
+            return ""
+        if self._requests.figures(now_ms)["queue"]:
+            return "messages wait for a receipt already, so the road does not work; no test was sent"
+        begun = self.begin({"by": "self"})
+        if not begun["ok"]:
+            return str(begun["message"])
+        deadline_s = time.monotonic() + TEST_S_MAX
+        while not stopping.wait(SELF_LOOK_S) and time.monotonic() < deadline_s:
+            last = self._last
+            if last is not None and last.number == begun["number"] and last.over:
+                return "" if last.passed else "the test request earned no receipt"
+        return "the test request earned no receipt in time"
 
     def status(self, now_ms: int) -> Body | None:
         """Return the last test or the one under way; None: there was none."""

@@ -34,6 +34,9 @@ RETRY_MS = HOUR_MS
 """A job that failed is tried again after this."""
 RUN_MS_MAX = 4 * HOUR_MS
 """A job that was begun and of which nothing was heard for so long is begun again."""
+SELF_TEST_MS = 30 * 24 * HOUR_MS
+"""A point proves its road once a month."""
+_OF_STORAGE = ("check", "copy")
 _log = logging.getLogger(__name__)
 
 
@@ -62,6 +65,8 @@ class Housekeeping:
 
     config: Config
     inbox: Callable[[Event], None]
+    self_test: Callable[[threading.Event], str] | None = None
+    """A point's test request all the way; see :mod:`steunpunt.node.endtoend`."""
     by_name: dict[str, _Job] = field(default_factory=dict)
     _scheduler: Any = None
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -80,6 +85,9 @@ class Housekeeping:
     def _jobs(self) -> list[_Job]:
         keeping, path = self.config.housekeeping, Path(self.config.ledger.path)
         found = [_Job("check", keeping.check_hours * HOUR_MS, lambda: upkeep.check(path, self._stopping.is_set))]
+        prove = self.self_test
+        if prove is not None and self.config.site.role is Role.KIOSK:
+            found.append(_Job("self-test", SELF_TEST_MS, lambda: prove(self._stopping)))
         if keeping.copy_folder is not None and self.config.site.role is Role.COORDINATOR:
             folder = Path(keeping.copy_folder)
 
@@ -127,8 +135,8 @@ class Housekeeping:
             job.run = jobs.note(connection, event.job, now_ms, ok=event.ok)
             job.detail, job.begun_ms = event.detail, None
             job.due_ms = _next_ms(job, job.run)
-        checked = self.by_name["check"].run
-        faulty = checked is not None and not checked.ok
+        kept = [self.by_name[name] for name in _OF_STORAGE if name in self.by_name]
+        faulty = any(job.run is not None and not job.run.ok for job in kept)
         if faulty is not self._faulty:
             self._faulty = faulty
             self.inbox(FaultSeen(Fault.STORAGE, there=faulty))
@@ -190,4 +198,5 @@ _TROUBLES = {
 
 def job_troubles(status: Body) -> list[str]:
     """Return what the desk must be told, in Dutch as the screens show it."""
-    return [_TROUBLES[name] for name, job in status.items() if job["ok"] is False or job["missed"]]
+    wrong = [name for name, job in status.items() if job["ok"] is False or job["missed"]]
+    return [_TROUBLES[name] for name in wrong if name in _TROUBLES]

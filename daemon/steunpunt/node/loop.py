@@ -102,7 +102,7 @@ class Node:
         self._technician = Technician(config)
         self._clock = ClockWatch()
         self._box = SiteBox(config, self._inbox.put, self._clock)
-        self._housekeeping = Housekeeping(config, self._inbox.put)
+        self._housekeeping = Housekeeping(config, self._inbox.put, self._technician.self_test)
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
 

@@ -1,5 +1,6 @@
 """What the node does for the technician, beside the loop: figures, last log lines, test requests."""
 
+import threading
 from collections.abc import Callable
 
 from steunpunt import __version__
@@ -38,6 +39,10 @@ class Technician:
             self.tests = EndToEnd(requests, ledger)
             self.readiness = Readiness(ledger, requests.put)
             self.surveys = Surveyor(self._config, ledger, requests.engine, requests.put)
+
+    def self_test(self, stopping: threading.Event) -> str:
+        """Send a test request without being asked, and return what is wrong; blocks, on the housekeeping's thread."""
+        return "" if self.tests is None else self.tests.self_test(stopping)
 
     def close(self) -> None:
         """End."""

@@ -1,9 +1,8 @@
-"""Who compresses a text: compiled code where there is any, else the reference in Python. Both give the same bytes."""
+"""What a text coder does, and the one in Python, which is the reference; ``compiled.py`` has the one in C."""
 
 from typing import Protocol
 
 from steunpunt.protocol import codepoints, ngram, spelling
-from steunpunt.textmodel import NotUsable
 
 SLOWER = 50
 """About how many times as long the reference takes; for people, measured by `make bench`."""
@@ -50,13 +49,3 @@ class Reference:
     def decode_points(self, data: bytes, chars_max: int) -> str:
         """Undo :meth:`encode_points`."""
         return codepoints.decode(data, chars_max)
-
-
-def fastest(model: ngram.Model, path: str | None = None) -> TextCoder:
-    """Return the compiled coder, from ``path`` or where `make native` puts it; or the reference, which says why."""
-    try:
-        from steunpunt.protocol import compiled  # noqa: PLC0415  ctypes is of no use before the first text
-
-        return compiled.Compiled(model, path)
-    except (NotUsable, ImportError, MemoryError) as reason:  # a system that forbids what ctypes does at its import
-        return Reference(model, str(reason))

@@ -34,9 +34,20 @@ def _model() -> ngram.Model:
     return ngram.Model(ngram.Parts.parse(textmodel.model()))
 
 
+def fastest(model: ngram.Model, path: str | None = None) -> coders.TextCoder:
+    """Return the compiled coder, from ``path`` or where `make native` puts it; or the reference, which says why."""
+    try:
+        from steunpunt.protocol import compiled  # noqa: PLC0415  ctypes is of no use before the first text
+
+        return compiled.Compiled(model, path)
+    # The last two: a system that has no ctypes, or forbids what that does when it is imported.
+    except (textmodel.NotUsable, ImportError, MemoryError) as reason:
+        return coders.Reference(model, str(reason) or repr(reason))
+
+
 @functools.cache
 def _coder() -> coders.TextCoder:
-    return coders.fastest(_model())
+    return fastest(_model())
 
 
 @functools.cache

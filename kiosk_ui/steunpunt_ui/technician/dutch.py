@@ -21,6 +21,7 @@ PARTS = {
     "ledger": "Register",
     "disk": "Schijf",
     "panel": "Knoppen",
+    "jobs": "Vaste taken",
     "queue": "Wachtrij",
     "airtime": "Zendtijd",
     "signal": "Signaal",
@@ -137,6 +138,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "bewijs de weg: stuur een test",
     ),
     "traffic.desk": ("laatste melding {request_ago}, iemand handelde {act_ago}", ""),
+    "jobs.good": ("geen van {count} is mislukt of overgeslagen", ""),
+    "jobs.failed": ("{job} is mislukt: {detail}", "zie docs/operation.md, en het logboek"),
+    "jobs.missed": (
+        "{job} is al twee keer zijn tijd niet goed afgelopen",
+        "draait de node lang genoeg? Zie zijn logboek",
+    ),
     "battery.never": (
         "nog nooit tien minuten op de accu gezien",
         "trek de stekker een kwartier uit, terwijl de node draait",
