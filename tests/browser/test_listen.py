@@ -1,0 +1,64 @@
+"""Reading aloud in a real browser: while it plays, the screen does not ask who is there; then it asks, aloud."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, expect
+from werkzeug.serving import make_server
+
+from steunpunt.control import Client
+from steunpunt_ui.app import create_app
+from steunpunt_ui.speech.making import make
+from tests.fakes.fake_node import FakeNode
+from tests.fakes.ui_sites import kiosk_config
+
+SAID = ["Volg uw vraag", "Bent u er nog?"]
+PLAYS = "(one) => { one.loop = true; one.muted = true; return one.play().then(() => !one.paused) }"
+
+
+@pytest.fixture(name="kiosk")
+def fixture_kiosk(tmp_path: Path) -> Iterator[str]:
+    node = FakeNode(tmp_path / "node.sock")
+    config = kiosk_config(node.path)
+    make(tmp_path / "audio", "nl", SAID)
+    config = msgspec.structs.replace(
+        config, screen=msgspec.structs.replace(config.screen, audio=str(tmp_path / "audio"))
+    )
+    client = Client(node.path)
+    server = make_server("127.0.0.1", 0, create_app(config, client), threaded=False)
+
+    def serve() -> None:
+        with closing(client):  # of this thread
+            server.serve_forever()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join(20)
+    server.server_close()
+    node.close()
+
+
+@pytest.mark.browser
+def test_who_listens_is_not_asked_and_who_stopped_is_asked_aloud(browser: Browser, kiosk: str) -> None:
+    page = browser.new_page(viewport={"width": 1024, "height": 600})
+    page.clock.install()
+    page.goto(f"{kiosk}/nl/volgen")
+    control = page.locator(".listen audio")
+    expect(control).to_be_visible()
+    assert control.evaluate(PLAYS), "Chromium plays what was made"
+    page.clock.run_for(150_000)
+    expect(page.locator("#idle")).to_be_hidden()
+    control.evaluate("(one) => one.pause()")
+    page.evaluate(
+        "document.getElementById('voice').play = () => { document.title = 'aloud'; return Promise.resolve() }"
+    )
+    page.clock.run_for(62_000)
+    expect(page.locator("#idle")).to_be_visible()
+    assert page.title() == "aloud"
+    page.close()
