@@ -7,11 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from steunpunt.config import Config, Panel, Radio, load
+from steunpunt.config import Config, Radio, load
 from steunpunt.fleet import regionfile
 from steunpunt.fleet.checking import Fleet, check
 from steunpunt.fleet.merging import short_name
 from steunpunt.model import ConfigError, Role
+from steunpunt.panelconfig import Panel
 from tests.fakes.fleet_files import REGION_TOML, fleet_files, site_toml
 from tests.unit.test_config import keys_of
 
