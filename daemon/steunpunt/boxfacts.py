@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from msgspec import Struct
+
 
 class SlipOutcome(StrEnum):
     """What is known of one slip after the printer had it, or had not."""
@@ -15,8 +17,7 @@ class SlipOutcome(StrEnum):
     """Something left it and no word came back: there may be paper."""
 
 
-@dataclass(frozen=True, slots=True)
-class SlipLine:
+class SlipLine(Struct, frozen=True):
     """One line of a slip, already as short as the paper is wide; a big one is twice as high and wide."""
 
     text: str
@@ -32,8 +33,7 @@ class PrintSlip:
     lines: tuple[SlipLine, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class SlipEnded:
+class SlipEnded(Struct, frozen=True):
     """The printer has had a slip, or not."""
 
     slip_id: int
@@ -41,8 +41,7 @@ class SlipEnded:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PrinterChanged:
+class PrinterChanged(Struct, frozen=True):
     """The printer can print now, or cannot; ``reason`` says why not, in words for the desk."""
 
     ready: bool

@@ -4,8 +4,12 @@ A life threat is kept after two taps, so all of this may also come later, in a s
 """
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import IntEnum
+
+from msgspec import Struct
+
+from steunpunt.values import replace
 
 PEOPLE_MAX = 99
 """Most people a form may name: more are told in words."""
@@ -76,8 +80,7 @@ def tidy_phone(text: str) -> str:
     return f"06{match[1] or match[2]}" if match else text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where help is needed; empty: at the point itself.
 
     ``position`` is (latitude, longitude) in degrees; on the air it is kept to some 10 m.
@@ -93,7 +96,10 @@ class Place:
     @property
     def here(self) -> bool:
         """Return whether nothing was said: help is needed at the point itself."""
-        return self == Place()
+        return self == _HERE
+
+
+_HERE = Place()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +111,7 @@ class Facts:
     trapped: int = 0
     children: int = 0
     flags: frozenset[Flag] = frozenset()
-    place: Place = Place()
+    place: Place = _HERE
     whereabouts: Whereabouts = Whereabouts.HERE
     returns_min: int = 0
     """Minutes from now after which the person comes back; only with RETURNS."""

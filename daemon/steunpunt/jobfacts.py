@@ -1,7 +1,8 @@
 """What a site reports as broken, and how the jobs of its housekeeping end."""
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 
 class Fault(IntEnum):
@@ -17,8 +18,7 @@ class Fault(IntEnum):
     OTHER = 7
 
 
-@dataclass(frozen=True, slots=True)
-class JobEnded:
+class JobEnded(Struct, frozen=True):
     """A job of the housekeeping ended; ``detail`` says what is wrong, for a technician."""
 
     job: str
@@ -26,8 +26,7 @@ class JobEnded:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FaultSeen:
+class FaultSeen(Struct, frozen=True):
     """Something of this site broke, or was mended; the desk hears of it with the next sign of life."""
 
     fault: Fault

@@ -12,10 +12,11 @@ import json
 import os
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from steunpunt.model import COORDINATOR_ID_MAX, SITE_ID_MAX, KeyFileError
 from steunpunt.protocol.authority import merged
@@ -33,8 +34,7 @@ GENERATION_MAX = 255
 _BROKEN_MEND = "put back a copy; only a site's file can be made again, with `steunpunt keys site`"
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(Struct, frozen=True):
     """A kind of key file: the key that only it has, its name, which file is meant, and what makes it."""
 
     mark: str

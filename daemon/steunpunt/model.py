@@ -5,9 +5,10 @@ goes back, survives restarts and is a lower bound of the time that passed (see :
 """
 
 import re
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from steunpunt.boxfacts import PrinterChanged, PrintSlip, SlipEnded
 from steunpunt.facts import NOTHING, Facts
@@ -208,8 +209,7 @@ def parse_ticket_number(text: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-@dataclass(frozen=True, slots=True)
-class LinkChanged:
+class LinkChanged(Struct, frozen=True):
     """A link came up or went down. ``reason`` is one line for a technician: what, where, the mend.
 
     On the mesh it speaks of one radio: the link serves while any of the site's radios does.
@@ -222,15 +222,13 @@ class LinkChanged:
     radio: str = MAIN_RADIO
 
 
-@dataclass(frozen=True, slots=True)
-class BridgeChanged:
+class BridgeChanged(Struct, frozen=True):
     """The local broker's own bridge to the region's broker came up or went down."""
 
     up: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FrameHeard:
+class FrameHeard(Struct, frozen=True):
     """A packet of ours arrived.
 
     ``carrier`` is the site named by the broker topic (None on the mesh), ``sender`` the radio's
@@ -251,8 +249,7 @@ class FrameHeard:
     """On the mesh: how many radios passed it on before; None where that is not known. Anybody can forge it."""
 
 
-@dataclass(frozen=True, slots=True)
-class SendEnded:
+class SendEnded(Struct, frozen=True):
     """One attempt ended at the next hop: taken (QueueStatus res 0, PUBACK), refused, or unknown."""
 
     link: LinkName
@@ -264,8 +261,7 @@ class SendEnded:
     """Name of the radio that it was given to; says nothing on the broker."""
 
 
-@dataclass(frozen=True, slots=True)
-class TextHeard:
+class TextHeard(Struct, frozen=True):
     """Somebody's readable text on the emergency channel; anybody can send one, under any number."""
 
     text: str
@@ -273,24 +269,21 @@ class TextHeard:
     radio: str = MAIN_RADIO
 
 
-@dataclass(frozen=True, slots=True)
-class PacketHeard:
+class PacketHeard(Struct, frozen=True):
     """Any packet the radio handed over, as a serialized MeshPacket, for the bridge."""
 
     packet: bytes
     gateway: int
 
 
-@dataclass(frozen=True, slots=True)
-class DownlinkHeard:
+class DownlinkHeard(Struct, frozen=True):
     """An integrator published something for the mesh on the local broker; to be judged by the bridge."""
 
     topic: str
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RadioPrepared:
+class RadioPrepared(Struct, frozen=True):
     """The radio finished its handshake: what the bridge must know of it.
 
     ``drift`` has one line for each setting that is not as the config says.
@@ -307,31 +300,27 @@ class RadioPrepared:
     """The radio's name in the config."""
 
 
-@dataclass(frozen=True, slots=True)
-class RadioUsed:
+class RadioUsed(Struct, frozen=True):
     """The radio's own word on its airtime: ``air_util_tx`` as a share of the last hour, relayed packets included."""
 
     share: float
     radio: str = MAIN_RADIO
 
 
-@dataclass(frozen=True, slots=True)
-class ButtonPressed:
+class ButtonPressed(Struct, frozen=True):
     """A button went down; ``held``: it was pressed before, and is held down, which says that a life is in danger."""
 
     name: str
     held: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CallCancelled:
+class CallCancelled(Struct, frozen=True):
     """Staff cancelled the waiting call of a button, before it left."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class BellRung:
+class BellRung(Struct, frozen=True):
     """Something changed in the ledger; look again. Only wakes: polling is the truth."""
 
 
@@ -339,8 +328,7 @@ Squeezed = tuple[str, int, bytes]
 """A text, and the method and bytes to which it was compressed ahead of time, where nobody waits for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class HelpSubmitted:
+class HelpSubmitted(Struct, frozen=True):
     """A citizen (or the button) asks for help; answered by :class:`ReplyTo` with the ticket."""
 
     form_token: str
@@ -353,8 +341,7 @@ class HelpSubmitted:
     squeezed: Squeezed | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SupplementSubmitted:
+class SupplementSubmitted(Struct, frozen=True):
     """A citizen adds to an earlier help request."""
 
     form_token: str
@@ -368,8 +355,7 @@ class SupplementSubmitted:
     squeezed: Squeezed | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PaperScanned:
+class PaperScanned(Struct, frozen=True):
     """Somebody at the desk scanned a whole sealed message from paper; answered by :class:`ReplyTo` with its case."""
 
     packets: tuple[bytes, ...]
@@ -377,16 +363,14 @@ class PaperScanned:
     reply: object | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Anything else that is asked over the control socket; who takes it knows its class. Answered by ReplyTo."""
 
     what: object
     reply: object | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SendFrame:
+class SendFrame(Struct, frozen=True):
     """Effect: give ``payload`` to ``link``; it must end in one :class:`SendEnded`.
 
     On the mesh ``destination`` is a node number, None for broadcast. On the broker ``carrier``
@@ -413,8 +397,7 @@ class SendFrame:
     """Name of the radio that sends it; says nothing on the broker."""
 
 
-@dataclass(frozen=True, slots=True)
-class GuestSending:
+class GuestSending(Struct, frozen=True):
     """An integrator's packet: it goes into the radio once its time on air is charged to the site's airtime.
 
     Its attempt number is below 0, as the engine's own count upwards.
@@ -424,31 +407,27 @@ class GuestSending:
     air_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmFrame:
+class ConfirmFrame(Struct, frozen=True):
     """Effect: the frame is committed (or need not be); tell the broker so."""
 
     confirm: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyTo:
+class ReplyTo(Struct, frozen=True):
     """Effect: answer a request of the control socket."""
 
     reply: object
     body: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class SetLamp:
+class SetLamp(Struct, frozen=True):
     """Effect: set a button's lamp."""
 
     name: str
     mode: LampMode
 
 
-@dataclass(frozen=True, slots=True)
-class SoundBuzzer:
+class SoundBuzzer(Struct, frozen=True):
     """Effect: sound the buzzer for people at this site, ``times`` times ``seconds`` long."""
 
     name: str

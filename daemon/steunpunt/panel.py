@@ -15,11 +15,12 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from threading import Condition, Lock, Thread, current_thread
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from steunpunt import panelconfig
 from steunpunt.jobfacts import Fault, FaultSeen
@@ -67,16 +68,14 @@ class NotMockError(PanelError, PermissionError):
     """Only a mock button can be pressed by software: a real press is a person's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What the pins say: the button's lamp, and whether the buzzer sounds."""
 
     lamp: LampMode
     buzzer: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(Struct, frozen=True):
     """One help button with its lamp."""
 
     button: "DigitalInputDevice"

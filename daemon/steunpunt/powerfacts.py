@@ -1,7 +1,8 @@
 """What a site knows of its own power: words that events, heartbeats and screens share."""
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+
+from msgspec import Struct
 
 
 class PowerSource(IntEnum):
@@ -23,8 +24,7 @@ class PowerState(StrEnum):
     CRITICAL = "critical"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerSeen:
+class PowerSeen(Struct, frozen=True, kw_only=True):
     """What is known of the site's power; told when it changed. None: not known."""
 
     state: PowerState = PowerState.UNKNOWN

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor
+from msgspec import Struct
 
 from steunpunt import config
 from steunpunt.model import SteunpuntError
@@ -160,8 +161,7 @@ def fingerprint(key: bytes) -> str:
 # --- the settings ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One setting that is not as the config says, in words for a technician."""
 
     setting: str
@@ -173,8 +173,7 @@ class Difference:
         return f"{self.setting}: is {self.now}, config says {self.wanted}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
+class _Setting(Struct, frozen=True):
     """How one setting is read in words, what it should read, and how it is changed in a copy of the state."""
 
     name: str

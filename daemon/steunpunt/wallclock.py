@@ -20,9 +20,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 FLOOR_S, CEILING_S = 1_767_225_600, 4_102_444_800
 """2026 to 2099, in seconds of the epoch: a date outside is no date."""
@@ -50,8 +51,7 @@ class ClockSource(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class ClockReading:
+class ClockReading(Struct, frozen=True):
     """What the machine says at one look. Seconds; ``error_s`` None: kept, but not said how well."""
 
     wall_s: float
@@ -61,8 +61,7 @@ class ClockReading:
     rtc_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClockState:
+class ClockState(Struct, frozen=True):
     """What can be believed. ``uncertainty_s`` None: not known how far it may be off."""
 
     source: ClockSource = ClockSource.NONE

@@ -1,10 +1,9 @@
 """A desk in memory with the interface of the ledger's: the same acts, the same refusals, nothing kept."""
 
-from dataclasses import replace
-
 from steunpunt.ledger.desk import Case, CaseEvent, CaseGone, NotAllowed, PassedOn
 from steunpunt.model import Category, Lane, SenderFunction, TicketState, TokenCode
 from steunpunt.protocol.phrases import Phrase
+from steunpunt.values import replace
 
 CASE = Case(
     id=1,
@@ -94,4 +93,4 @@ class MemoryDesk:
         return True
 
     def _change(self, case_id: int, **fields: object) -> None:
-        self.held[case_id] = replace(self.held[case_id], **fields)  # type: ignore[arg-type]
+        self.held[case_id] = replace(self.held[case_id], **fields)

@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from steunpunt.config import Radio
 from steunpunt.links.mesh import MeshLink
 from steunpunt.model import Event, FrameHeard, LinkChanged, LinkName, SendEnded, SendFrame, SendOutcome
 from steunpunt.sim import RadioSpec, VirtualRadios
+from steunpunt.values import replace
 
 KEY = bytes(range(16))
 CHANNELS = (("", b"\x01"), ("serial", KEY))

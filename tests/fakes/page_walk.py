@@ -7,7 +7,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from steunpunt.control import Client
+from steunpunt.values import replace
 from steunpunt_ui.app import create_app
 from tests.fakes.fake_node import SECRET, FakeNode, news_row, ticket_body
 from tests.fakes.ui_citizen import HOME, words

@@ -3,7 +3,6 @@
 A site here plays the node's part: one transaction for the events, then the effects, which the test gets in its hands.
 """
 
-import dataclasses
 import functools
 import random
 import tempfile
@@ -44,6 +43,7 @@ from steunpunt.model import (
 )
 from steunpunt.protocol import forms
 from steunpunt.protocol.keys import CoordinatorIdentity
+from steunpunt.values import replace
 from tests.fakes.region_keys import COORDINATOR, ONE, coordinator_keys, site_keys
 
 LEDGER_KEY = bytes(range(160, 192))
@@ -220,11 +220,11 @@ class CoordinatorSite(_Site):
 
 def help_form(token: str, text: str = "Wij hebben water nodig", **fields: Any) -> HelpSubmitted:
     """A form as the page sends it; ``fields`` are the form's own or those of its facts."""
-    own = {field.name for field in dataclasses.fields(HelpSubmitted)}
+    own = set(HelpSubmitted.__struct_fields__)
     facts = Facts(**{"people": 3} | {name: value for name, value in fields.items() if name not in own})
     form = HelpSubmitted(token, Category.SUPPLIES, life_threat=False, text=text, language="nl", facts=facts)
     own_fields: dict[str, Any] = {"reply": object()} | {name: fields[name] for name in fields if name in own}
-    return dataclasses.replace(form, **own_fields)
+    return replace(form, **own_fields)
 
 
 def more_form(

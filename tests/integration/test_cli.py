@@ -26,7 +26,7 @@ from tests.fakes.lone_site import LoneSite, one_line_of, run, steunpunt
 
 EXAMPLES = Path(__file__).parents[2] / "config"
 COMMANDS = [
-    "node", "web", "check", "status", "virtual-radio", "broker-config", "panel", "demo",
+    "node", "web", "screen", "speak", "check", "status", "virtual-radio", "broker-config", "panel", "demo",
     "radio", "radio show", "radio plan", "radio apply",
     "keys", "keys region", "keys coordinator", "keys site", "keys desk-password",
     "keys revoke", "keys rotate", "keys import", "keys staff-pin",
@@ -262,6 +262,7 @@ def kiosk(region: Path, base: Path, changes: dict[str, str]) -> Path:
         coordinator(region, base / "desk")
     folder = base / "site"
     assert type_in("keys", "site", region, "--id", "47", "--out", folder).exit_code == 0
+    assert type_in("keys", "staff-pin", folder / "staff.pin", "--pin-stdin", stdin="852036\n").exit_code == 0
     finish(example("kiosk.toml", folder, changes))
     return folder
 

@@ -1,7 +1,6 @@
 """Announcements at the desk: composed without a script, read over with what they cost, sent once, and withdrawn."""
 
 import re
-from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from steunpunt.protocol.announcements import Announcement, CapCategory, Certaint
 from steunpunt.protocol.heartbeat import Heartbeat, mesh_interval_s
 from steunpunt.protocol.phrases import Clock as ClockTime
 from steunpunt.protocol.phrases import Phrase
+from steunpunt.values import replace
 from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.sites import LEDGER_KEY, MESH_UP, Clock, CoordinatorSite, heard, seeded

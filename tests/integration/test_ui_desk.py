@@ -1,7 +1,6 @@
 """The desk: who may look, that looking changes nothing, and that each act happens once, in a person's name."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -29,6 +28,7 @@ from steunpunt.model import (
 )
 from steunpunt.protocol import vault
 from steunpunt.relay.standby import Stand
+from steunpunt.values import replace
 from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.fake_node import FakeNode

@@ -1,6 +1,5 @@
 """The desk's list of neighbours who offer help: apart from the cases, and by what they can do."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from flask.testing import FlaskClient
 from steunpunt.control import Client
 from steunpunt.facts import Facts
 from steunpunt.model import Category, Lane, Skill
+from steunpunt.values import replace
 from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.memory_desk import CASE, MemoryDesk

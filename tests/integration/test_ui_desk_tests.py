@@ -1,6 +1,5 @@
 """A technician's test at the desk: apart from the cases, whatever is real among what bears its mark is not."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from steunpunt.control import Client
 from steunpunt.facts import Facts, Mark
 from steunpunt.ledger.desk import Case
 from steunpunt.model import Lane
+from steunpunt.values import replace
 from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.cases import is_test
 from steunpunt_ui.desk.passwords import set_password

@@ -1,7 +1,6 @@
 """Phrases on the screens: composed at the desk without a script, refused where nobody may promise them, read here."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from steunpunt.model import Category, Lane, SenderFunction, Skill, SupplementCod
 from steunpunt.protocol.answerbody import pack_phrases
 from steunpunt.protocol.messages import QuestionReply
 from steunpunt.protocol.phrases import After, Clock, Phrase, Reason
+from steunpunt.values import replace
 from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.fake_node import SECRET, FakeNode, ticket_body

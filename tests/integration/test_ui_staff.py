@@ -9,6 +9,7 @@ from steunpunt.control import Unreachable
 from steunpunt.ledger.boardrows import LINES_MAX
 from steunpunt.node.retention import retention_job
 from steunpunt.node.staffdoor import FREE_TRIES
+from steunpunt_ui.manners import REQUESTS
 from tests.fakes.staff_sites import PIN, StaffSite, hidden, post, staff_site
 from tests.fakes.ui_citizen import words
 
@@ -86,11 +87,14 @@ def _origin() -> dict[str, str]:
     return {"Origin": "http://localhost"}
 
 
-def test_over_the_wifi_only_where_the_config_says_so(tmp_path: Path) -> None:
+def test_over_the_wifi_only_where_the_config_says_so_and_then_without_a_phones_limits(tmp_path: Path) -> None:
     with staff_site(tmp_path, over_wifi=True) as site:
         web = site.phone()
         assert post(web, "/staf/inloggen", pin=PIN, enter="1").headers["Location"] == "/staf/"
         assert web.get("/staf/").status_code == 200
+        for _ in range(REQUESTS.most + 2):
+            token = hidden(web.get("/staf/melden"))["token"]
+            assert post(web, "/staf/melden", token=token, **REPORT).status_code == 303
 
 
 def test_a_pin_file_that_is_gone_lets_nobody_in_and_says_so(site: StaffSite) -> None:

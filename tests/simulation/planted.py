@@ -6,7 +6,7 @@ case.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from steunpunt.engine import sending
@@ -22,6 +22,7 @@ from steunpunt.protocol.tokens import HeardTokens
 from steunpunt.relay import outbox
 from steunpunt.sim.region.machine import CoordinatorMachine, KioskMachine
 from steunpunt.sim.region.world import PowerCut
+from steunpunt.values import replace
 
 Function = Callable[..., Any]
 

@@ -34,7 +34,8 @@ depends_on = None
 def upgrade() -> None:
     raise RuntimeError("this migration cannot be done")
 """
-# A systemd that can be asked and told: `start` of the node fails while /fail is there, after it changed the ledger.
+# In the place of systemctl itself, for apt gives scripts a PATH of its own. `start` of the node fails while /fail is
+# there, after it changed the ledger.
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >> /calls
 case "$*" in
@@ -165,8 +166,8 @@ def test_installed_upgraded_broken_and_removed(packages: dict[str, Path], debian
 
     # A new version that does not start, after it has changed the ledger: both go back.
     (debian.root / "run" / "systemd" / "system").mkdir(parents=True)
-    (debian.root / "usr" / "local" / "sbin" / "systemctl").write_text(SYSTEMCTL, "utf-8")
-    (debian.root / "usr" / "local" / "sbin" / "systemctl").chmod(0o755)
+    (debian.root / "usr" / "bin" / "systemctl").write_text(SYSTEMCTL, "utf-8")
+    (debian.root / "usr" / "bin" / "systemctl").chmod(0o755)
     (debian.root / "fail").touch()
     assert "the new version does not start; going back" in debian.install(packages[DEAD], ok=False)
     assert (debian.version(), debian.ledger()) == (NEWER, kept)

@@ -34,7 +34,18 @@ DOORS = {
     "zxingcpp": SCREENS / "desk" / "photo.py",
 }
 # What the screens may know of the daemon. The citizen's have no ledger and no keys; nobody's have a radio.
-SCREENS_MAY_IMPORT = {"control", "ledger", "keyfiles", "model", "facts", "config", "protocol", "doctor", "relay"}
+SCREENS_MAY_IMPORT = {
+    "control",
+    "ledger",
+    "keyfiles",
+    "model",
+    "facts",
+    "config",
+    "protocol",
+    "doctor",
+    "relay",
+    "values",
+}
 CITIZEN_MAY_IMPORT = SCREENS_MAY_IMPORT - {"ledger", "keyfiles", "doctor", "relay"}
 
 EXTERNAL = re.compile(r"""https?://(?!www\.w3\.org/)|["'(]\s*//[a-z]""", re.IGNORECASE)

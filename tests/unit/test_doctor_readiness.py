@@ -35,7 +35,7 @@ def proved() -> dict[str, Any]:
 def test_a_point_where_all_was_proved_is_ready(site: config.Config) -> None:
     found = list(examine(site, proved()))
     assert worst(found) is PASS, [one for one in found if one.verdict is not PASS]
-    parts = {"test", "battery", "coverage", "key holder", "content", "firmware", "clock", "disk", "queue"}
+    parts = {"test", "battery", "coverage", "keyholder", "content", "firmware", "clock", "disk", "queue"}
     assert {one.part for one in found} == parts
 
 
@@ -54,8 +54,8 @@ def test_a_point_where_all_was_proved_is_ready(site: config.Config) -> None:
         ("coverage", {"survey": {"last": None}}, WARN, "never surveyed"),
         ("coverage", {"survey": {"last": {"passed": False, "age_s": 9}}}, FAIL, "failed"),
         ("coverage", {"survey": {"last": {"passed": True, "age_s": YEAR_S + 1}}}, WARN, "366 days ago"),
-        ("key holder", {"readiness": {"battery_run": RUN, "key_holder_s": None}}, WARN, "nobody confirmed"),
-        ("key holder", {"readiness": {"battery_run": RUN, "key_holder_s": HALF_YEAR_S + 1}}, WARN, "183 days ago"),
+        ("keyholder", {"readiness": {"battery_run": RUN, "key_holder_s": None}}, WARN, "nobody confirmed"),
+        ("keyholder", {"readiness": {"battery_run": RUN, "key_holder_s": HALF_YEAR_S + 1}}, WARN, "183 days ago"),
         ("firmware", {"radio": None}, WARN, "has not told"),
         ("firmware", {"radio": {"firmware": "2.7.2", "node": "!a", "preset": "p", "drift": []}}, FAIL, "pins 2.7.26"),
         ("clock", {"clock": None}, WARN, "does not tell"),

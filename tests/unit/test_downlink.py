@@ -1,7 +1,6 @@
 """What integrators may send into the mesh: the firmware's forms and pauses, so much air, never ours or before ours."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from steunpunt.bridge.downlink import HOUR_MS, OURS_WAIT_S, Downlink
 from steunpunt.bridge.requests import NotSent, Wanted
 from steunpunt.model import RadioPrepared
 from steunpunt.protocol.airtime import time_on_air_ms
+from steunpunt.values import replace
 from steunpunt.wire import BROADCAST, mesh_pb2, mqtt_pb2, node_name, portnums_pb2, set_sender
 
 GATEWAY = 0xA1B2C3D4

@@ -1,7 +1,6 @@
 """A form becomes one ticket: the same form again is the same ticket, and nothing that was written stays on the disk."""
 
 import random
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from steunpunt.ledger import outgoing
 from steunpunt.ledger.tables import messages, tickets
 from steunpunt.model import TEXT_CHARS_MAX, Category, Lane, SupplementCode
 from steunpunt.protocol import forms
+from steunpunt.values import replace
 from tests.fakes.sites import (
     MESH_UP,
     UNSHORTENED,

@@ -1,6 +1,5 @@
 """The kazernebox: each life threat on one slip, a button for the last one, lamp and buzzer until people act."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from steunpunt.model import (
     SupplementCode,
     TicketState,
 )
+from steunpunt.values import replace
 from tests.fakes.sites import (
     MESH_DOWN,
     MESH_UP,
@@ -284,7 +284,7 @@ def test_what_a_printer_takes_for_a_command_is_not_printed() -> None:
     [(Mark.EXERCISE, "*** OEFENING ***"), (Mark.TEST, "*** TEST ***"), (Mark.REAL, "*** DIT IS ECHT ***")],
 )
 def test_a_slip_says_whether_it_is_meant(mark: Mark, words: str) -> None:
-    first = slip_lines(dataclasses.replace(TOLD, facts=Facts(mark=mark)), Paper(42, {}))[0]
+    first = slip_lines(replace(TOLD, facts=Facts(mark=mark)), Paper(42, {}))[0]
     assert (first.text, first.big) == (words, True)
 
 

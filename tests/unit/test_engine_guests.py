@@ -1,7 +1,6 @@
 """Integrators' packets are guests on the site's air: charged to it in the lowest lane, kept over a restart."""
 
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from steunpunt.model import (
     SendOutcome,
 )
 from steunpunt.relay.airbudget import HOUR_MS, SHARE_MAX
+from steunpunt.values import replace
 from tests.fakes.sites import MESH_UP, Clock, CoordinatorSite, KioskSite, frames, help_form, seeded
 
 MESH = LinkName.MESH

@@ -1,6 +1,5 @@
 """Announcements end to end: a coordinator's engine and kiosks' engines, over packets that the test carries."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +27,7 @@ from steunpunt.protocol.announcements import Announcement, MessageType, Urgency
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.phrases import Phrase
 from steunpunt.relay.replies import BEAT_GATHER_MS, PROOF_GATHER_MS, TOKEN_PACE_MS
+from steunpunt.values import replace
 from tests.fakes.sites import (
     BRIDGE_UP,
     BROKER_UP,
@@ -252,7 +252,7 @@ def test_who_was_off_the_air_tells_it_in_a_heartbeat_and_gets_what_is_missing(re
     life = heartbeats.of_site(region.center.ledger.connection, 48)
     assert life is not None
     assert life.beat.serial == 0
-    region.walk(3 * 3600)
+    region.walk(4 * 3600)
     life = heartbeats.of_site(region.center.ledger.connection, 48)
     assert life is not None
     assert (life.beat.serial, life.beat.incarnation) == (2, 1)

@@ -1,6 +1,5 @@
 """A coordinator's node after `keys import`: a revoked card makes no case, and a new key of the region costs none."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from steunpunt.protocol.messages import (
     pack,
 )
 from steunpunt.protocol.pieces import seal
+from steunpunt.values import replace
 from tests.fakes.region_keys import OFFLINE, REGION_PRIVATE, SITE, coordinator_keys, site_keys
 from tests.fakes.sites import MESH_UP, Clock, CoordinatorSite, frames, heard, seeded
 

@@ -1,7 +1,6 @@
 """What heartbeats tell of a kiosk's power, and its last word before it goes dark."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from steunpunt.ledger import heartbeats
 from steunpunt.model import Event, Lane, LinkName, SendFrame
 from steunpunt.powerfacts import PowerSeen, PowerSource, PowerState
 from steunpunt.protocol.heartbeat import Heartbeat
+from steunpunt.values import replace
 from tests.fakes.sites import (
     BRIDGE_UP,
     BROKER_UP,

@@ -1,7 +1,6 @@
 """A coordinator with several radios: each site is answered by the one that hears it; one that fails stops none."""
 
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from steunpunt.ledger import incoming
 from steunpunt.model import MAIN_RADIO, FrameHeard, LinkChanged, LinkName, SendFrame, SendOutcome
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.relay.replies import TOKEN_GATHER_MS, TOKEN_PACE_MS, TRIES_PER_RADIO
+from steunpunt.values import replace
 from tests.fakes.sites import MESH_UP, Clock, CoordinatorSite, KioskSite, ended, frames, heard, seeded
 
 MESH = LinkName.MESH

@@ -1,6 +1,5 @@
 """Notices of the offline root that come over a link: cards revoked, keys changed, and both told on."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from steunpunt.protocol import beacons
 from steunpunt.protocol.authority import REGION, KeyNotice, Revocation
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.tokens import Head
+from steunpunt.values import replace
 from tests.fakes.ether import Ether
 from tests.fakes.region_keys import COORDINATOR, NEWS, OFFLINE, REGION_PRIVATE, SECOND, SITE, coordinator_keys
 from tests.fakes.sites import (

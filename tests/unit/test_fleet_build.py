@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +28,7 @@ from steunpunt.fleet.sealing import (
     unpack,
 )
 from steunpunt.model import KeyFileError
+from steunpunt.values import replace
 from tests.fakes.fleet_files import REGION_TOML, fleet_files, site_toml
 
 POWER = '[web]\nhotspot_address = "10.42.0.1"\n'

@@ -1,6 +1,5 @@
 """A stolen card and a stolen coordinator: revoked and changed where the region file lies, imported by stick."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from steunpunt.model import KeyFileError
 from steunpunt.protocol.authority import REGION, KeyNotice, parse_notice, revoked_by
 from steunpunt.protocol.keys import CoordinatorKeys, SiteKeys, keys_at
 from steunpunt.relay.epochs import generations_to_try, quarantined
+from steunpunt.values import replace
 
 EPHEMERAL = bytes(range(32))
 

@@ -1,11 +1,10 @@
 """The radio link compares the radio with the config: what it tells, and what keeps it down."""
 
-from dataclasses import replace
-
 from steunpunt.config import Radio
 from steunpunt.links.mesh_terms import Kind
 from steunpunt.model import RadioPrepared
 from steunpunt.radiosettings import wanted_settings
+from steunpunt.values import replace
 from steunpunt.wire import config_pb2, mesh_pb2
 from tests.unit.test_mesh_session import WANTED, Walk, handshake
 

@@ -10,7 +10,7 @@ import pytest
 from steunpunt.control import Client, Refused
 from steunpunt.ledger import outgoing
 from steunpunt.model import TicketState
-from steunpunt.node.endtoend import LATELY_S, TEST_S_MAX, EndToEnd
+from steunpunt.node.endtoend import LATELY_S, TEST_S_MAX, EndToEnd, Result
 from tests.fakes.nodes import Running, kiosk_config
 
 Wait = Callable[..., None]
@@ -119,16 +119,9 @@ def test_the_monthly_test_sends_nothing_where_one_passed_lately_or_requests_wait
     stopping = threading.Event()
 
     def with_last(age_s: int) -> EndToEnd:
-        body = {
-            "number": "47-1",
-            "at_ms": ledger.clock.now_ms() - age_s * 1000,
-            "by": "self",
-            "over": True,
-            "passed": True,
-        }
-        with ledger.transaction() as connection:
-            ledger.set_meta(connection, "end_to_end", json.dumps(body).encode())
-        return EndToEnd(requests, ledger)
+        made = EndToEnd(requests, ledger)
+        made._last = Result("47-1", ledger.clock.now_ms() - age_s * 1000, "self", over=True, passed=True)
+        return made
 
     assert with_last(LATELY_S - 60).self_test(stopping) == ""
     assert client.call("status")["queue"] == 0

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from steunpunt.model import (
 )
 from steunpunt.node.integrators import ERRORS_MAX, ERRORS_MS, HELD_MAX, Integrators
 from steunpunt.node.loop import DESK_POLL_S
+from steunpunt.values import replace
 from steunpunt.wire import mesh_pb2, portnums_pb2, set_sender
 from tests.fakes.nodes import BoxedNode, kiosk_config
 

@@ -3,7 +3,6 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +25,7 @@ from steunpunt.node.loop import KEEP_AGAIN_S, UNKEPT_MAX
 from steunpunt.node.pending import Pending
 from steunpunt.protocol import tokens
 from steunpunt.protocol.tokens import Head
+from steunpunt.values import replace
 from tests.fakes.nodes import BoxedNode
 from tests.fakes.sites import MESH_UP, ended, help_form
 

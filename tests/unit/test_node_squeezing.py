@@ -72,6 +72,6 @@ def test_what_the_loop_will_refuse_is_left_to_it(
 
 
 def test_who_asks_for_a_form_finds_the_model_read(requests: KioskRequests) -> None:
-    text._model.cache_clear()
+    text._coder.cache_clear()
     requests.handlers()["form_token"]({})
-    assert text._model.cache_info().currsize == 1
+    assert text._coder.cache_info().currsize == 1

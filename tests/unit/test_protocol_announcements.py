@@ -1,7 +1,5 @@
 """Announcements: what goes in comes out, says what it must, and a later version's is read as far as it is known."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +20,7 @@ from steunpunt.protocol.announcements import (
     unpack_announcement,
 )
 from steunpunt.protocol.phrases import Clock, Phrase
+from steunpunt.values import replace
 from tests.unit.test_protocol_layout import bits
 from tests.unit.test_protocol_phrases import phrases
 

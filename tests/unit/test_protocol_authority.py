@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -21,6 +20,7 @@ from steunpunt.protocol.authority import (
 )
 from steunpunt.protocol.keys import CoordinatorKeys, keys_at
 from steunpunt.protocol.packets import Kind, kind_of
+from steunpunt.values import replace
 from tests.fakes.region_keys import (
     EPHEMERAL,
     NEWS,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import replace
 from typing import get_args
 
 import msgspec
@@ -27,6 +26,7 @@ from steunpunt.radiosettings import (
 from steunpunt.sim import RadioSpec
 from steunpunt.sim.admin import Admin
 from steunpunt.sim.settings import Settings
+from steunpunt.values import replace
 from steunpunt.wire import admin_pb2, channel_pb2, config_pb2, mesh_pb2
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -26,6 +25,7 @@ from steunpunt.relay.outbox import (
     says_hello,
     wait_ms,
 )
+from steunpunt.values import replace
 
 HOUR_MS = 3_600_000
 MESH, BROKER = LinkName.MESH, LinkName.BROKER

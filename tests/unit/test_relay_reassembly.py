@@ -1,7 +1,6 @@
 """Half-received messages: asked for after a while, ever more seldom, and never more of them than the limits allow."""
 
 import random
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,13 +29,14 @@ from steunpunt.relay.reassembly import (
     want_wait_ms,
     wants_more,
 )
+from steunpunt.values import replace
 
 EID = b"abc"
 
 
 def half(site: int = 47, n: int = 0, **changes: object) -> Half:
     known = Half(site, EID, n, last=4, have=0b00011, size_bytes=300, lane=Lane.URGENT, heard_ms=1_000)
-    return replace(known, **changes)  # type: ignore[arg-type]
+    return replace(known, **changes)
 
 
 # --- what is missing ----------------------------------------------------------------------------------------------

@@ -1,13 +1,14 @@
 """The simulated air and the mesh on it, by walking the timeline."""
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
 from steunpunt.sim.air import Air, Frame, Link
 from steunpunt.sim.mesh import SEEN_MAX, TX_QUEUE_MAX, Mesh
 from steunpunt.sim.timeline import Timeline
+from steunpunt.values import replace
 from steunpunt.wire import BROADCAST
 
 

@@ -1,6 +1,5 @@
 """The text coder in C against the one in Python: the same bytes, the same texts, the same errors; and doing without."""
 
-import dataclasses
 import random
 import re
 import shutil
@@ -20,6 +19,7 @@ from steunpunt.protocol import text
 from steunpunt.protocol.coders import Reference
 from steunpunt.protocol.compiled import tables
 from steunpunt.textmodel import NotUsable, native
+from steunpunt.values import replace
 from tests.fuzz.text_walk import Walk
 from tests.textmodel.building import CC, PROJECT, SANITIZED, SOURCES, build, under_sanitizers
 from tests.textmodel.train import CORPUS
@@ -179,7 +179,7 @@ def test_a_library_of_another_version_is_left_alone(tmp_path: Path) -> None:
 )
 def test_a_model_whose_parts_do_not_fit_is_refused(library: Path, change: dict[str, "array[int] | bytes"]) -> None:
     with pytest.raises(NotUsable, match="install the software again"):
-        native.Coder(dataclasses.replace(tables(MODEL), **change), str(library))  # type: ignore[arg-type]
+        native.Coder(replace(tables(MODEL), **change), str(library))
 
 
 def test_it_is_loaded_at_the_first_text_and_not_before() -> None:

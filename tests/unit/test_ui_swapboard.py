@@ -7,6 +7,7 @@ from steunpunt_ui.citizen.swapboard import (
     SHOWN_S_MAX,
     TEXT_CHARS_MAX,
     WAITING_MAX,
+    WAITING_PER_PHONE_MAX,
     WAITS_S_MAX,
     Full,
     NoteKind,
@@ -60,3 +61,14 @@ def test_a_flood_fills_neither_the_board_nor_the_memory() -> None:
     with pytest.raises(Full):
         board.hand_in(NoteKind.HAVE, "deken", "nl")
     assert len(board.shown()) == NOTES_MAX
+
+
+def test_one_phone_cannot_fill_the_list_for_all_others() -> None:
+    board = SwapBoard()
+    for _ in range(WAITING_PER_PHONE_MAX):
+        board.hand_in(NoteKind.HAVE, "deken", "nl", "10.42.0.7")
+    with pytest.raises(Full):
+        board.hand_in(NoteKind.HAVE, "deken", "nl", "10.42.0.7")
+    board.hand_in(NoteKind.HAVE, "deken", "nl", "10.42.0.8")
+    board.show(1)
+    board.hand_in(NoteKind.HAVE, "deken", "nl", "10.42.0.7")

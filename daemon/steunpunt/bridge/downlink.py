@@ -6,7 +6,8 @@ Time on air is counted for this radio's own transmissions, over a rolling hour, 
 
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.bridge.requests import Gateway, NotSent, Wanted, read_envelope, read_json
 from steunpunt.model import RadioPrepared
@@ -24,8 +25,7 @@ OURS_WAIT_S = 60
 CHARGES_MAX = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Struct, frozen=True):
     """The air that one packet takes: given back with :meth:`Downlink.give_back`."""
 
     at_ms: int

@@ -12,9 +12,9 @@ Nothing of what is in a payload is quoted in a refusal.
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
+from msgspec import Struct
 
 from steunpunt.bridge.channels import PKI, channel_title
 from steunpunt.model import RadioPrepared, SteunpuntError
@@ -62,8 +62,7 @@ class NotSent(SteunpuntError, ValueError):
         self.retry_after_s = retry_after_s
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(Struct, frozen=True):
     """The radio that would send, and the site's own channel on it, which is not for integrators."""
 
     radio: RadioPrepared
@@ -82,8 +81,7 @@ class Gateway:
         return sender_name == node_name(self.num) or (isinstance(sender_name, str) and sender_name in self.siblings)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """One packet to send, and what it is called."""
 
     packet: mesh_pb2.MeshPacket

@@ -302,7 +302,9 @@ main.add_command(config_group)
 @click.argument("action", type=click.Choice(["press", "read", "test"]))
 @click.argument("name")
 def panel(config: Path, action: str, name: str) -> None:
-    """Press or read a button of a running node, or test all lamps and the buzzer for three seconds.
+    """Press or read a button, or test lamps and buzzer.
+
+    Of a running node; all lamps and the buzzer are on for three seconds.
 
     CONFIG is the site's TOML file, NAME a button in it. Pressing works only with pins = "mock" under [panel].
 

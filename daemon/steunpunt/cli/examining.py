@@ -59,7 +59,7 @@ def doctor(config: Path, *, as_json: bool, strict: bool, save: Path | None) -> N
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 def test_request(config: Path, *, wait_s: float, as_json: bool) -> None:
-    """Send a request marked TEST all the way, and time each step.
+    """Send a request marked TEST, and time each step.
 
     CONFIG is the TOML file of a point whose node runs. It raises no alarm, counts as no case, and works while the
     point is closed. It costs the air of one short request. Exit code 1 when no receipt came back.
@@ -100,7 +100,7 @@ def survey(config: Path, *, to: str, as_json: bool) -> None:
 @click.option("--confirm-key-holder", is_flag=True, help="You rang the key holder: this person can be reached.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 def ready(config: Path, *, confirm_key_holder: bool, as_json: bool) -> None:
-    """Tell whether a point is ready for a crisis.
+    """Tell whether a point is ready.
 
     CONFIG is the TOML file of a point whose node runs. Last test request, battery under load, coverage, key holder,
     approved pages, clock, disk, firmware. Exit code 1 unless all of it passes.

@@ -18,7 +18,9 @@ CONFIG = click.argument("config", type=click.Path(path_type=Path))
 @click.command()
 @CONFIG
 def screen(config: Path) -> None:
-    """Show a kiosk's pages on the screen of this device, in Chromium.
+    """Show a kiosk's pages on this device's screen.
+
+    In Chromium.
 
     CONFIG is the site's TOML file. Run it inside a compositor (`cage -d -- steunpunt screen FILE`) or on a desktop.
     While the web process is away it shows a page that says so. It ends with code 1 when the browser is gone.
@@ -40,7 +42,9 @@ def screen(config: Path) -> None:
 @CONFIG
 @click.option("--language", "only", multiple=True, metavar="CODE", help="Make this language; repeat for more.")
 def speak(config: Path, *, only: tuple[str, ...]) -> None:
-    """Make what a kiosk's pages read aloud, into the folder screen.audio.
+    """Make what a kiosk's pages read aloud.
+
+    Into the folder screen.audio.
 
     CONFIG is the site's TOML file. It needs espeak-ng and lame, here and not on the device; run again, it makes only
     what is new. A language without a voice is left out, and its pages offer nothing to hear.

@@ -6,9 +6,10 @@ The plain text exists only here, in memory. The ticket is shown after the commit
 import hashlib
 import threading
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine.checking import NotAccepted, checked_facts, checked_request, text_too_long, tidy_text
 from steunpunt.engine.common import Entropy
@@ -32,6 +33,7 @@ from steunpunt.protocol.keys import Chain, MessageKeys, SiteKeys, epoch_id, hkdf
 from steunpunt.protocol.pieces import MESSAGE_BYTES_MAX, seal_message
 from steunpunt.protocol.text import characters_beyond
 from steunpunt.relay.outbox import lane_for
+from steunpunt.values import replace
 
 BEGUN_MAX = 512
 """Epochs of one start that are remembered."""
@@ -141,8 +143,7 @@ class Sealer:
         return Sealed(epoch.eid, epoch.e_pub, n, keys, b"".join(part.body for part in parts))
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(Struct, frozen=True):
     """A sealed message with the keys that must not be stored as they are."""
 
     eid: bytes

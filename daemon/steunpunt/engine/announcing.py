@@ -7,9 +7,9 @@ tells in a heartbeat what was heard last, and gets the rest on the own road.
 
 import logging
 from collections import deque
-from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine.common import Entropy
 from steunpunt.engine.transmitting import Transmitter
@@ -21,6 +21,7 @@ from steunpunt.protocol.announcements import Announcement, MessageType, Urgency
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.protocol.news import News, pack_news
 from steunpunt.relay import newsfloor, replies
+from steunpunt.values import replace
 
 ROUNDS_MAX = 2
 ROUND_MS = 180_000
@@ -35,8 +36,7 @@ _ABOUT = (MessageType.UPDATE, MessageType.CANCEL)
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class NewsPart:
+class NewsPart(Struct, frozen=True):
     """One packet of a piece of news for one radio; ``ends_round``: with it a broadcast of the whole is done."""
 
     radio: str
@@ -45,8 +45,7 @@ class NewsPart:
     ends_round: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NewsFlight:
+class NewsFlight(Struct, frozen=True):
     """What an attempt carries: a packet for one radio, or for the broker by the announcement's id."""
 
     part: NewsPart | None

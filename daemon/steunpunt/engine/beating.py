@@ -7,9 +7,9 @@ that thirty points do not ask at once.
 """
 
 import logging
-from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt import __version__
 from steunpunt.engine.accepting import Sealer
@@ -26,6 +26,7 @@ from steunpunt.protocol.heartbeat import BROKER_S, Heartbeat, mesh_interval_s
 from steunpunt.protocol.pieces import SealedPiece
 from steunpunt.protocol.tokens import HeardTokens
 from steunpunt.relay.newsfloor import Named
+from steunpunt.values import replace
 
 BROKER_MS = BROKER_S * 1000
 EARLY_MS = (300_000, 900_000)
@@ -41,8 +42,7 @@ SITES_DEFAULT = 30
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """What of a kiosk a heartbeat tells of and goes by."""
 
     ledger: Ledger
@@ -54,15 +54,13 @@ class Parts:
     counts: Counts
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
+class _Open(Struct, frozen=True):
     eid: bytes
     verify: bytes
     receipted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Struct, frozen=True):
     """What a packet of tokens says of heartbeats of ours: how many it names, and whether one for the first time."""
 
     matched: int

@@ -10,9 +10,10 @@ SETTLE_MS after it, a press is refused, for who presses may have read the one be
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+from msgspec import Struct
+from msgspec import field as structs_field
 
 from steunpunt.boxfacts import PrinterChanged, PrintSlip, SlipEnded, SlipOutcome
 from steunpunt.engine.common import Counts
@@ -35,8 +36,7 @@ DANGER_S, TAKEN_S, NO_S, PRINTER_S = 4.0, 0.6, 0.15, 0.4
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class BoxSettings:
+class BoxSettings(Struct, frozen=True):
     """What a site has of a box."""
 
     buttons: tuple[str, ...] = ()
@@ -45,11 +45,10 @@ class BoxSettings:
     taken_by: str = ""
     """Whose name stands at the desk after a press."""
     width_chars: int = 42
-    points: Mapping[int, str] = field(default_factory=dict)
+    points: Mapping[int, str] = structs_field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class BoxView:
+class BoxView(Struct, frozen=True):
     """What screens may show: as of the last commit."""
 
     printer_ready: bool = False

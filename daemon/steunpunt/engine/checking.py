@@ -1,7 +1,6 @@
 """Checking a form before it is sealed: what cannot travel, or would not be understood, is refused with its name."""
 
 import unicodedata
-from dataclasses import replace
 
 from steunpunt.facts import (
     ACCESS_BYTES_MAX,
@@ -21,6 +20,7 @@ from steunpunt.facts import (
 )
 from steunpunt.model import TEXT_CHARS_MAX, Category, HelpSubmitted, SteunpuntError
 from steunpunt.protocol import messages
+from steunpunt.values import replace
 
 _LATITUDE_MAX, _LONGITUDE_MAX = 90, 180
 

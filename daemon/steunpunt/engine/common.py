@@ -5,25 +5,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+from msgspec import field as structs_field
+
 from steunpunt.model import BridgeChanged, LinkChanged, LinkName
 from steunpunt.relay.outbox import Roads
 
 
-@dataclass(frozen=True, slots=True)
-class Entropy:
+class Entropy(Struct, frozen=True):
     """Randomness handed in: ``token(n)`` gives n unpredictable bytes, ``unit()`` a number in 0 … 1."""
 
     token: Callable[[int], bytes]
     unit: Callable[[], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbours:
+class Neighbours(Struct, frozen=True):
     """Who else coordinates in this region."""
 
     own: int
     others: frozenset[int] = frozenset()
-    addressed: Mapping[int, int] = field(default_factory=dict)
+    addressed: Mapping[int, int] = structs_field(default_factory=dict)
     """Site -> the coordinator that it addresses; this one where it is not listed."""
 
     def of(self, site: int) -> int:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.ledger import incoming
 from steunpunt.model import SealError
@@ -15,8 +15,7 @@ from steunpunt.relay import epochs
 CACHED_MAX = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
+class Epoch(Struct, frozen=True):
     """One start of a kiosk: its key E, and the generation of the site's secret behind it."""
 
     generation: int

@@ -11,9 +11,9 @@ it.
 
 import logging
 import re
-from dataclasses import dataclass
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine.common import Counts, Links
 from steunpunt.engine.sending import Sender
@@ -50,8 +50,7 @@ _OK = re.compile(r"\s*ok[\s:,.]+(\d{1,5}-\d{1,6})\b", re.IGNORECASE | re.ASCII)
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Sayable:
+class Sayable(Struct, frozen=True):
     """What may be said of a request, as far as it is known."""
 
     category: Category | None = None
@@ -59,8 +58,7 @@ class Sayable:
     mark: Mark = Mark.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class _Flight:
+class _Flight(Struct, frozen=True):
     """A plain text on its way to the radio; ``before_ms``: when the ticket was last said before."""
 
     counter: int

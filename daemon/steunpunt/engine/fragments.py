@@ -1,7 +1,5 @@
 """A coordinator's messages in fragments: kept until they are whole, and asked for where some do not come."""
 
-from dataclasses import replace
-
 import sqlalchemy as sa
 
 from steunpunt.engine.common import Counts, Entropy
@@ -13,6 +11,7 @@ from steunpunt.protocol.keys import MessageKeys
 from steunpunt.protocol.pieces import SealedPiece, open_message
 from steunpunt.relay import reassembly
 from steunpunt.relay.reassembly import Half
+from steunpunt.values import replace
 
 WANTS_TURN_MAX = 4
 """Most WANTs in one turn; the rest follows in the next."""

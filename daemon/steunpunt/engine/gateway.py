@@ -1,8 +1,7 @@
 """A kiosk as a gateway: it carries other sites' pieces to its broker, and puts on the air what comes down for them."""
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine.airlog import AirLog
 from steunpunt.engine.common import Counts, Entropy, Links
@@ -30,8 +29,7 @@ LOOK_AGAIN_MS = 30_000
 REFUSED_WAIT_MS = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayFlight:
+class GatewayFlight(Struct, frozen=True):
     """Another site's packet under way."""
 
     what: Carried | ToAir

@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine.common import Counts, Entropy
 from steunpunt.engine.epochbook import Epoch, EpochBook
@@ -29,8 +29,7 @@ SILENT_MS_MIN = 60_000
 """Only a site that was silent this long gets its waiting replies at once: else each word of it would cost air."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """A message that is in the ledger and earns a token."""
 
     at: Piece
@@ -42,8 +41,7 @@ class Taken:
     """How long its receipt may wait for company over the mesh."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
+class _Arrival(Struct, frozen=True):
     """How a message came: over which link, how old its sender said it was, and when."""
 
     link: LinkName

@@ -1,10 +1,10 @@
 """A kiosk's engine: accepts requests, sends them until the region has receipted them, follows what is said of them."""
 
 import logging
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine import pointstate
 from steunpunt.engine.accepting import Acceptor, Sealer, TicketStock
@@ -48,14 +48,14 @@ from steunpunt.model import (
 )
 from steunpunt.powerfacts import PowerSeen
 from steunpunt.protocol.keys import SiteKeys
+from steunpunt.values import replace
 
 _log = logging.getLogger(__name__)
 
 FormT = TypeVar("FormT", HelpSubmitted, OfferMade)
 
 
-@dataclass(frozen=True, slots=True)
-class KioskSettings:
+class KioskSettings(Struct, frozen=True):
     """What the config says of a kiosk's sending."""
 
     sites: int = SITES_DEFAULT
@@ -64,6 +64,9 @@ class KioskSettings:
     """The point's name, for the readable fall-back."""
     fallback_min: int = 0
     """Minutes without receipt until that; 0: never."""
+
+
+_NO_SETTINGS = KioskSettings()
 
 
 class KioskEngine:
@@ -77,7 +80,7 @@ class KioskEngine:
         buttons: dict[str, int],
         form_key: bytes,
         entropy: Entropy,
-        settings: KioskSettings = KioskSettings(),
+        settings: KioskSettings = _NO_SETTINGS,
     ) -> None:
         self._keys = keys
         self._entropy = entropy

@@ -5,10 +5,10 @@ token for a message of this very start proves what the newest news is (:mod:`ste
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine import pointstate
 from steunpunt.engine.common import Counts
@@ -41,8 +41,7 @@ class Shown(StrEnum):
 MAY_HOLD = frozenset({Shown.CONFIRMED, Shown.UNCONFIRMED, Shown.STALE})
 
 
-@dataclass(frozen=True, slots=True)
-class NewsView:
+class NewsView(Struct, frozen=True):
     """A piece of news for the screen. Ages in milliseconds; ``left_ms`` None: until it is cancelled."""
 
     row: NewsRow

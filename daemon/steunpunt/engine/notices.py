@@ -9,9 +9,9 @@ one on a stick, gives it to its broker once, for a coordinator that no radio rea
 import logging
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine.common import Counts
 from steunpunt.engine.transmitting import Transmitter
@@ -19,6 +19,7 @@ from steunpunt.ledger import incoming
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import Effect, Lane, LinkName, SendEnded, SendOutcome
 from steunpunt.protocol.authority import REGION, KeyNotice, Revocation, merged, parse_notice, revoked_by
+from steunpunt.values import replace
 
 NOTICES_MAX = 64
 """Most notices kept, as in a key file: fifty cards fit one, and each holder of a key has one."""
@@ -33,8 +34,7 @@ _NEVER = -1
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """A notice, and when it was last told over the broker and by radio."""
 
     packet: bytes
@@ -144,8 +144,7 @@ def _told(notice: Revocation | KeyNotice) -> str:
     return "key_of={} serial={}".format("region" if notice.holder == REGION else notice.holder, notice.serial)
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeFlight:
+class NoticeFlight(Struct, frozen=True):
     """A notice under way."""
 
     packet: bytes

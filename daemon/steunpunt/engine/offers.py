@@ -1,8 +1,7 @@
 """A neighbour's offer of help, as a form brings it: checked here, sealed to the desk in the lowest lane."""
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine.checking import NotAccepted, checked_facts, tidy_text
 from steunpunt.facts import NOTHING, Facts
@@ -16,8 +15,7 @@ WAITING_MAX = 40
 """Most offers that wait for a receipt at one point: a further one is refused, and kept nowhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class OfferMade:
+class OfferMade(Struct, frozen=True):
     """Asked by a neighbour: tell the desk of this offer. ``hours`` None: not said."""
 
     form_token: str

@@ -5,10 +5,10 @@ is heard after it does not undo that act. All that writes is inside the caller's
 """
 
 import struct
-from dataclasses import dataclass
 from enum import StrEnum
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import PointState
@@ -37,15 +37,13 @@ class By(StrEnum):
     """The site's own card is revoked; only a new card ends that."""
 
 
-@dataclass(frozen=True, slots=True)
-class StateSet:
+class StateSet(Struct, frozen=True):
     """Asked by the staff: the point is to take this state."""
 
     state: PointState
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """In what state a point is, by whose word, and since when in ledger milliseconds (None: since ever)."""
 
     state: PointState

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine.intake import Taken
 from steunpunt.engine.transmitting import Transmitter
@@ -30,8 +31,7 @@ UNHEARD_MIN = 1
 Remembered = TypeVar("Remembered")
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(Struct, frozen=True):
     """A receipt owed over the mesh: by the radio that heard the message, to the one that sent it."""
 
     radio: str
@@ -45,8 +45,7 @@ class Owed:
     """Over how many radios the message came; None: any way may be needed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptFlight:
+class ReceiptFlight(Struct, frozen=True):
     """Receipts under way over the mesh in one packet."""
 
     claims: tuple[tuple[Piece, Owed], ...]

@@ -1,9 +1,9 @@
 """A coordinator's replies: what kiosks should still be told, sent until they say that they hold it."""
 
 import logging
-from dataclasses import dataclass
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine.common import Entropy
 from steunpunt.engine.transmitting import Transmitter
@@ -18,8 +18,7 @@ REFUSED_WAIT_MS = 5_000
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyFlight:
+class ReplyFlight(Struct, frozen=True):
     """Replies under way in one packet."""
 
     reply_ids: tuple[tuple[int, int], ...]

@@ -1,9 +1,9 @@
 """A kiosk's sending: which packets go on which link now, what became of them, and when to look again."""
 
 import logging
-from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine.acknowledging import Acknowledger
 from steunpunt.engine.airlog import AirLog
@@ -20,6 +20,7 @@ from steunpunt.relay import outbox
 from steunpunt.relay.epochs import answers_hello
 from steunpunt.relay.outbox import Choice, Roads, Waiting
 from steunpunt.relay.reassembly import answers_want
+from steunpunt.values import replace
 
 BROKER_FLYING_MAX = 8
 MESH_FLYING_MAX = 1
@@ -28,8 +29,7 @@ REMEMBERED_MAX = 500
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A message in a packet under way: which try it was, and which fragment of it; None for a whole message."""
 
     message_id: int
@@ -37,8 +37,7 @@ class Part:
     fragment: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Flight:
+class Flight(Struct, frozen=True):
     """What an attempt carries."""
 
     parts: tuple[Part, ...]

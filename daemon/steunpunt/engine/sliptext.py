@@ -6,7 +6,8 @@ A citizen's words are printed without control characters: to a printer they woul
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.boxfacts import SlipLine
 from steunpunt.facts import Facts, Flag, Mark, Place, Whereabouts
@@ -57,8 +58,7 @@ _MARKS = {Mark.EXERCISE: "*** OEFENING ***", Mark.TEST: "*** TEST ***", Mark.REA
 _PRINTABLE = ("LATIN", "CYRILLIC", "GREEK")
 
 
-@dataclass(frozen=True, slots=True)
-class Paper:
+class Paper(Struct, frozen=True):
     """What a slip needs beside its case: the width of the paper, and the points by name."""
 
     width_chars: int

@@ -1,7 +1,6 @@
 """A coordinator among others: whose messages it receipts, what it overhears of the others, and when it takes over."""
 
 import logging
-from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -16,6 +15,7 @@ from steunpunt.protocol import tokens, vault
 from steunpunt.protocol.tokens import Head
 from steunpunt.relay import standby
 from steunpunt.relay.standby import Stand
+from steunpunt.values import replace
 
 TURN_MAX = 16
 """Most messages taken over in one turn; the rest follows in the next."""

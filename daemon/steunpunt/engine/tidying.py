@@ -1,9 +1,9 @@
 """Deleting what is over, as the housekeeping asks for it: one turn of the loop, at a kiosk and at a coordinator."""
 
 import logging
-from dataclasses import dataclass
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.engine.common import Counts
 from steunpunt.ledger import retention
@@ -13,8 +13,7 @@ from steunpunt.ledger.store import Ledger
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Tidy:
+class Tidy(Struct, frozen=True):
     """Asked by the housekeeping: delete what is over."""
 
     limits: Limits

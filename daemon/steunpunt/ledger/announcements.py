@@ -1,12 +1,12 @@
 """A coordinator's announcements: composed at the desk, numbered and signed by the node."""
 
-from dataclasses import dataclass, replace
-
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.ledger.tables import announcements
 from steunpunt.protocol import vault
 from steunpunt.protocol.announcements import Announcement, MessageType, pack_announcement, unpack_announcement
+from steunpunt.values import replace
 
 LISTED_MAX = 300
 """Most announcements that node and desk look at: the newest."""
@@ -15,8 +15,7 @@ _BY_LABEL = b"announcement by"
 _T = announcements.c
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """What the desk wants to be said; the node numbers and signs it."""
 
     announcement: Announcement
@@ -26,8 +25,7 @@ class Draft:
     """The id of the announcement that it updates or cancels."""
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(Struct, frozen=True):
     """An announcement as the ledger keeps it; ``serial`` None: not signed yet."""
 
     id: int

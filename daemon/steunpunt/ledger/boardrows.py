@@ -1,8 +1,7 @@
 """The waiting board: the numbers of a kiosk and how far each is. Nothing else of them is read here."""
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.ledger.tables import tickets
 from steunpunt.model import TicketState
@@ -14,8 +13,7 @@ CLOSED_SHOWN_MS = 2 * 3_600_000
 _T = tickets.c
 
 
-@dataclass(frozen=True, slots=True)
-class BoardLine:
+class BoardLine(Struct, frozen=True):
     """One number: its counter, its state, and since when."""
 
     counter: int

@@ -5,10 +5,10 @@ a word. One damaged row must not hide the others: it is read as it lies, each co
 what cannot be right is replaced by the least that can be said.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.ledger import incoming
 from steunpunt.ledger.incoming import Content, Damaged, EventContent, Piece, member
@@ -41,8 +41,7 @@ LISTED = (
 """At most CASES_MAX cases: closed ones where nothing happened lately are left out before any open one."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRow:
+class CaseRow(Struct, frozen=True):
     """One case. ``damaged``: not all of it can be read; ``key``: None where that is what is lost."""
 
     columns: dict[str, Any]
@@ -55,8 +54,7 @@ class CaseRow:
     damaged: bool
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(Struct, frozen=True):
     """One event of a case's history."""
 
     id: int

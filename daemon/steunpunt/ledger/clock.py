@@ -9,9 +9,10 @@ is a lower bound (to within SAVE_MS), for nobody knows how long the power was go
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
+
+from msgspec import Struct
 
 from steunpunt.model import LedgerError
 
@@ -50,8 +51,7 @@ class _Record(NamedTuple):
         return self.boot == boot and boot_ms >= self.boot_ms
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerClock:
+class LedgerClock(Struct, frozen=True):
     """Ledger time = boot time + ``offset_ms``."""
 
     boot: bytes

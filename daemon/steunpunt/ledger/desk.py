@@ -9,11 +9,11 @@ afterwards; polling is the truth.
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt import keyfiles
 from steunpunt.config import Config
@@ -60,8 +60,7 @@ class NotAllowed(SteunpuntError, ValueError):
     """This act is not possible now; the message says why and what to do first."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaseEvent:
+class CaseEvent(Struct, frozen=True):
     """One line of a case's history. ``delivered``: whether the kiosk holds it; None: nothing to deliver."""
 
     kind: str
@@ -99,8 +98,7 @@ class CaseEvent:
         return NOTHING if self.doubtful else self.facts
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """One help request as the desk sees it. Ages in seconds; ``facts`` are the latest told."""
 
     id: int
@@ -144,8 +142,7 @@ class Case:
         return self.stand in {Stand.WAITING, Stand.WITH_OTHER} and self.state < TicketState.SEEN
 
 
-@dataclass(frozen=True, slots=True)
-class PassedOn:
+class PassedOn(Struct, frozen=True):
     """To whom a request was passed on, how (C2000, runner, phone), and under which incident number."""
 
     to: str

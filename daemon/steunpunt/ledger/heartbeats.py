@@ -1,8 +1,7 @@
 """The newest sign of life of each site, at a coordinator."""
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.ledger.tables import heartbeats
 from steunpunt.protocol.bits import BitReader, BitWriter
@@ -11,8 +10,7 @@ from steunpunt.protocol.heartbeat import Heartbeat, put_heartbeat, take_heartbea
 _T = heartbeats.c
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(Struct, frozen=True):
     """A site's newest heartbeat, and when it came."""
 
     site: int

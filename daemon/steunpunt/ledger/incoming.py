@@ -1,12 +1,12 @@
 """A coordinator's rows: epochs and pieces heard, cases, events, replies on their way back."""
 
 import contextlib
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger.tables import cases, events, gateways, heard_epochs, heard_pieces, replies, sites
@@ -74,8 +74,7 @@ def member(kind: type[Member], value: object) -> Member | None:
     return kind(value) if isinstance(value, int) and value in kind._value2member_map_ else None
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """Names a message of a site."""
 
     site: int
@@ -83,8 +82,7 @@ class Piece:
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """Something a kiosk should still be told."""
 
     id: int
@@ -217,8 +215,7 @@ def only_gateways(connection: sa.Connection, since_ms: int, count_max: int) -> l
     return list(connection.execute(query).scalars())
 
 
-@dataclass(frozen=True, slots=True)
-class NewCase:
+class NewCase(Struct, frozen=True):
     """A case to keep."""
 
     at: Piece

@@ -1,9 +1,9 @@
 """When each job of the housekeeping last ended, and last ended well: in ledger time, so that it survives restarts."""
 
 import struct
-from dataclasses import dataclass
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.ledger.store import Ledger
 
@@ -11,8 +11,7 @@ _RECORD = struct.Struct("<QQ?")
 _PREFIX = "job_"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """The last run of a job. ``well_ms``: when one last ended well; 0: never."""
 
     ended_ms: int

@@ -6,10 +6,10 @@ The desk only drafts: the node numbers and signs. The caller rings the node's be
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.ledger import announcements, heartbeats
 from steunpunt.ledger.announcements import Draft, Issued
@@ -23,8 +23,7 @@ from steunpunt.protocol.announcements import Announcement
 from steunpunt.protocol.heartbeat import Heartbeat
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """One announcement as the desk sees it. ``heard``: points whose heartbeat says that they have it."""
 
     id: int
@@ -37,8 +36,7 @@ class Told:
     heard: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PointLife:
+class PointLife(Struct, frozen=True):
     """What is known of one point; ages in seconds, None: never."""
 
     site: int

@@ -1,8 +1,7 @@
 """A kiosk's news: signed announcements as they came, and by which of its coordinators."""
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.ledger.tables import news
 from steunpunt.relay.newsfloor import NewsRow
@@ -10,8 +9,7 @@ from steunpunt.relay.newsfloor import NewsRow
 _T = news.c
 
 
-@dataclass(frozen=True, slots=True)
-class KeptNews:
+class KeptNews(Struct, frozen=True):
     """A piece of news with what decides about it; ``issued_ms`` by its age when it came."""
 
     row: NewsRow

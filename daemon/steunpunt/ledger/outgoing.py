@@ -1,9 +1,9 @@
 """A kiosk's rows: tickets, messages on their way, answers, button calls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.ledger.tables import answers, calls, epochs, messages, tickets
 from steunpunt.model import Lane, LinkName, TicketState, TokenCode
@@ -18,8 +18,7 @@ ANSWERS_MAX = 50
 KEEP_CLOSED_MS = 72 * 3600 * 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Struct, frozen=True):
     """One help request as the kiosk keeps it: nothing of what was written."""
 
     counter: int
@@ -38,8 +37,7 @@ class Ticket:
     """When someone with a handheld replied to it: no state, and shown as what it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(Struct, frozen=True):
     """A sealed message to keep."""
 
     counter: int
@@ -53,8 +51,7 @@ class NewMessage:
     created_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class OpenMessage:
+class OpenMessage(Struct, frozen=True):
     """A message that a token or an answer may still speak of."""
 
     id: int
@@ -66,8 +63,7 @@ class OpenMessage:
     receipted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """What is needed to send a message once more."""
 
     eid: bytes
@@ -83,8 +79,7 @@ class Outgoing:
     unsent: int
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A help button's call, from the first press to its ticket's end."""
 
     id: int
@@ -115,13 +110,13 @@ _INSERT_MESSAGE = sa.insert(messages)
 
 def add_ticket(connection: sa.Connection, ticket: Ticket) -> None:
     """Keep a new ticket."""
-    row = {name: getattr(ticket, name) for name in Ticket.__slots__}
+    row = {name: getattr(ticket, name) for name in Ticket.__struct_fields__}
     connection.execute(_INSERT_TICKET, {**row, "state": int(ticket.state)})
 
 
 def add_message(connection: sa.Connection, message: NewMessage) -> None:
     """Keep a new message; the form's digest and (eid, n) are unique."""
-    row = {name: getattr(message, name) for name in NewMessage.__slots__}
+    row = {name: getattr(message, name) for name in NewMessage.__struct_fields__}
     zero = {"mesh_tries": 0, "mesh_next_ms": 0, "broker_tries": 0, "broker_next_ms": 0, "unsent": 0}
     connection.execute(_INSERT_MESSAGE, {**row, **zero, "lane": int(message.lane), "missing": ALL_MISSING})
 
@@ -357,8 +352,7 @@ def request_of(connection: sa.Connection, counter: int) -> tuple[bytes, int, Lan
     return r.eid, r.n, Lane(r.lane)
 
 
-@dataclass(frozen=True, slots=True)
-class SealedRequest:
+class SealedRequest(Struct, frozen=True):
     """A ticket's help request as it is kept: what any road carries."""
 
     n: int
@@ -448,8 +442,7 @@ FALLBACKS_MAX = 50
 """Most life threats without receipt that are looked at for the readable fall-back, the oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unheard:
+class Unheard(Struct, frozen=True):
     """A life threat that the region has not receipted."""
 
     counter: int

@@ -7,10 +7,10 @@ once; :func:`forget_log` afterwards takes the rest of it out of the write-ahead 
 
 import sqlite3
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.ledger.store import BUSY_MS_MAX, Ledger
 from steunpunt.ledger.tables import (
@@ -38,15 +38,13 @@ _LAST = struct.Struct(">QIII")
 _BY_PERSON = ("seen", "answer", "passed_on", "closed")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How long what is closed stays."""
 
     closed_days: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What one run deleted, what is closed and stays, and what is open, which always stays."""
 
     deleted: int

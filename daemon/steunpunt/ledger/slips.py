@@ -13,11 +13,11 @@ NOT_NEEDED  another slip told it, or the printer was given it in vain     (stays
 A crash while a slip is HANDED leaves it unknown whether there is paper: it is printed again, and says so.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import reduce
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.facts import Facts
 from steunpunt.ledger import incoming
@@ -47,8 +47,7 @@ class SlipState(IntEnum):
     NOT_NEEDED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Slip:
+class Slip(Struct, frozen=True):
     """One slip. ``event_id`` 0: the request itself."""
 
     id: int
@@ -58,8 +57,7 @@ class Slip:
     tries: int
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a slip tells: a case as it is now, and of an addition the event that it is about."""
 
     number: str

@@ -2,10 +2,10 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.ledger.incoming import Damaged, Piece, member
 from steunpunt.ledger.tables import cases, standby
@@ -16,8 +16,7 @@ from steunpunt.relay.standby import ROWS_MAX, Stand
 _LABEL = b"standby"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One message; ``coordinator`` is the one that its site addresses."""
 
     at: Piece

@@ -19,10 +19,10 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import paho.mqtt.client as paho
+from msgspec import Struct
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -61,15 +61,13 @@ _log = logging.getLogger(__name__)
 _PASSWORD_REFUSALS = ("Bad user name or password", "Not authorized")
 
 
-@dataclass(frozen=True, slots=True)
-class _Publish:
+class _Publish(Struct, frozen=True):
     topic: str
     payload: bytes
     retain: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Confirm:
+class _Confirm(Struct, frozen=True):
     handle: int
 
 

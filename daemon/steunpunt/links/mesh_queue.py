@@ -6,7 +6,8 @@ outstanding at a time, and the next one goes when its status came and enough pla
 """
 
 from collections import deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.model import Lane, LinkName, SendEnded, SendFrame, SendOutcome
 
@@ -23,8 +24,7 @@ ASK_S = 1.0
 QUEUE_FULL_RES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Outstanding:
+class Outstanding(Struct, frozen=True):
     """The packet that the radio has to answer for."""
 
     effect: SendFrame

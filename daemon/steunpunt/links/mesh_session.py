@@ -11,7 +11,6 @@ A session never comes back from ``failed``: the next connection gets a new one.
 
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import replace
 
 from google.protobuf.message import DecodeError
 
@@ -42,6 +41,7 @@ from steunpunt.model import (
     SendOutcome,
 )
 from steunpunt.radiosettings import RadioState, differences, firmware_problem
+from steunpunt.values import replace
 from steunpunt.wire import (
     BROADCAST,
     FRAME_BYTES_MAX,

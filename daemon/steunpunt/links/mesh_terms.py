@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from msgspec import Struct
+
 from steunpunt.model import MAIN_RADIO, SendFrame, TextHeard
 from steunpunt.radiosettings import WantedSettings
 from steunpunt.wire import BROADCAST, mesh_pb2, portnums_pb2
@@ -22,16 +24,14 @@ class Kind(Enum):
     """A person has to mend something; look again now and then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """Why a session ended: one line for a technician."""
 
     kind: Kind
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What the config says of the radio; ``where`` is its address or device path."""
 
     where: str

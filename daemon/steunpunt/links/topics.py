@@ -4,7 +4,8 @@ Topics name the *carrier*, the site whose broker carries the packet; the origin 
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.model import SITE_ID_MAX, Role
 
@@ -18,8 +19,7 @@ _CARRIER = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _BRIDGE_STATE = re.compile(r"\$SYS/broker/connection/([^/]{1,200})/state")
 
 
-@dataclass(frozen=True, slots=True)
-class Topics:
+class Topics(Struct, frozen=True):
     """What one site publishes and hears."""
 
     site_id: int
@@ -74,8 +74,7 @@ class Topics:
         return _CARRIER.fullmatch(tail) is not None and int(tail) <= SITE_ID_MAX
 
 
-@dataclass(frozen=True, slots=True)
-class DownlinkTopics:
+class DownlinkTopics(Struct, frozen=True):
     """Where integrators publish what shall go into the mesh: the firmware's own topics below ``mesh_root``."""
 
     mesh_root: str

@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from steunpunt.ledger.store import Ledger
 from steunpunt.model import Category, HelpSubmitted, TicketState, parse_ticket_number
 from steunpunt.node.pending import WAIT_S_MAX, Pending, no
 from steunpunt.node.requests import KioskRequests
+from steunpunt.values import replace
 
 TEST_S_MAX = 900
 """A test without receipt for so long has failed; its request is sent on all the same."""

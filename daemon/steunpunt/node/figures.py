@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from steunpunt.config import Config
 from steunpunt.control import Body
@@ -36,8 +37,7 @@ class Engine(Protocol):
         """Return how many milliseconds of a radio's rolling hour count as used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """One point of the trend; None: was not known."""
 
     at_ms: int

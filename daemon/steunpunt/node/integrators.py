@@ -4,8 +4,9 @@ import json
 import logging
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from steunpunt import __version__
 from steunpunt.bridge.downlink import Charge, Downlink
@@ -41,8 +42,7 @@ Publish = Callable[..., None]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Flight:
+class _Flight(Struct, frozen=True):
     """A packet of an integrator on its way into the radio."""
 
     topic: str

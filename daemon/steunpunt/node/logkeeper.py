@@ -8,9 +8,10 @@ import logging
 import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 LINES_MAX = 400
 LINE_CHARACTERS_MAX = 300
@@ -19,8 +20,7 @@ _OURS = "steunpunt"
 _Clock = Callable[[], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line: when, in milliseconds of the clock handed in; which part of the program; how grave."""
 
     at_ms: int

@@ -1,9 +1,9 @@
 """What a coordinator's control socket takes from the desk: sealed messages that came on paper."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from steunpunt.control import Body
 from steunpunt.model import PACKET_BYTES_MAX, Event, PaperScanned
@@ -11,8 +11,7 @@ from steunpunt.node.pending import WAIT_S_MAX, Pending, no
 from steunpunt.protocol.packets import FRAGMENTS_MAX
 
 
-@dataclass(frozen=True, slots=True)
-class PaperRequests:
+class PaperRequests(Struct, frozen=True):
     """A coordinator's own operation."""
 
     put: Callable[[Event], None]

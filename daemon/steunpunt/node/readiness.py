@@ -5,19 +5,20 @@ Nothing of the key holder but when somebody confirmed that there is one who can 
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+
+from msgspec import Struct, to_builtins
 
 from steunpunt.control import Body
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import BellRung, Event
+from steunpunt.values import replace
 
 RUN_MS_MIN = 600_000
 """A run on the battery shorter than ten minutes proves nothing."""
 _META = "readiness"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """A run on the battery: ledger milliseconds, and the charge at both ends."""
 
     began_ms: int
@@ -26,8 +27,7 @@ class Run:
     to_percent: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     run: Run | None = None
     key_holder_ms: int | None = None
 
@@ -62,7 +62,7 @@ class Readiness:
         if kept != self._kept:
             self._kept = kept
             with self._ledger.transaction() as transaction:
-                self._ledger.set_meta(transaction, _META, json.dumps(asdict(kept)).encode())
+                self._ledger.set_meta(transaction, _META, json.dumps(to_builtins(kept)).encode())
 
     def status(self, now_ms: int) -> Body:
         """Return what is remembered, with ages in seconds; None: never."""

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Struct
+from msgspec import field as structs_field
 
 from steunpunt.config import Config
 from steunpunt.control import Body
@@ -47,8 +48,7 @@ _QUESTION = tuple[
 """A question's phrase code, and the option or the number that was tapped under it."""
 
 
-@dataclass(frozen=True, slots=True)
-class KioskRequests:
+class KioskRequests(Struct, frozen=True):
     """A kiosk's forms and reads."""
 
     config: Config
@@ -58,7 +58,7 @@ class KioskRequests:
     form_key: bytes
     token_bytes: Callable[[int], bytes]
     put: Callable[[Event], None]
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.Lock = structs_field(default_factory=threading.Lock)
 
     def handlers(self) -> dict[str, Callable[[Body], Body]]:
         """Return what may be asked here."""

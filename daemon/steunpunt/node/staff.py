@@ -3,8 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from steunpunt.config import Config
 from steunpunt.control import Body
@@ -19,8 +20,7 @@ from steunpunt.node.staffdoor import Road, StaffDoor, TooManyTries, WrongPin
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class StaffRequests:
+class StaffRequests(Struct, frozen=True):
     """A kiosk's own operations for staff. ``door`` None: this site has no ``[staff]`` in its config."""
 
     door: StaffDoor | None

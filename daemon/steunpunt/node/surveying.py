@@ -3,11 +3,11 @@
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 from google.protobuf.message import DecodeError
+from msgspec import to_builtins
 
 from steunpunt.config import Config
 from steunpunt.control import Body
@@ -128,7 +128,7 @@ class Surveyor:
     def _end(self, survey: Survey, now_ms: int) -> None:
         sheet = survey.sheet(snr_min_db(self._config.radio.preset))
         self._survey = None
-        self._last = asdict(sheet) | {"at_ms": now_ms, "to": node_name(self._to)}
+        self._last = to_builtins(sheet) | {"at_ms": now_ms, "to": node_name(self._to)}
         with self._ledger.transaction() as transaction:
             self._ledger.set_meta(transaction, _META, json.dumps(self._last).encode())
         _log.info("action=survey passed=%s sent=%d answered=%d", sheet.passed, sheet.sent, sheet.answered)

@@ -8,8 +8,9 @@ newer ``0``, or ``1``, bytes 8 and that many to skip · text.
 Categories, urgency, severity and certainty are those of CAP 1.2.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 from steunpunt.facts import Mark
 from steunpunt.model import SITE_ID_MAX, TEXT_CHARS_MAX, FrameError, PointState, SenderFunction
@@ -81,8 +82,7 @@ class Certainty(IntEnum):
     UNLIKELY = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Announcement:
+class Announcement(Struct, frozen=True, kw_only=True):
     """One announcement. Ages in seconds; ``expires_min`` counts from when it was issued, 0: until it is cancelled.
 
     ``replaces`` is the serial that an UPDATE or CANCEL is about, ``state`` what POINT_STATE commands; ``sites`` empty

@@ -4,7 +4,8 @@ The text is as in other messages: ``1`` for method 2, else ``0`` and the method 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.model import TEXT_CHARS_MAX, FrameError, SenderFunction
 from steunpunt.protocol.bits import BitReader, BitWriter
@@ -13,8 +14,7 @@ from steunpunt.protocol.phrases import Phrase, put_phrases, take_phrases
 from steunpunt.protocol.tail import take_text, with_text
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a person says to a citizen. ``newer``: the text is in a way that this version cannot read."""
 
     function: SenderFunction

@@ -8,10 +8,10 @@ its salt like a whole answer.
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+from msgspec import Struct
 
 from steunpunt.model import PACKET_BYTES_MAX, FrameError, SealError
 from steunpunt.protocol.keys import MessageKeys
@@ -65,8 +65,7 @@ def _seal(keys: MessageKeys, fragment: int, salt: bytes, plain: bytes) -> bytes:
     return sealed + hmac.digest(keys.verify, sealed, "sha256")[:MAC_BYTES]
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerPart:
+class AnswerPart(Struct, frozen=True):
     """What an ANSWER packet says of itself: which answer it is of, and which part."""
 
     salt: bytes

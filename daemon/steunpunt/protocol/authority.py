@@ -12,7 +12,8 @@ card from the start has serial 0.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.model import COORDINATOR_ID_MAX, PACKET_BYTES_MAX, SITE_ID_MAX, FrameError, SealError
 from steunpunt.protocol.keys import KEY_BYTES, verified
@@ -30,8 +31,7 @@ _REVOCATION_LABEL = b"steunpunt revocation v1"
 _KEYS_LABEL = b"steunpunt keys v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Revocation:
+class Revocation(Struct, frozen=True):
     """Cards that are no longer trusted, as (site, generation): that generation of the site and all below it."""
 
     cards: tuple[tuple[int, int], ...]
@@ -74,8 +74,7 @@ def revoked_after(revoked: Mapping[int, int], cards: Iterable[tuple[int, int]]) 
     return after
 
 
-@dataclass(frozen=True, slots=True)
-class KeyNotice:
+class KeyNotice(Struct, frozen=True):
     """A new public key of the region or of a coordinator."""
 
     holder: int

@@ -3,7 +3,7 @@
 BEACON, 74 bytes: kind, coordinator, incarnation, news serial 2, minutes 1, counter 4, Ed25519 signature 64.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from steunpunt.model import FrameError
 from steunpunt.protocol.keys import verified
@@ -14,8 +14,7 @@ _BODY = HEAD_BYTES + 4
 _LABEL = b"steunpunt beacon v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Beacon:
+class Beacon(Struct, frozen=True):
     """A coordinator's signed sign of life; ``counter`` only rises within an incarnation."""
 
     head: Head

@@ -4,7 +4,8 @@ The keys do not matter for the length, so none of a site's are needed; nothing m
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.facts import Facts
 from steunpunt.model import Category, SenderFunction
@@ -53,8 +54,7 @@ def airtime_ms(frames: Iterable[bytes], preset: str) -> float:
     return sum(time_on_air_ms(preset, private_app_lora_bytes(len(frame))) for frame in frames)
 
 
-@dataclass(frozen=True, slots=True)
-class TextCost:
+class TextCost(Struct, frozen=True):
     """What one text makes of a help request."""
 
     text: str

@@ -8,7 +8,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 FORM_AGE_S_MAX = 2 * 3600
 RANDOM_BYTES = 16
@@ -17,8 +18,7 @@ _RAW_BYTES = 4 + RANDOM_BYTES + _MAC_BYTES
 _TEXT_CHARS = _RAW_BYTES * 4 // 3
 
 
-@dataclass(frozen=True, slots=True)
-class FormToken:
+class FormToken(Struct, frozen=True):
     """A token whose signature was right."""
 
     issued_s: int

@@ -5,7 +5,7 @@ queue 8 (255 that or more) · oldest age 7 (log scale, 0 also when the queue is 
 news serial 16 · incarnation 8 · point state 2 · faults 8, one bit each · newer 1: what follows is of a later version.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from steunpunt.jobfacts import Fault
 from steunpunt.model import PointState
@@ -25,8 +25,7 @@ _VERSION_WIDTHS = (5, 6, 6)
 _STATE_NEWER = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat:
+class Heartbeat(Struct, frozen=True, kw_only=True):
     """How a site is. ``battery_percent`` and ``hours_left`` None: not known; ``oldest_s`` arrives at most 9 % too low.
 
     ``hours_left`` above HOURS_MAX and ``queue`` above QUEUE_MAX arrive as that; version numbers above 31.63.63 too.

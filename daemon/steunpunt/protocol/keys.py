@@ -10,11 +10,11 @@
 import hashlib
 import hmac
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from msgspec import Struct
 
 KEY_BYTES = 32
 EPOCH_MESSAGES_MAX = 256
@@ -47,8 +47,7 @@ def epoch_id(e_pub: bytes) -> bytes:
     return hashlib.sha256(e_pub).digest()[:_RAW_LENGTH_EPOCH_ID]
 
 
-@dataclass(frozen=True, slots=True)
-class MessageKeys:
+class MessageKeys(Struct, frozen=True):
     """The three 16-byte keys of one message.
 
     ``enc`` seals it, ``verify`` (V) authenticates tokens and answers to it, ``answer`` (A) opens answers.
@@ -103,8 +102,7 @@ def _message_keys(link: bytes) -> MessageKeys:
     return MessageKeys(block[:16], block[16:32], block[32:])
 
 
-@dataclass(frozen=True, slots=True)
-class CoordinatorIdentity:
+class CoordinatorIdentity(Struct, frozen=True):
     """A coordinator as kiosks know it: its number, its news key, and the offline root's signature on both."""
 
     coordinator: int
@@ -120,8 +118,7 @@ class CoordinatorIdentity:
         return verified(root_public, self.signature, self.signed_part())
 
 
-@dataclass(frozen=True, slots=True)
-class SiteKeys:
+class SiteKeys(Struct, frozen=True):
     """What lies on a kiosk's card."""
 
     site: int
@@ -141,8 +138,7 @@ class SiteKeys:
         return e_pub, Chain(_epoch_key(shared, self, e_pub, self.region_public))
 
 
-@dataclass(frozen=True, slots=True)
-class CoordinatorKeys:
+class CoordinatorKeys(Struct, frozen=True):
     """What a coordinator's node holds: the region's secrets and its own news key."""
 
     coordinator: int
@@ -191,8 +187,7 @@ class CoordinatorKeys:
         return Ed25519PrivateKey.from_private_bytes(self.news_private).sign(data)
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
+class _Member(Struct, frozen=True):
     site: int
     generation: int
     secret: bytes

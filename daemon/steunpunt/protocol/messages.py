@@ -18,7 +18,7 @@ before ends. Reference: the same epoch 1, else eid 24; n 8. Text: ``1`` method 2
 from the next whole byte to the end. No data is no text.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.model import Category, FrameError, Skill, Squeezed, SupplementCode, TokenCode
@@ -43,8 +43,7 @@ _TYPES = 5
 _REQUEST, _SUPPLEMENT, _ACKNOWLEDGEMENT, _HEARTBEAT, _OFFER = range(_TYPES)
 
 
-@dataclass(frozen=True, slots=True)
-class HelpRequest:
+class HelpRequest(Struct, frozen=True):
     """What a citizen asks. ``newer``: a later version said more than this one knows."""
 
     counter: int
@@ -56,16 +55,14 @@ class HelpRequest:
     newer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """Names an earlier message of the same site."""
 
     eid: bytes
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionReply:
+class QuestionReply(Struct, frozen=True):
     """What was tapped under a desk's question: an option's place in its list, or a number; else see the text.
 
     ``question`` is the phrase's code, 0 for a question in free words.
@@ -76,8 +73,7 @@ class QuestionReply:
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Supplement:
+class Supplement(Struct, frozen=True):
     """What is added to an earlier help request; ``presses`` only with PRESSED_AGAIN, ``reply`` only with REPLY."""
 
     to: Reference
@@ -89,8 +85,7 @@ class Supplement:
     newer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
+class Acknowledged(Struct, frozen=True):
     """One thing the kiosk now holds: a token's code, or an answer by its salt."""
 
     to: Reference
@@ -98,15 +93,13 @@ class Acknowledged:
     salt: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
+class Acknowledgement(Struct, frozen=True):
     """The kiosk holds these."""
 
     items: tuple[Acknowledged, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """A neighbour offers help: with what, for how many hours (None: not said), how to be called."""
 
     counter: int

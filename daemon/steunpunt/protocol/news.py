@@ -16,7 +16,8 @@ News of a serial below the floor is void; what else counts is decided in :mod:`s
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.model import PACKET_BYTES_MAX, FrameError, SealError
 from steunpunt.protocol.keys import verified
@@ -45,8 +46,7 @@ LOOSE_MAX = 48
 """Most further frames that wait in memory for their first one (10 kB); the oldest make room."""
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(Struct, frozen=True):
     """One piece of news, whole."""
 
     signer: int
@@ -94,8 +94,7 @@ def _hash(frame: bytes) -> bytes:
     return hashlib.sha256(frame).digest()[:HASH_BYTES]
 
 
-@dataclass(frozen=True, slots=True)
-class NewsFrame:
+class NewsFrame(Struct, frozen=True):
     """A first frame as it came in; nothing in it is trusted before :meth:`genuine`."""
 
     news: News
@@ -110,8 +109,7 @@ class NewsFrame:
         return verified(news_public, self.signature, _LABEL + self.body)
 
 
-@dataclass(frozen=True, slots=True)
-class NewsPart:
+class NewsPart(Struct, frozen=True):
     """A further frame as it came in; only its hash in a genuine first frame makes it genuine."""
 
     signer: int

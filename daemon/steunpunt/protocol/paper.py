@@ -20,6 +20,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from steunpunt.protocol.keys import epoch_id
 from steunpunt.protocol.packets import FRAGMENTS_MAX, fragment_byte, split
 from steunpunt.protocol.paperletters import CODE_CHARS_MAX, PREFIX, PaperError, from_text, to_text, ungroup
@@ -37,8 +39,7 @@ _SCANNED = re.compile(r"(?=SP1[^0-9A-Z\s])")
 """Where a scanned code begins; a keyboard of another country may make another sign of the colon."""
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """One code as it was read."""
 
     index: int
@@ -47,8 +48,7 @@ class Code:
     part: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PaperMessage:
+class PaperMessage(Struct, frozen=True):
     """A whole sealed message: its packets as any other road would carry them, hello in each."""
 
     site: int
@@ -56,8 +56,7 @@ class PaperMessage:
     packets: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Incomplete:
+class Incomplete(Struct, frozen=True):
     """A message of which codes are missing; numbers count from 1, as they stand beside the codes."""
 
     of: int

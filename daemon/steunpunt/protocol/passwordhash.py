@@ -8,7 +8,8 @@ import binascii
 import hashlib
 import hmac
 import unicodedata
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 COST_N = 2**15
 COST_R = 8
@@ -21,8 +22,7 @@ _HASH_BYTES = 32
 _FIELDS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Hash:
+class Hash(Struct, frozen=True):
     """One stored password: its cost, salt and digest."""
 
     n: int

@@ -6,9 +6,10 @@ bring the size of their values along, so that who does not know one can skip it 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from steunpunt.model import FrameError, SenderFunction
 from steunpunt.protocol.bits import SHORT_TEXT_BYTES_MAX, BitReader, BitWriter
@@ -78,15 +79,13 @@ class Form(StrEnum):
     CHOICE = "choice"
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """A time of day, in minutes after midnight, in steps of ten."""
 
     minute: int
 
 
-@dataclass(frozen=True, slots=True)
-class After:
+class After(Struct, frozen=True):
     """So many minutes after it was written, in steps of five."""
 
     minutes: int
@@ -96,8 +95,7 @@ Value = str | int | Clock | After | SenderFunction | Reason
 """A place, address or phone number; a number, minutes, or tenths of a megahertz; a time; who; why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(Struct, frozen=True):
     """One phrase as it is said, with its values in the order of the book; of a later version: with none."""
 
     code: int
@@ -109,8 +107,7 @@ class Phrase:
         return self.code < CODE_NEWER_MIN
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """What the book says of a phrase. ``medical``: the words need a doctor's approval."""
 
     code: int

@@ -18,10 +18,10 @@ e_pub, which change with the tries; so a piece is the same bytes alone and in a 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+from msgspec import Struct
 
 from steunpunt.model import PACKET_BYTES_MAX, FrameError, SealError
 from steunpunt.protocol.keys import MessageKeys
@@ -51,8 +51,7 @@ BATCH_HEAD_BYTES = 6
 BATCH_ITEM_HEAD_BYTES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class SealedPiece:
+class SealedPiece(Struct, frozen=True):
     """A sealed message or a fragment of one: immutable, the same bytes on every road and at every try."""
 
     site: int
@@ -137,8 +136,7 @@ def open_message(pieces: Sequence[SealedPiece], keys: MessageKeys) -> bytes:
     return b"".join(piece.open(keys) for piece in ordered)
 
 
-@dataclass(frozen=True, slots=True)
-class HeardPiece:
+class HeardPiece(Struct, frozen=True):
     """A piece as it came in: with its age byte and, under hello, the epoch's public key."""
 
     piece: SealedPiece

@@ -10,10 +10,10 @@ token's 16 random bytes; the ledger holds only the token's hash.
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
 
 from steunpunt.model import SealError
 
@@ -45,8 +45,7 @@ def tidy_secret(typed: str) -> str | None:
     return f"{chars[:4]}-{chars[4:]}"
 
 
-@dataclass(frozen=True, slots=True)
-class StretchedSecret:
+class StretchedSecret(Struct, frozen=True):
     """A secret with the key that scrypt made of it."""
 
     secret: str

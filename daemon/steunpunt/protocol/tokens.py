@@ -7,7 +7,8 @@ its open messages.
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.model import FrameError, TokenCode
 from steunpunt.protocol.packets import Kind, check, first_byte
@@ -19,8 +20,7 @@ NOBODY_YET = 255
 HEAD_BYTES = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """What every packet of a coordinator says of itself."""
 
     coordinator: int
@@ -57,8 +57,7 @@ def pack_tokens(head: Head, claims: Iterable[tuple[bytes, TokenCode]]) -> bytes:
     return front + b"".join(tokens)
 
 
-@dataclass(frozen=True, slots=True)
-class HeardTokens:
+class HeardTokens(Struct, frozen=True):
     """A TOKENS packet taken apart; nothing in it is trusted until a token matches."""
 
     head: Head

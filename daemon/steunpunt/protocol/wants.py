@@ -8,7 +8,8 @@ asked for; so a kiosk answers seldom (:mod:`steunpunt.relay.epochs`).
 """
 
 import hmac
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.model import FrameError
 from steunpunt.protocol.packets import FRAGMENTS_MAX, MAC_BYTES, Kind, check, first_byte
@@ -18,8 +19,7 @@ WANT_HELLO_BYTES = 6
 BITMAP_MAX = (1 << FRAGMENTS_MAX) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(Struct, frozen=True):
     """The fragments of one message that a coordinator misses."""
 
     site: int
@@ -65,8 +65,7 @@ def parse_want(packet: bytes) -> Want:
     return Want(int.from_bytes(packet[1:3], "big"), packet[3:6], packet[6], bitmap, packet[9:])
 
 
-@dataclass(frozen=True, slots=True)
-class WantHello:
+class WantHello(Struct, frozen=True):
     """An epoch whose public key a coordinator misses."""
 
     site: int

@@ -10,7 +10,8 @@ After a power cut nobody knows how long it lasted: what the log holds counts as 
 """
 
 from collections import deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.model import Lane
 
@@ -33,8 +34,7 @@ ENTRIES_MAX = 4_000
 """More than fit in a tenth of an hour: 360 s of the shortest LongFast packets are 900."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """The radio's own word: milliseconds on air in the last hour, relayed packets included, and when it said so."""
 
     used_ms: float

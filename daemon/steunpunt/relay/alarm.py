@@ -12,7 +12,8 @@ It falls silent for one request at a time: by what a person does with that reque
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.model import LampMode
 
@@ -25,8 +26,7 @@ PRINTER_AGAIN_MS = 120_000
 """A printer that cannot print sounds, short, after 15 s and then every two minutes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Danger:
+class Danger(Struct, frozen=True):
     """An open life threat: known here since, taken up by a person at, and whether it was passed on."""
 
     since_ms: int

@@ -17,6 +17,8 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+
 from steunpunt.model import Lane
 from steunpunt.protocol import wants
 from steunpunt.protocol.packets import Kind, kind_of
@@ -69,8 +71,7 @@ class Verdict(StrEnum):
     NOT_FOR_AIR = "not_for_air"
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(Struct, frozen=True):
     """A packet on its way from the mesh to the broker."""
 
     site: int
@@ -190,8 +191,7 @@ class Carrying:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class ToAir:
+class ToAir(Struct, frozen=True):
     """A packet that came down for this gateway and goes on the air."""
 
     payload: bytes

@@ -19,8 +19,9 @@ else                                                                            
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from steunpunt.protocol.news import SERIAL_MAX
 
@@ -51,8 +52,7 @@ class Verdict(StrEnum):
     VOID = "void"
 
 
-@dataclass(frozen=True, slots=True)
-class NewsRow:
+class NewsRow(Struct, frozen=True):
     """A piece of news as far as it decides about others."""
 
     signer: int
@@ -68,8 +68,7 @@ class NewsRow:
         return self.incarnation, self.serial
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """The newest serial of a coordinator, as a token of this start of the kiosk named it."""
 
     incarnation: int

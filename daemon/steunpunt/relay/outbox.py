@@ -8,7 +8,8 @@ other at the same moment do not come back in step. Jitter only lengthens: the fi
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.model import PACKET_BYTES_MAX, Category, Lane, LinkName
 from steunpunt.protocol.pieces import (
@@ -39,8 +40,7 @@ _JITTER = 0.4
 _HELLO_AGAIN_TRIES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Roads:
+class Roads(Struct, frozen=True):
     """What this site knows of its links now."""
 
     mesh_up: bool
@@ -55,8 +55,7 @@ class Roads:
         return self.broker_up and self.bridge_up and fresh
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """One message without receipt, as the outbox sees it."""
 
     message_id: int
@@ -116,8 +115,7 @@ def body_parts(body_bytes: int) -> list[tuple[int, int]]:
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Send this message on this link now; ``company`` rides along in the same packet."""
 
     message_id: int
@@ -125,8 +123,7 @@ class Choice:
     company: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """What to send now, and the first message that only waits for airtime: its lane and packet bytes."""
 
     choices: tuple[Choice, ...]

@@ -6,7 +6,8 @@ gateway, which spends a third party's air; but not when only a gateway has heard
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from steunpunt.model import LinkName
 
@@ -37,8 +38,7 @@ OLD_ROAD_MS = 900_000
 _GROWTH = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class SiteRoads:
+class SiteRoads(Struct, frozen=True):
     """When a site was last heard on each link, in ledger ms."""
 
     mesh_ms: int | None
@@ -54,8 +54,7 @@ class SiteRoads:
         return road.link if road.carrier == self.carrier else LinkName.MESH
 
 
-@dataclass(frozen=True, slots=True)
-class Road:
+class Road(Struct, frozen=True):
     """One way to a site: the mesh, or ``down/<carrier>``."""
 
     link: LinkName

@@ -8,6 +8,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 PROBES = 20
 GAP_MS = 31_000
 """Between two probes; the firmware silently drops one that comes within 30 s."""
@@ -22,8 +24,7 @@ SNR_UNKNOWN = -128
 """Stands for an SNR that nobody wrote down, in quarters of a dB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trip:
+class Trip(Struct, frozen=True):
     """What the answer to a probe tells: radios in between, and the SNR in dB at the far end and here."""
 
     hops_out: int
@@ -33,8 +34,7 @@ class Trip:
     took_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Direction:
+class Direction(Struct, frozen=True):
     """One way of the sheet: the worst and the middle SNR in dB, and the most radios in between."""
 
     snr_median_db: float | None
@@ -42,8 +42,7 @@ class Direction:
     hops_max: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Struct, frozen=True):
     """The result for this antenna."""
 
     sent: int

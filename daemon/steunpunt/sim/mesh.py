@@ -11,12 +11,13 @@ alone, each hop repeats it once, then for everybody. Router roles are absent: ev
 import random
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from steunpunt.sim.air import Air, Frame
 from steunpunt.sim.nexthop import ANYBODY, Heard, Routes
 from steunpunt.sim.timeline import Timer
+from steunpunt.values import replace
 from steunpunt.wire import BROADCAST
 
 TX_QUEUE_MAX = 16

@@ -9,7 +9,6 @@ that drops all but text when it is full. Pure: no clock, no socket. The server c
 import random
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import replace
 
 from google.protobuf.message import DecodeError
 
@@ -26,6 +25,7 @@ from steunpunt.sim.settings import HOP_LIMIT_MAX, Settings
 from steunpunt.sim.spec import RadioSpec
 from steunpunt.sim.timeline import Timer
 from steunpunt.sim.traceroute import pass_on
+from steunpunt.values import replace
 from steunpunt.wire import BROADCAST, admin_pb2, mesh_pb2, portnums_pb2, set_sender
 
 TO_CLIENT_QUEUE_MAX = 32

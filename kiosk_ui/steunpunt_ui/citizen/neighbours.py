@@ -20,6 +20,7 @@ from steunpunt_ui.citizen.swapboard import Full, NoteKind, swapboard
 from steunpunt_ui.context import client
 from steunpunt_ui.languages import language
 from steunpunt_ui.manners import take_one
+from steunpunt_ui.portal import is_phone
 from steunpunt_ui.skillwords import skill_choices
 from steunpunt_ui.texts import characters_over, clean, clean_line, plain_digits
 
@@ -95,7 +96,7 @@ def post_note() -> Response | str:
         over = len(text) - NOTE_CHARS_MAX
         return make_response(_show_note(text, gettext("Too long: %(over)s characters must go.", over=over)), 400)
     try:
-        board.hand_in(kind, text, language())
+        board.hand_in(kind, text, language(), (request.remote_addr or "") if is_phone() else "")
     except Full:
         return make_response(_show_note(text, gettext("There are many notes to look at already. Ask the staff.")), 503)
     return render_template("citizen/note_kept.html")

@@ -1,9 +1,10 @@
 """The pages on which a request is filled in, one question each, and which page follows which tap."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
+from steunpunt.values import replace
 from steunpunt_ui.citizen.wish import ELSEWHERE, Wish
 
 FIRST, CHECK, MEND = "first", "check", "mend"

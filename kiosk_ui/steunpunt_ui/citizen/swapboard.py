@@ -7,18 +7,21 @@ after a restart (docs/adr/0024-staff-and-neighbours.md). Where a point has no st
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from flask import Flask, current_app
 
 from steunpunt.model import SteunpuntError
+from steunpunt.values import replace
 
 TEXT_CHARS_MAX = 160
 NOTES_MAX = 60
 """Most notes on the board; the oldest goes."""
 WAITING_MAX = 20
 """Most notes that wait for the staff."""
+WAITING_PER_PHONE_MAX = 3
+"""Most of them of one phone: nobody fills the list for all others."""
 SHOWN_S_MAX = 24 * 3600
 WAITS_S_MAX = 6 * 3600
 """A note that nobody looked at is gone after this."""
@@ -49,6 +52,8 @@ class Note:
     written_s: float
     shown: bool = False
     age_s: float = 0.0
+    phone: str = ""
+    """Its address on the wifi, never shown; "": the point's own screen."""
 
 
 @dataclass(slots=True)
@@ -60,13 +65,16 @@ class SwapBoard:
     _last: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def hand_in(self, kind: NoteKind, text: str, language: str) -> None:
-        """Take a note that staff have to look at. Raises Full."""
+    def hand_in(self, kind: NoteKind, text: str, language: str, phone: str = "") -> None:
+        """Take a note that staff have to look at. Raises Full. ``phone`` "": the point's own screen."""
         with self._lock:
-            if len(self._kept(shown=False)) >= WAITING_MAX:
-                raise Full(f"{WAITING_MAX} notes wait for the staff")
+            waiting = self._kept(shown=False)
+            own = sum(note.phone == phone for note in waiting) if phone else 0
+            if len(waiting) >= WAITING_MAX or own >= WAITING_PER_PHONE_MAX:
+                raise Full(f"{len(waiting)} notes wait for the staff, {own} of this phone")
             self._last += 1
-            self._notes[self._last] = Note(self._last, kind, text[:TEXT_CHARS_MAX], language, self.now())
+            text = text[:TEXT_CHARS_MAX]
+            self._notes[self._last] = Note(self._last, kind, text, language, self.now(), phone=phone)
 
     def shown(self) -> list[Note]:
         """Return what is on the board, the newest first."""

@@ -31,7 +31,7 @@ PARTS = {
     "battery": "Accu onder last",
     "coverage": "Bereik",
     "firmware": "Firmware",
-    "key holder": "Sleutelhouder",
+    "keyholder": "Sleutelhouder",
 }
 STATES = {"low": "de accu raakt leeg", "critical": "de accu is bijna leeg"}
 ROADS = {"mesh": "radio", "broker": "internet", "mesh+broker": "radio en internet"}
@@ -201,8 +201,6 @@ def decimal(value: float) -> str:
 
 def part_words(part: str) -> str:
     """Return a part's name; of one of several radios with the radio's."""
-    if part in PARTS:
-        return PARTS[part]
     first, _, radio = part.partition(" ")
     return f"{PARTS[first]} {radio}".rstrip()
 

@@ -1,13 +1,12 @@
 """What a language brings along beside its sentences."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from steunpunt.model import SenderFunction
 from steunpunt.protocol.phrases import Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Words(Struct, frozen=True, kw_only=True):
     """The words that fill sentences. ``minutes`` and ``hours``: the usual form, and the one for 3 to 10.
 
     ``reviewed_by`` and ``approved_by`` name who checked the language, and who the medical sentences; "" is nobody yet.

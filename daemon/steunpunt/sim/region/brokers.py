@@ -9,12 +9,13 @@ import itertools
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from steunpunt.model import BridgeChanged, Event, FrameHeard, LinkName, Role, SendEnded, SendFrame, SendOutcome
 from steunpunt.sim.region.weather import Weather
 from steunpunt.sim.timeline import Timeline
+from steunpunt.values import replace
 
 QUEUE_MAX = 1_000
 """Packets that a broker keeps for one neighbour; further ones are lost, as in mosquitto."""

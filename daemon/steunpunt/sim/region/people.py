@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 from steunpunt.facts import Facts
 from steunpunt.ledger import outgoing
@@ -25,6 +24,7 @@ from steunpunt.protocol.answerbody import unpack_answer
 from steunpunt.sim.region.machine import CoordinatorMachine, KioskMachine
 from steunpunt.sim.region.watch import Violation
 from steunpunt.sim.region.world import World
+from steunpunt.values import replace
 
 ASK_AGAIN_MS = 12_000.0
 LOOK_MS = (5_000.0, 60_000.0)

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +20,7 @@ from steunpunt.sim.region.storm import Town
 from steunpunt.sim.region.trace import Trace
 from steunpunt.sim.region.watch import Violation
 from steunpunt.sim.spec import SimulationError
+from steunpunt.values import replace
 
 SEEDS_PER_PROCESS = 25
 _QUIET = logging.NullHandler()
