@@ -8,7 +8,7 @@
   };
   const typed = (one) => one.matches("textarea, input:not([type]), input[type=text], input[type=password]");
   addEventListener("focusin", ({target}) => {
-    if (keys.contains(target)) return;
+    if (target.closest("#keys, button, a")) return;
     field = typed(target) ? target : undefined;
     show(!!field);
   });
