@@ -9,7 +9,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -19,6 +19,17 @@ from msgspec import Struct
 KEY_BYTES = 32
 EPOCH_MESSAGES_MAX = 256
 _RAW_LENGTH_EPOCH_ID = 3
+
+_private_key: Callable[[bytes], X25519PrivateKey]
+_public_key: Callable[[bytes], X25519PublicKey]
+try:
+    # These are what the public names below come down to. Those load cryptography's whole backend first, only to ask
+    # whether OpenSSL knows X25519: 1.2 MiB in each kiosk for months. Should they go away, the public names do the same.
+    from cryptography.hazmat.bindings._rust import openssl
+
+    _private_key, _public_key = openssl.x25519.from_private_bytes, openssl.x25519.from_public_bytes
+except (ImportError, AttributeError):
+    _private_key, _public_key = X25519PrivateKey.from_private_bytes, X25519PublicKey.from_public_bytes
 
 
 def hkdf(secret: bytes, *, salt: bytes, info: bytes, length: int = KEY_BYTES) -> bytes:
@@ -132,9 +143,9 @@ class SiteKeys(Struct, frozen=True):
 
     def open_epoch(self, ephemeral: bytes) -> tuple[bytes, Chain]:
         """Start an epoch from 32 fresh random bytes; returns (e_pub, chain). Forget the bytes afterwards."""
-        private = X25519PrivateKey.from_private_bytes(ephemeral)
+        private = _private_key(ephemeral)
         e_pub = private.public_key().public_bytes_raw()
-        shared = private.exchange(X25519PublicKey.from_public_bytes(self.region_public))
+        shared = private.exchange(_public_key(self.region_public))
         return e_pub, Chain(_epoch_key(shared, self, e_pub, self.region_public))
 
 
