@@ -68,6 +68,7 @@ def report() -> AnyResponse | str:
             "language": said.language,
             "facts": said.facts,
         },
+        staff=True,
     )
     if isinstance(result, Kept):
         return redirect(url_for("staff.handout", number=result.number, secret=result.secret), 303)
