@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,7 +15,6 @@ import pytest
 from playwright.sync_api import BrowserContext, Error, sync_playwright
 from werkzeug.serving import make_server
 
-from steunpunt.demo.ports import free_port
 from steunpunt.screen.browser import _below, _words, shows_page
 from tests.browser.conftest import ARGUMENTS
 from tests.conftest import wait_until
@@ -100,7 +99,7 @@ def refused(context: BrowserContext, address: str) -> bool:
 
 @needs_root
 @pytest.mark.browser
-def test_there_is_no_way_out_of_the_site(tmp_path: Path) -> None:
+def test_there_is_no_way_out_of_the_site(tmp_path: Path, free_port: Callable[[], int]) -> None:
     port = free_port()
     with site(port), under_policy(tmp_path, port) as context:
         home, page = f"http://127.0.0.1:{port}/", context.pages[0]
@@ -151,7 +150,9 @@ def screen(folder: Path, port: int, web_port: int) -> Iterator["subprocess.Popen
 
 @pytest.mark.browser
 @pytest.mark.processes
-def test_it_shows_the_site_and_begins_anew_when_the_page_has_crashed(tmp_path: Path) -> None:
+def test_it_shows_the_site_and_begins_anew_when_the_page_has_crashed(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
     port, web_port = free_port(), free_port()
     ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     ready.bind(str(tmp_path / "notify"))
