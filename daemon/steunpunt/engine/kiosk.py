@@ -256,7 +256,8 @@ class KioskEngine:
 
     def _meant(self, connection: sa.Connection, form: FormT) -> FormT:
         """Return the form, without the mark of an exercise that is over: nobody's need is taken for play by mistake."""
-        exercise = self.news.point_state(self._ledger, connection) is PointState.EXERCISE
-        if exercise or form.facts.mark is not Mark.EXERCISE:
+        if form.facts.mark is not Mark.EXERCISE:
+            return form
+        if self.news.point_state(self._ledger, connection) is PointState.EXERCISE:
             return form
         return replace(form, facts=replace(form.facts, mark=Mark.NONE))

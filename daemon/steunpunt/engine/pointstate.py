@@ -24,6 +24,7 @@ _REVOKED = "own_card_revoked"
 """One byte while this site's own card is revoked: what it would accept now, nobody would receive as its own."""
 _SINCE = "point_state_since_ms"
 """In ledger time, eight bytes: when the point's state last became another one."""
+_ALL = (_COMMANDED, _BY_STAFF, _REVOKED, _SINCE)
 
 
 class By(StrEnum):
@@ -53,11 +54,11 @@ class Standing(Struct, frozen=True):
 
 def standing(ledger: Ledger, connection: sa.Connection) -> Standing:
     """Return in what state the point is."""
-    since = ledger.get_meta(connection, _SINCE)
+    said = ledger.get_metas(connection, _ALL)
+    since, act, command = (said.get(name) for name in (_SINCE, _BY_STAFF, _COMMANDED))
     since_ms = int.from_bytes(since, "big") if since else None
-    if ledger.get_meta(connection, _REVOKED):
+    if said.get(_REVOKED):
         return Standing(PointState.CLOSED, By.REGION, since_ms)
-    act, command = ledger.get_meta(connection, _BY_STAFF), ledger.get_meta(connection, _COMMANDED)
     if act:
         return Standing(PointState(_ACT.unpack(act)[0]), By.STAFF, since_ms)
     if command:

@@ -4,6 +4,7 @@ SQLite in WAL with synchronous=FULL: a commit that returned survives a power cut
 explicit (BEGIN IMMEDIATE), because SQLAlchemy's and sqlite3's own transaction guessing would leave reads outside.
 """
 
+import functools
 import logging
 import os
 import sqlite3
@@ -155,6 +156,11 @@ class Ledger:
         return connection.execute(_GET_META, {"key": name}).scalar()
 
     @staticmethod
+    def get_metas(connection: sa.Connection, names: tuple[str, ...]) -> dict[str, bytes]:
+        """Return those of some values of the meta table that are there, by name, in one look."""
+        return {row.name: row.value for row in connection.execute(_get_metas(names))}
+
+    @staticmethod
     def set_meta(connection: sa.Connection, name: str, value: bytes) -> None:
         """Set a value of the meta table."""
         changed = connection.execute(_CHANGE_META, {"key": name, "value": value})
@@ -164,6 +170,13 @@ class Ledger:
 
 # Made once: to build a statement takes longer than to run it.
 _KEY: sa.BindParameter[str] = sa.bindparam("key")
+
+
+@functools.cache
+def _get_metas(names: tuple[str, ...]) -> sa.Select[tuple[str, bytes]]:
+    return sa.select(tables.meta.c.name, tables.meta.c.value).where(tables.meta.c.name.in_(names))
+
+
 _GET_META = sa.select(tables.meta.c.value).where(tables.meta.c.name == _KEY)
 _CHANGE_META = sa.update(tables.meta).where(tables.meta.c.name == _KEY).values(value=sa.bindparam("value"))
 _ADD_META = sa.insert(tables.meta)
