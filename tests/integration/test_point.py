@@ -206,7 +206,8 @@ def test_without_internet_it_goes_over_the_mesh_and_without_both_it_waits(point:
     point.wait_until(lambda: not point.kiosk.ask("status")["region"]["fresh"], FRESH_S_MAX, "the cut is noticed")
     by_mesh = point.ask("Alleen de radio doet het nog")
     assert point.arrives(by_mesh["number"], OTHER_ROAD_S_MAX)["on_mesh"] is True
-    assert [case.links for case in point.cases()] == [("mesh",)]
+    # By radio from here; to the desk itself, or by a kiosk beside it whose internet works.
+    assert [len(case.links) for case in point.cases()] == [1]
 
     point.region.radio("unplug", "kiosk-a")
     point.wait_link("mesh", up=False)
