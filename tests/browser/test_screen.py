@@ -136,9 +136,10 @@ def screen(folder: Path, port: int, web_port: int) -> Iterator["subprocess.Popen
     program.write_text(f'#!/bin/sh\nexec chromium --headless=new {words} "$@"\n')
     program.chmod(0o755)
     config = (PROJECT / "config" / "kiosk.toml").read_text("utf-8").replace("port = 8080", f"port = {web_port}")
-    config += f'\n[screen]\nport = {port}\nbrowser = "{program}"\n'
+    config += f'\n[screen]\nport = {port}\nbrowser = "{program.name}"\n'
     (folder / "site.toml").write_text(config, "utf-8")
     environment = os.environ | {"RUNTIME_DIRECTORY": str(folder), "NOTIFY_SOCKET": str(folder / "notify")}
+    environment["PATH"] = f"{folder}:{environment['PATH']}"  # as a path it would be too long for the config
     command = [sys.executable, "-m", "steunpunt", "screen", str(folder / "site.toml")]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
