@@ -121,7 +121,12 @@ def test_the_same_facts_go_with_a_request_that_is_no_danger_of_life(web: FlaskCl
     token = hidden(web.get("/nl/hulp/medisch"), "token")
     form = {"token": token, "do": "check", **ALL}
     check = web.post("/nl/hulp/medisch", data=form, headers={"Origin": "http://localhost"})
-    for said in ("6211 AB 12-A", "verdieping -1 · achterom", "3 · gewond: 2 · kinderen: 1", "Els", "06 12345678"):
+    for said in (
+        "6211 AB 12-A · Maastricht · verdieping -1 · achterom",
+        "3 · gewond: 2 · kinderen: 1",
+        "Els",
+        "06 12345678",
+    ):
         assert said in words(check)
     assert node.kept == {}
     web.post("/nl/hulp/medisch", data=form | {"do": "no"}, headers={"Origin": "http://localhost"})
