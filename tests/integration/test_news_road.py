@@ -47,8 +47,9 @@ class Desk:
         assert headline in self.page(NEW, form_of(preview) | {"do": "send"})
 
 
-@pytest.fixture(name="region", scope="module")
+@pytest.fixture(name="region")
 def fixture_region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+    """Make a region for each test: both leave wreckage that the other would stumble over, whichever comes first."""
     made = Region(tmp_path_factory.mktemp("region"), speed=20)
     made.prepare()
     for name in ("kiosk-a", "kiosk-b"):
