@@ -10,7 +10,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-ne
 
 @pytest.fixture(name="chromium", scope="module")
 def fixture_chromium() -> Iterator[Browser]:
-    """One Chromium for a file: its start takes longer than most tests. It ends with the file, and its event loop too."""
+    """One Chromium for a file: its start takes longer than most tests. It ends with the file, its event loop too."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         yield browser
