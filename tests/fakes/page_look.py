@@ -34,11 +34,12 @@ _RUN = """async (minimum) => {
 
 
 # What is inside of another target, or can be seen by a screen reader alone, is none.
+# A tap on a label is one on its field.
 _TARGETS = """() => {
   const all = [...document.querySelectorAll("a[href], button, summary, select, textarea, input:not([type=hidden])")]
   const told = []
   for (const one of all) {
-    const hit = one.matches("input[type=radio], input[type=checkbox]") && one.closest("label") || one
+    const hit = one.matches("input, textarea, select") && one.closest("label") || one
     const {width, height} = hit.getBoundingClientRect()
     if (one.closest(".hidden") || one.tabIndex < 0 || !one.checkVisibility() || width < 2) continue
     const words = (one.innerText || one.name || one.tagName).trim().replace(/\\s+/g, " ")
@@ -46,6 +47,12 @@ _TARGETS = """() => {
   }
   return told
 }"""
+
+
+_CUT = """() => [...document.querySelectorAll(".tile, .button, .top > *, .top summary, .back")]
+  .filter((one) => one.checkVisibility())
+  .filter((one) => one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1)
+  .map((one) => one.innerText.trim().replace(/\\s+/g, " ").slice(0, 60))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,10 @@ class LookingGlass:
         size = self.page.viewport_size or KIOSK
         wide, high = self.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
         return wide - size["width"], high - size["height"]
+
+    def cut(self) -> list[str]:
+        """Return the words of tiles and buttons that are larger than what holds them."""
+        return [str(words) for words in self.page.evaluate(_CUT)]
 
     def _serve(self, route: Route) -> None:
         address = route.request.url

@@ -83,6 +83,8 @@ class _Reader(HTMLParser):
 
     def _take(self, form: _Form, tag: str, told: dict[str, str]) -> None:
         name = told.get("name", "")
+        if tag == "button" and name == "lang":
+            return  # the same page in another language
         if tag == "button":
             form.buttons.append({name: told.get("value", "")} if name else {})
         elif tag == "input" and told.get("type") in ("radio", "checkbox"):
