@@ -49,6 +49,21 @@ _TARGETS = """() => {
 }"""
 
 
+_KEYS = """() => {
+  const keys = document.getElementById("keys"), told = []
+  if (!keys) return told
+  keys.hidden = false
+  for (const layer of ["", "latin", "figures"]) {
+    keys.className = layer
+    for (const one of keys.querySelectorAll("button")) {
+      const {width, height} = one.getBoundingClientRect()
+      if (width > 1) told.push([layer + one.textContent, one.className, Math.round(width), Math.round(height)])
+    }
+  }
+  keys.className = ""
+  keys.hidden = true
+  return told
+}"""
 _CUT = """() => [...document.querySelectorAll(".tile, .button, .top > *, .top summary, .back")]
   .filter((one) => one.checkVisibility())
   .filter((one) => one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1)
@@ -108,6 +123,10 @@ class LookingGlass:
     def targets(self) -> list[Target]:
         """Return all that can be tapped on the page that is shown."""
         return [Target(*told) for told in self.page.evaluate(_TARGETS)]
+
+    def keys(self) -> list[Target]:
+        """Return the keys of the keyboard on the page that is shown, each layer; none where there is no keyboard."""
+        return [Target(*told) for told in self.page.evaluate(_KEYS)]
 
     def overflow(self) -> tuple[int, int]:
         """Return by how many px the page is wider and higher than the screen."""
