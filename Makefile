@@ -253,17 +253,34 @@ text-model: install-dev ## trains the text model anew from tests/textmodel/corpu
 	$(BIN)/python -m tests.textmodel
 
 DEB_ARCH ?= arm64
+DEB_MACHINE = $(if $(filter amd64,$(DEB_ARCH)),x86-64,aarch64)
+# Debian names the compiler for another machine after it; for this machine's own kind the usual one does.
+DEB_CC = $(if $(filter $(subst -,_,$(DEB_MACHINE)),$(shell uname -m)),$(CC),$(subst -,_,$(DEB_MACHINE))-linux-gnu-gcc)
+
+.PHONY: system-packages-deb
+system-packages-deb: system-packages
+	@missing=; \
+	command -v dpkg-deb >/dev/null || missing="$$missing dpkg"; \
+	if [ "$(DEB_CC)" = "$(CC)" ]; then command -v $(CC) >/dev/null || missing="$$missing gcc libc6-dev"; \
+	else command -v $(DEB_CC) >/dev/null || missing="$$missing gcc-$(DEB_MACHINE)-linux-gnu libc6-dev-$(DEB_ARCH)-cross"; fi; \
+	$(call apt_install,$$missing)
 
 .PHONY: deb
-deb: $(VENV)/installed ## a Debian package with all its wheels, in dist/; for a PC: DEB_ARCH=amd64
+deb: system-packages-deb $(VENV)/installed ## a Debian package with all its wheels, in dist/; for a PC: DEB_ARCH=amd64
 	@rm -rf build/deb-$(DEB_ARCH)
 	@sh systemd/debian/wheels.sh $(BIN)/python $(DEB_ARCH) build/deb-$(DEB_ARCH)
 	@$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir build/deb-$(DEB_ARCH) .
+	@$(MAKE) --no-print-directory --silent native TEXTCODER=build/deb-$(DEB_ARCH)/textcoder.so CC="$(DEB_CC)"
 	@sh systemd/debian/build.sh $(DEB_ARCH) build/deb-$(DEB_ARCH) \
 	  "$$($(BIN)/python -c 'import steunpunt; print(steunpunt.__version__)')" dist
 
+.PHONY: system-packages-deb-test
+system-packages-deb-test: system-packages-dev system-packages-deb
+	@PATH=$$PATH:/usr/sbin:/sbin; missing=; command -v debootstrap >/dev/null || missing=debootstrap; $(call apt_install,$$missing)
+
 .PHONY: deb-test
-deb-test: install-dev ## builds the package, installs, upgrades and breaks it on a copy-on-write view of this machine; as root
+deb-test: DEB_ARCH = $(shell dpkg --print-architecture)
+deb-test: system-packages-deb-test install-dev ## builds the package, installs, upgrades and breaks it in a Debian 12 of its own; as root
 	$(BIN)/pytest -s -o faulthandler_timeout=0 tests/soak/test_deb_soak.py
 
 .PHONY: schema

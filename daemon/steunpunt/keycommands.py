@@ -88,7 +88,11 @@ def keys_revoke(region_file: Path, number: int, generation: int | None, out: Pat
     with one_line_errors():
         from steunpunt import keychanges
 
+        unknown = keychanges.has_card(region_file, number) is False
         revoked = keychanges.revoke(region_file, number, generation, out)
+    if unknown:
+        told = f"steunpunt: warning: {region_file} never made a card for site {number}; is the number right?"
+        click.echo(told, err=True)
     click.echo(f"written: {out} (site {number} up to generation {revoked} is revoked: import it at each coordinator)")
 
 
@@ -124,6 +128,51 @@ def keys_import(keys_file: Path, file: Path) -> None:
         lines = keychanges.take_in(keys_file, file)
     for line in lines or ["nothing new"]:
         click.echo(f"{keys_file}: {line}")
+
+
+@keys.command("seal")
+@click.argument("config_file", type=click.Path(path_type=Path))
+@click.option(
+    "--with-key",
+    type=click.Choice(["auto", "host", "tpm2", "host+tpm2"]),
+    default="auto",
+    show_default=True,
+    help="What seals: this device's TPM, a key of its own system, or both.",
+)
+def keys_seal(config_file: Path, with_key: str) -> None:
+    """Seal a device's keys, so that only its units can read them.
+
+    By systemd's credentials, for the keys and the ledger's key that CONFIG_FILE names. The open files are deleted once
+    the sealed ones were read back. As root; restart node and web afterwards. Without a TPM the key that seals lies on
+    the same card: that stops other users of the device, not a thief.
+    """
+    with one_line_errors():
+        from steunpunt import credentials
+
+        for path in credentials.seal(_own_keys(config_file), with_key):
+            click.echo(f"sealed: {path}")
+
+
+@keys.command("unseal")
+@click.argument("config_file", type=click.Path(path_type=Path))
+def keys_unseal(config_file: Path) -> None:
+    """Put a device's sealed keys back into files.
+
+    To import a notice, to look at them, or to move them to another device. As root; then
+    type `systemd-tmpfiles --create`, which gives them their owners.
+    """
+    with one_line_errors():
+        from steunpunt import credentials
+
+        for path in credentials.unseal(_own_keys(config_file)):
+            click.echo(f"written: {path}")
+
+
+def _own_keys(config_file: Path) -> list[Path]:
+    from steunpunt.config import load
+
+    config = load(config_file)
+    return [Path(name) for name in (config.keys.file, config.ledger.key_file) if name is not None]
 
 
 @keys.command("desk-password")

@@ -18,6 +18,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from steunpunt import credentials
 from steunpunt.model import COORDINATOR_ID_MAX, SITE_ID_MAX, KeyFileError
 from steunpunt.protocol.authority import merged
 from steunpunt.protocol.keys import CoordinatorIdentity, CoordinatorKeys, SiteKeys
@@ -31,6 +32,8 @@ NOTICES_MAX = 64
 OLDER_REGION_KEYS_MAX = 3
 """Most region keys before the present one by which a coordinator still opens epochs."""
 GENERATION_MAX = 255
+SITES_KEY = "sites_made"
+"""In the region's key file: the ids that got a card; not in files that were made before there was such a list."""
 _BROKEN_MEND = "put back a copy; only a site's file can be made again, with `steunpunt keys site`"
 
 
@@ -286,13 +289,17 @@ def decoded(path: Path, data: dict[str, Any], key: str, length: int) -> bytes:
 
 
 def _read(path: Path, mode_max: int, kind: _Kind, *also: _Kind) -> dict[str, Any]:
+    source, handed_over = credentials.place(path)
     try:
-        mode = path.stat().st_mode & 0o777
-        if mode & ~mode_max:
+        mode = source.stat().st_mode & 0o777
+        if mode & ~mode_max and not handed_over:
             raise KeyFileError(f"{path}: others may read it (mode {mode:03o}); type: chmod {mode_max:o} {path}")
-        with path.open("rb") as file:
+        with source.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
+        if credentials.is_sealed(path):
+            mend = "to read or change it: sudo steunpunt keys unseal /etc/steunpunt/site.toml"
+            raise KeyFileError(f"{path}: is sealed, and only this site's units are handed it; {mend}") from error
         mend = read_mend(error, kind.maker)
         raise KeyFileError(f"{path}: cannot be read ({error.strerror}); {mend}") from error
     if len(raw) > FILE_BYTES_MAX:

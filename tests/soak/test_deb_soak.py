@@ -1,7 +1,8 @@
 """The Debian package, installed without internet, upgraded, upgraded to what is broken, and removed.
 
-On a copy-on-write view of this machine, which must be a Debian 12 or 13 with mosquitto and python3-venv. Needs root,
-the package index for the wheels, and minutes: ``make deb-test``.
+In a Debian 12 with nothing but what the package depends on, made once by debootstrap under .cache/ and used through
+overlayfs: what is written there is gone afterwards. Needs root, Debian's archive, the package index for the wheels, and
+minutes: ``make deb-test``.
 """
 
 import os
@@ -9,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,13 +18,23 @@ from steunpunt import __version__
 from steunpunt.fleet.building import build
 from steunpunt.fleet.cards import read_card
 from steunpunt.fleet.checking import check
+from steunpunt.ledger.store import HEAD_REVISION
 from tests.fakes.fleet_files import fleet_files
 
 PROJECT = Path(__file__).parents[2]
 NEWER, BROKEN, UNFIT, DEAD = "0.9.1", "0.9.2", "0.9.3", "0.9.4"
 OFFLINE = "-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts=/dev/null"
+BASE = PROJECT / ".cache" / "debian-12"
+DEPENDS = "python3,python3-venv,mosquitto,systemd"
+RELEASES = "/opt/steunpunt/releases"
+PYTHON = "/opt/steunpunt/.venv/bin/python"
 LEDGER = "/var/lib/steunpunt/ledger.db"
-BROKEN_MIGRATION = """
+OWNER = f"stat -c '%U %a' {LEDGER}"
+FIRST_REVISION = "0001"
+MIGRATION = """
+import sqlalchemy as sa
+from alembic import op
+
 revision = "9999"
 down_revision = "{head}"
 branch_labels = None
@@ -32,14 +42,18 @@ depends_on = None
 
 
 def upgrade() -> None:
-    raise RuntimeError("this migration cannot be done")
+    {does}
 """
-# In the place of systemctl itself, for apt gives scripts a PATH of its own. `start` of the node fails while /fail is
-# there, after it changed the ledger.
-SYSTEMCTL = """#!/bin/sh
+CHANGED = 'op.create_table("of_later_software", sa.Column("id", sa.Integer(), primary_key=True))'
+FAILS = 'raise RuntimeError("this migration cannot be done")'
+# In the place of systemctl itself, for apt gives scripts a PATH of its own. What a node does first is done; then its
+# start fails, while /fail is there.
+SYSTEMCTL = f"""#!/bin/sh
 echo "$*" >> /calls
 case "$*" in
-  "start steunpunt-node.service") [ ! -e /fail ] || { echo spoilt > /var/lib/steunpunt/ledger.db; rm /fail; exit 1; } ;;
+  "start steunpunt-node.service")
+    {PYTHON} -m steunpunt.ledger.migrate {LEDGER} || exit 1
+    [ ! -e /fail ] || {{ rm /fail; exit 1; }} ;;
 esac
 exit 0
 """
@@ -68,18 +82,25 @@ class Debian:
     def version(self) -> str:
         return self.run("steunpunt --version").split()[-1]
 
-    def ledger(self) -> str:
-        """What is in the ledger, and whose it is."""
-        script = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('select * from witness').fetchall())"
-        return self.run(f'python3 -c "{script}" {LEDGER}; stat -c "%U %a" {LEDGER}')
+    def ledger(self) -> tuple[str, str]:
+        """What is in the ledger and whose it is, and of which revision its tables are."""
+        asked = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(*c.execute(sys.argv[2]).fetchall())"
+        questions = ("SELECT * FROM witness", "SELECT version_num FROM alembic_version")
+        witness, revision = (self.run(f'python3 -c "{asked}" {LEDGER} "{each}"') for each in questions)
+        return f"{witness.strip()} {self.run(OWNER).strip()}", revision.strip("(',)\n")
+
+    def coder(self) -> str:
+        """Who compresses texts in the version that runs."""
+        return self.run(f"{PYTHON} -c 'from steunpunt.protocol.text import coder_words as w; print(w())'")
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Give this version, a newer one, one that lacks a wheel, one whose migration fails, one that does not start."""
+    """Give this version, one without text coder, without a wheel, whose migration fails, that does not start."""
     folder = tmp_path_factory.mktemp("deb")
     arch, wheels = run("dpkg", "--print-architecture").strip(), folder / "wheels"
     run("sh", "systemd/debian/wheels.sh", sys.executable, arch, wheels)
+    run("make", "--silent", "native", f"TEXTCODER={wheels}/textcoder.so")
     made = {}
     for version in (__version__, NEWER, BROKEN, UNFIT, DEAD):
         own = folder / version
@@ -89,46 +110,52 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         shutil.copytree(PROJECT, source, ignore=ignored)
         init = source / "daemon" / "steunpunt" / "__init__.py"
         init.write_text(init.read_text("utf-8").replace(f'"{__version__}"', f'"{version}"'), "utf-8")
-        if version == UNFIT:
+        if version in (UNFIT, DEAD):
             versions = source / "daemon" / "steunpunt" / "ledger" / "migrations" / "versions"
-            head = max(path.name[:4] for path in versions.glob("*.py"))
-            (versions / "9999_broken.py").write_text(BROKEN_MIGRATION.format(head=head), "utf-8")
+            does = FAILS if version == UNFIT else CHANGED
+            (versions / "9999_later.py").write_text(MIGRATION.format(head=HEAD_REVISION, does=does), "utf-8")
         run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", own, source)
         if version == BROKEN:
             for path in own.glob("msgspec-*.whl"):
                 path.unlink()
+        if version == NEWER:
+            (own / "textcoder.so").unlink()
         run("sh", "systemd/debian/build.sh", arch, own, version, folder / "dist")
         made[version] = folder / "dist" / f"steunpunt_{version}_{arch}.deb"
     return made
 
 
-@contextmanager
-def view_of_this_machine(folder: Path) -> Iterator[Debian]:
-    """Give this machine as a Debian of its own: what is written there stays in the folder (overlayfs)."""
-    upper, work, root = (folder / name for name in ("upper", "work", "root"))
+@pytest.fixture(scope="module")
+def base() -> Path:
+    """Give a Debian 12 that has what the package depends on; made at the first time."""
+    if not BASE.exists():
+        new = BASE.with_suffix(".new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.parent.mkdir(exist_ok=True)
+        run("debootstrap", "--variant=minbase", f"--include={DEPENDS}", "bookworm", new)
+        new.rename(BASE)
+    return BASE.resolve()
+
+
+@pytest.fixture
+def debian(base: Path, tmp_path: Path) -> Iterator[Debian]:
+    upper, work, root = (tmp_path / name for name in ("upper", "work", "root"))
     for each in (upper, work, root):
         each.mkdir()
-    run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir=/,upperdir={upper},workdir={work}", root)
+    run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={base},upperdir={upper},workdir={work}", root)
     try:
-        for name in ("run/systemd", "var/lib/steunpunt", "opt/steunpunt", "etc/steunpunt"):
-            shutil.rmtree(root / name, ignore_errors=True)
-        policy = root / "usr" / "sbin" / "policy-rc.d"
-        policy.write_text("#!/bin/sh\nexit 101\n", "utf-8")
-        policy.chmod(0o755)
+        (root / "usr" / "sbin" / "policy-rc.d").write_text("#!/bin/sh\nexit 101\n", "utf-8")
+        (root / "usr" / "sbin" / "policy-rc.d").chmod(0o755)
         yield Debian(root)
     finally:
         run("umount", root)
 
 
-@pytest.fixture
-def debian(tmp_path: Path) -> Iterator[Debian]:
-    with view_of_this_machine(tmp_path) as found:
-        yield found
-
-
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="a chroot needs root"),
-    pytest.mark.skipif(shutil.which("apt-get") is None, reason="this is no Debian"),
+    pytest.mark.skipif(
+        shutil.which("debootstrap") is None, reason="debootstrap is missing: apt-get install debootstrap"
+    ),
 ]
 
 
@@ -148,39 +175,47 @@ def test_installed_upgraded_broken_and_removed(packages: dict[str, Path], debian
     assert debian.run("stat -c '%U %a' /etc/steunpunt/site-key.pem").strip() == "mosquitto 600"
     assert "good. kiosk 47, Punt 47" in debian.run("steunpunt check /etc/steunpunt/site.toml")
 
-    # A ledger with something in it.
+    # It was compiled for this machine, and its bytecode lies there: services may not write beside it.
+    assert "compiled code" in debian.coder()
+    assert debian.run(f"find {RELEASES}/{__version__} -name 'loop.cpython-3*.opt-2.pyc' | grep -c node") == "1\n"
+
+    # A ledger of the oldest software, with something in it.
+    old = f"from steunpunt.ledger.migrate import migrate, Path; migrate(Path('{LEDGER}'), '{FIRST_REVISION}')"
     witness = f"import sqlite3; c = sqlite3.connect('{LEDGER}'); c.execute('create table witness (x)'); "
     witness += "c.execute('insert into witness values (4712)'); c.commit()"
-    debian.run(f"/opt/steunpunt/.venv/bin/python -m steunpunt.ledger.migrate {LEDGER}")
-    debian.run(f'python3 -c "{witness}"; chown steunpunt: {LEDGER}; chmod 660 {LEDGER}')
-    kept = debian.ledger()
-    assert kept == "[(4712,)]\nsteunpunt 660\n"
+    debian.run(f'{PYTHON} -c "{old}"; python3 -c "{witness}"; chown steunpunt: {LEDGER}; chmod 660 {LEDGER}')
+    kept = "(4712,) steunpunt 660"
+    assert debian.ledger() == (kept, FIRST_REVISION)
 
-    debian.install(packages[NEWER])
-    assert (debian.version(), debian.ledger()) == (NEWER, kept)
+    # Nothing runs here, so the ledger waits for its node. Without the text coder it works, and says so.
+    assert "texts are compressed by Python" in debian.install(packages[NEWER])
+    assert (debian.version(), debian.ledger()) == (NEWER, (kept, FIRST_REVISION))
+    assert "compressed by Python" in debian.coder()
 
     assert "the environment could not be made; the old program goes on" in debian.install(packages[BROKEN], ok=False)
-    assert (debian.version(), debian.ledger()) == (NEWER, kept)
+    assert (debian.version(), debian.ledger()) == (NEWER, (kept, FIRST_REVISION))
     assert "cannot migrate the ledger; the old one goes on" in debian.install(packages[UNFIT], ok=False)
-    assert (debian.version(), debian.ledger()) == (NEWER, kept)
+    assert (debian.version(), debian.ledger()) == (NEWER, (kept, FIRST_REVISION))
 
-    # A new version that does not start, after it has changed the ledger: both go back.
+    # A new version that does not start, after it has migrated the ledger: both go back.
     (debian.root / "run" / "systemd" / "system").mkdir(parents=True)
+    (debian.root / "usr" / "bin" / "systemctl").unlink(missing_ok=True)
     (debian.root / "usr" / "bin" / "systemctl").write_text(SYSTEMCTL, "utf-8")
     (debian.root / "usr" / "bin" / "systemctl").chmod(0o755)
     (debian.root / "fail").touch()
     assert "the new version does not start; going back" in debian.install(packages[DEAD], ok=False)
-    assert (debian.version(), debian.ledger()) == (NEWER, kept)
+    assert not (debian.root / "fail").exists(), "it was begun"
+    assert (debian.version(), debian.ledger()) == (NEWER, (kept, FIRST_REVISION))
     assert (debian.root / "calls").read_text("utf-8").splitlines()[-1] == (
         "start steunpunt-node.service steunpunt-web.service"
     )
     debian.install(packages[DEAD])
-    assert (debian.version(), debian.ledger()) == (DEAD, kept)
+    assert (debian.version(), debian.ledger()) == (DEAD, (kept, "9999"))
     assert debian.run("ls /var/lib/steunpunt").split() == ["ledger.db"], "no copy is left lying about"
-    assert debian.run("ls /opt/steunpunt/releases").split() == [NEWER, DEAD]
+    assert debian.run(f"ls {RELEASES}").split() == [NEWER, DEAD]
 
     told = debian.run("apt-get -q -y purge steunpunt")
     assert "/var/lib/steunpunt stays" in told
-    assert debian.ledger() == kept
+    assert debian.ledger() == (kept, "9999")
     assert debian.run("ls /opt/steunpunt 2>/dev/null || true") == ""
     assert "site.keys" in debian.run("ls /etc/steunpunt")

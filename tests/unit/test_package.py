@@ -20,6 +20,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("deb")
     (folder / "wheels").mkdir()
     (folder / "wheels" / "steunpunt-9.9-py3-none-any.whl").write_bytes(b"no wheel")
+    (folder / "wheels" / "textcoder.so").write_bytes(b"no code")
     words: list[str | Path] = ["/bin/sh", DEBIAN / "build.sh", "arm64", folder / "wheels", "9.9", folder / "dist"]
     subprocess.run(words, check=True, capture_output=True, cwd=PROJECT, timeout=PACKING_S_MAX)
     return folder / "dist" / "steunpunt_9.9_arm64.deb"
@@ -49,6 +50,7 @@ def test_units_users_rules_and_snippets_are_where_debian_wants_them(package: Pat
         "/usr/share/polkit-1/rules.d/steunpunt.rules",
         "/usr/bin/steunpunt",
         "/opt/steunpunt/wheels/steunpunt-9.9-py3-none-any.whl",
+        "/opt/steunpunt/native/textcoder.so",
         "/opt/steunpunt/requirements.txt",
         "/opt/steunpunt/config/hotspot/steunpunt.nft",
         "/opt/steunpunt/config/nut/ups.conf",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from steunpunt import keyfiles, tlsfiles
 from steunpunt.config import Config
+from steunpunt.credentials import is_sealed
 from steunpunt.doctor.content import approval, shelf_of
 from steunpunt.doctor.findings import Finding, On
 from steunpunt.model import KeyFileError, Role
@@ -78,8 +79,32 @@ def _password_problems(config: Config) -> Iterator[str]:
 
 
 def _key_problems(config: Config) -> Iterator[str]:
-    coordinator = config.site.role is Role.COORDINATOR
-    path = Path(config.keys.file)
+    """What is sealed for the units is left to the node: it was handed it, and does not start when it is wrong."""
+    if not is_sealed(Path(config.keys.file)):
+        yield from _own_key_problems(config)
+    for section, radio in [("radio", config.radio), *(("extra_radio", extra) for extra in config.extra_radio)]:
+        try:
+            if radio.channel_key_file is not None:
+                keyfiles.read_channel_key(Path(radio.channel_key_file))
+        except KeyFileError as error:
+            yield f"key `{section}.channel_key_file`: {error}"
+    if config.site.role is not Role.COORDINATOR:
+        yield from _staff_problems(config)
+        return
+    ledger_key = Path(config.ledger.key_file or "")
+    try:
+        if not is_sealed(ledger_key):
+            keyfiles.read_ledger_key(ledger_key)
+    except KeyFileError as error:
+        yield f"key `ledger.key_file`: {error}"
+    try:
+        check_file(config.web.desk_passwords_file)
+    except KeyFileError as error:
+        yield f"key `web.desk_passwords_file`: {error}"
+
+
+def _own_key_problems(config: Config) -> Iterator[str]:
+    coordinator, path = config.site.role is Role.COORDINATOR, Path(config.keys.file)
     try:
         keys = keyfiles.read_coordinator(path) if coordinator else keyfiles.read_site(path)
         number = keys.coordinator if isinstance(keys, CoordinatorKeys) else keys.site
@@ -89,23 +114,6 @@ def _key_problems(config: Config) -> Iterator[str]:
             yield from _coordinator_problems(config, keys)
     except KeyFileError as error:
         yield f"key `keys.file`: {error}"
-    for section, radio in [("radio", config.radio), *(("extra_radio", extra) for extra in config.extra_radio)]:
-        try:
-            if radio.channel_key_file is not None:
-                keyfiles.read_channel_key(Path(radio.channel_key_file))
-        except KeyFileError as error:
-            yield f"key `{section}.channel_key_file`: {error}"
-    if not coordinator:
-        yield from _staff_problems(config)
-        return
-    try:
-        keyfiles.read_ledger_key(Path(config.ledger.key_file or ""))
-    except KeyFileError as error:
-        yield f"key `ledger.key_file`: {error}"
-    try:
-        check_file(config.web.desk_passwords_file)
-    except KeyFileError as error:
-        yield f"key `web.desk_passwords_file`: {error}"
 
 
 def _staff_problems(config: Config) -> Iterator[str]:

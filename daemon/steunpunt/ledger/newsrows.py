@@ -7,6 +7,7 @@ from steunpunt.ledger.tables import news
 from steunpunt.relay.newsfloor import NewsRow
 
 _T = news.c
+_OF_SIGNER = sa.select(news).where(_T.signer == sa.bindparam("of")).order_by(_T.incarnation, _T.serial)
 
 
 class KeptNews(Struct, frozen=True):
@@ -20,8 +21,7 @@ class KeptNews(Struct, frozen=True):
 
 def of_signer(connection: sa.Connection, signer: int) -> list[KeptNews]:
     """Return what is kept of one coordinator, the oldest first."""
-    query = sa.select(news).where(_T.signer == signer).order_by(_T.incarnation, _T.serial)
-    return [_kept(r) for r in connection.execute(query)]
+    return [_kept(r) for r in connection.execute(_OF_SIGNER, {"of": signer})]
 
 
 def all_news(connection: sa.Connection) -> list[KeptNews]:

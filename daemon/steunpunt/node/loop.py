@@ -394,7 +394,7 @@ class Node:
     def _report(self) -> None:
         """Look at the figures, tell integrators the site's state; what goes wrong there must not stop the node."""
         try:
-            self._technician.look(self._engine, self._ledger, lambda: self._status({}))
+            self._technician.look(self._engine, self._ledger, lambda: self._status({}), self._power.status)
             self._integrators.look(self._ledger.clock.now_ms(), lambda: self._status({}))
         except Exception:  # noqa: BLE001  see above
             _log.exception("action=report_failed")
