@@ -7,6 +7,9 @@ from steunpunt.ledger.tables import news
 from steunpunt.relay.newsfloor import NewsRow
 
 _T = news.c
+# Made once: asked at each look at a site, and to build a statement takes longer than to run it.
+_ALL = sa.select(news).order_by(_T.signer, _T.incarnation.desc(), _T.serial.desc())
+_OF_SIGNER = sa.select(news).where(_T.signer == sa.bindparam("asked_signer")).order_by(_T.incarnation, _T.serial)
 
 
 class KeptNews(Struct, frozen=True):
@@ -20,14 +23,12 @@ class KeptNews(Struct, frozen=True):
 
 def of_signer(connection: sa.Connection, signer: int) -> list[KeptNews]:
     """Return what is kept of one coordinator, the oldest first."""
-    query = sa.select(news).where(_T.signer == signer).order_by(_T.incarnation, _T.serial)
-    return [_kept(r) for r in connection.execute(query)]
+    return [_kept(r) for r in connection.execute(_OF_SIGNER, {"asked_signer": signer})]
 
 
 def all_news(connection: sa.Connection) -> list[KeptNews]:
     """Return all that is kept, the newest first."""
-    query = sa.select(news).order_by(_T.signer, _T.incarnation.desc(), _T.serial.desc())
-    return [_kept(r) for r in connection.execute(query)]
+    return [_kept(r) for r in connection.execute(_ALL)]
 
 
 def add(connection: sa.Connection, kept: KeptNews) -> None:

@@ -173,14 +173,19 @@ def waiting(connection: sa.Connection) -> list[Waiting]:
 
 def queue_figures(connection: sa.Connection) -> tuple[int, int | None]:
     """Return (messages without receipt, ledger ms of the oldest)."""
-    query = sa.select(sa.func.count(), sa.func.min(messages.c.created_ms)).where(messages.c.receipted_ms.is_(None))
-    count, oldest = connection.execute(query).one()
+    count, oldest = connection.execute(_QUEUE).one()
     return int(count), oldest
+
+
+# Made once: asked all day, and to build a statement takes longer than to run it.
+_QUEUE = sa.select(sa.func.count(), sa.func.min(messages.c.created_ms)).where(messages.c.receipted_ms.is_(None))
+_LAST_RECEIPT = sa.select(sa.func.max(messages.c.receipted_ms))
+_EPOCH_RECEIPTED = sa.select(epochs.c.receipted).where(epochs.c.eid == sa.bindparam("asked_eid"))
 
 
 def last_receipt_ms(connection: sa.Connection) -> int | None:
     """Return the ledger ms of the last receipt, None when there was none yet."""
-    return connection.execute(sa.select(sa.func.max(messages.c.receipted_ms))).scalar()
+    return connection.execute(_LAST_RECEIPT).scalar()
 
 
 def outgoing(connection: sa.Connection, message_id: int) -> Outgoing:
@@ -425,7 +430,7 @@ def counter_of_request(connection: sa.Connection, message_id: int) -> int | None
 
 def epoch_receipted(connection: sa.Connection, eid: bytes) -> bool:
     """Return whether the region has receipted a piece of this epoch."""
-    return bool(connection.execute(sa.select(epochs.c.receipted).where(epochs.c.eid == eid)).scalar())
+    return bool(connection.execute(_EPOCH_RECEIPTED, {"asked_eid": eid}).scalar())
 
 
 def supplements_of(connection: sa.Connection, counter: int) -> tuple[int, int]:
