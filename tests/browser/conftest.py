@@ -8,9 +8,18 @@ from playwright.sync_api import Browser, sync_playwright
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-gpu"]
 
 
-@pytest.fixture(name="browser")
-def fixture_browser() -> Iterator[Browser]:
+@pytest.fixture(name="chromium", scope="module")
+def fixture_chromium() -> Iterator[Browser]:
+    """One Chromium for a file: its start takes longer than most tests. It ends with the file, its event loop too."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(name="browser")
+def fixture_browser(chromium: Browser) -> Iterator[Browser]:
+    """Give the file's Chromium; whatever a test opened in it is closed with the test, cookies and storage too."""
+    yield chromium
+    for context in chromium.contexts:
+        context.close()

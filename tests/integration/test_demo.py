@@ -298,8 +298,7 @@ def read_line(process: subprocess.Popen[str], start: str) -> str:
     pytest.fail(f"the demo ended without saying {start!r}: {process.stderr.read() if process.stderr else ''}")
 
 
-@pytest.mark.parametrize("said", ["Starting", "Ctrl-C stops everything"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("said", "number"), [("Starting", signal.SIGINT), ("Ctrl-C stops everything", signal.SIGTERM)])
 def test_a_signal_ends_all_of_it(said: str, number: signal.Signals) -> None:
     process, mark = start_demo()
     folder = Path(read_line(process, "Starting").split()[-1])

@@ -19,7 +19,7 @@ from tests.integration.test_ui_announcements import NEW, form_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.broker]
 HEARD_S_MAX = 150.0
-"""A bridge comes back within some 30 s, and a heartbeat goes every 60 s."""
+"""A bridge comes back within some 30 s, and a heartbeat goes every 60 s; as a rule it takes 20 s in all."""
 FALLBACK_S_MAX = 90.0
 SOON_S = PAGE_S_MAX = 15.0
 Wait = Callable[..., None]

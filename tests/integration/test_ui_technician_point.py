@@ -27,7 +27,7 @@ def test_at_a_point_the_pin_opens_it_and_a_test_goes_from_there(
     assert "Radio dit punt heeft geen radio" in page
     sent = post(web, "/staf/techniek/test")
     assert sent.headers["Location"] == "/staf/techniek#test"
-    wait_until(lambda: site.ask("status")["test"], 10, "the loop has seen the test")
+    wait_until(lambda: (site.ask("status")["test"] or {}).get("steps_ms"), 10, "the loop has seen its first step")
     page = words(web.get("/staf/techniek"))
     assert "TEST 47-1: onderweg" in page
     assert "✓ 0 s bewaard op dit punt" in page

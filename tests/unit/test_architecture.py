@@ -1,6 +1,7 @@
 """The shape of the project is a test: layers, who may import what, nothing from outside on a screen."""
 
 import ast
+import functools
 import graphlib
 import hashlib
 import json
@@ -66,9 +67,14 @@ TEXT_SUFFIXES = {
 }
 
 
-def imports(path: Path) -> Iterator[str]:
+@functools.cache
+def imports(path: Path) -> tuple[str, ...]:
     """Name every module that a file imports, wherever in the file it does so."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
+    return tuple(_imports(ast.parse(path.read_text("utf-8"), str(path))))
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

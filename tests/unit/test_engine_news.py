@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from steunpunt.engine.announcing import AGAIN_MESH_MS, ROUND_MS
-from steunpunt.engine.beating import EARLY_MS
+from steunpunt.engine.beating import BROKER_EARLY_MS_MAX, EARLY_MS
 from steunpunt.engine.coordinator import CoordinatorEngine
 from steunpunt.engine.news import STALE_MS_MAX, NewsView, Shown
 from steunpunt.facts import Mark
@@ -24,6 +24,7 @@ from steunpunt.model import (
     ticket_number,
 )
 from steunpunt.protocol.announcements import Announcement, MessageType, Urgency
+from steunpunt.protocol.heartbeat import BROKER_S
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.phrases import Phrase
 from steunpunt.relay.replies import BEAT_GATHER_MS, PROOF_GATHER_MS, TOKEN_PACE_MS
@@ -208,6 +209,26 @@ def test_over_the_broker_all_sites_get_it_at_once(region: Region) -> None:
     (packet,) = region.news_packets()
     assert (packet.link, packet.carrier, packet.lane) == (BROKER, None, Lane.ANNOUNCEMENT)
     assert region.shown(47) == region.shown(48) == [("Gaslek", Shown.CONFIRMED)], "by the receipt of a heartbeat"
+
+
+def test_over_the_broker_a_point_that_was_off_asks_and_tells_that_it_heard_within_seconds(region: Region) -> None:
+    region.carry(region.center, frames(region.center.turn(MESH_DOWN)))
+    region.up(BROKER)
+    region.walk(BROKER_S)
+    region.off = {48}
+    region.say(ORDER)
+    region.walk(2 * BROKER_S)
+    region.off = set()
+    while region.shown(48) == []:
+        region.walk(1)
+    region.walk(3 * BROKER_EARLY_MS_MAX / 1000)
+    assert region.shown(48) == [("Gaslek", Shown.CONFIRMED)]
+    life = heartbeats.of_site(region.center.ledger.connection, 48)
+    assert life is not None
+    assert life.beat.serial == 1, "told at once, not a minute later"
+    beats = region.center.engine.counts["heartbeats"]
+    region.walk(10 * BROKER_S)
+    assert region.center.engine.counts["heartbeats"] == beats + 20, "then each once a minute again"
 
 
 def test_a_packet_that_nobody_took_is_sent_again(region: Region) -> None:

@@ -21,7 +21,7 @@ from steunpunt.model import LedgerError
 MIGRATIONS = Path(migrating.__file__).parent / "migrations"
 
 KILL_AT_EACH_STATEMENT = """
-import os, signal, sqlite3, sys, warnings
+import os, shutil, signal, sqlite3, sys, warnings
 from pathlib import Path
 warnings.simplefilter("ignore")
 from steunpunt.ledger.migrate import migrate
@@ -66,11 +66,14 @@ def begun(path):  # a ledger of older software, with a site in it
     connection.commit()
     connection.close()
 
+older = folder / "older.db"
+if first is not None:
+    begun(older)
 number, whole = 0, False
 while not whole:
     path = folder / f"{number}.db"
     if first is not None:
-        begun(path)
+        shutil.copyfile(older, path)
     child = os.fork()
     if child == 0:
         killed_at(number)

@@ -60,7 +60,7 @@ def test_a_test_is_kept_and_a_second_one_has_to_wait(client: Client, wait_until:
     assert client.call("status")["test"] is None
     answer = client.call("test_request")
     assert (answer["number"], "secret" in answer) == ("47-1", False)
-    wait_until(lambda: client.call("status")["test"], 10, "the loop has seen it")
+    wait_until(lambda: (client.call("status")["test"] or {}).get("steps_ms"), 10, "the loop has seen its first step")
     test = client.call("status")["test"]
     assert (test["number"], test["by"], test["over"], test["steps_ms"]) == ("47-1", "person", False, {"kept": 0})
     assert refused(client, "test_request") == "test_under_way"

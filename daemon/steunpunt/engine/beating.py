@@ -3,7 +3,8 @@
 Over the broker every minute; the newest replaces the one before, so none is kept. By radio only while the broker is
 down and nothing else of ours goes, and seldom: a region's idle traffic stays below 2 % of the channel
 (``docs/operation.md`` has the sum). Sooner when something authentic names news that is missing here, with jitter, so
-that thirty points do not ask at once.
+that thirty points do not ask at once; over the broker, where it costs no air, within seconds, and also to tell that
+news was heard.
 """
 
 import logging
@@ -31,6 +32,8 @@ from steunpunt.values import replace
 BROKER_MS = BROKER_S * 1000
 EARLY_MS = (300_000, 900_000)
 """By radio, when news is missing, and after a start."""
+BROKER_EARLY_MS_MAX = 2_000
+"""Over the broker, when news is missing, or was heard: at random within this."""
 JITTER = 0.25
 SLOW = 2
 """A site that saves power speaks half as often."""
@@ -79,6 +82,8 @@ class Beater:
         self._broker_due_ms: int | None = None
         self._mesh_due_ms: int | None = None
         self._asked_for: Named | None = None
+        self._news_seen_count = 0
+        self._heard_told: tuple[int, int] | None = None
         self._power = PowerSeen()
         self._faults: set[Fault] = set()
         self._farewell = False
@@ -136,11 +141,24 @@ class Beater:
             self._broker_due_ms = now_ms
         if self._broker_due_ms is None:  # thirty points come back at once when the region's broker does
             self._broker_due_ms = now_ms + round(BROKER_MS * self._entropy.unit())
+        if self._news_is_new(connection):
+            early_ms = now_ms + round(BROKER_EARLY_MS_MAX * self._entropy.unit())
+            self._broker_due_ms = min(self._broker_due_ms, early_ms)
         self.due_ms = self._broker_due_ms
         if now_ms < self._broker_due_ms or "heartbeat" in self._sender.flights.flying(LinkName.BROKER):
             return []
         self.due_ms = self._broker_due_ms = now_ms + BROKER_MS * (SLOW if self._power.slow_heartbeat else 1)
         return [self._beat(connection, LinkName.BROKER, now_ms)]
+
+    def _news_is_new(self, connection: sa.Connection) -> bool:
+        """Say, once for each change, that news is missing here, or that more was heard than was told."""
+        if self._news.changes_count == self._news_seen_count:
+            return False
+        self._news_seen_count = self._news.changes_count
+        lacking, asked_for = self._news.lacks(connection), self._asked_for
+        self._asked_for = lacking or asked_for
+        missing = lacking is not None and lacking != asked_for
+        return missing or self._news.heard_through(connection) != self._heard_told
 
     def _by_radio(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
         if self._mesh_due_ms is None:
@@ -210,7 +228,7 @@ class Beater:
 
     def _heartbeat(self, connection: sa.Connection, now_ms: int) -> Heartbeat:
         queue, oldest_ms = outgoing.queue_figures(connection)
-        incarnation, serial = self._news.heard_through(connection)
+        incarnation, serial = self._heard_told = self._news.heard_through(connection)
         highest = max(self._region.incarnation(connection), incarnation)
         power = self._power
         return Heartbeat(

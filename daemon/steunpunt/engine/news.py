@@ -63,6 +63,8 @@ class NewsKeeper:
         self._assembly = NewsAssembly()
         self._named: dict[int, tuple[Named, int]] = {}
         """Coordinator -> the newest serial that a token of this start named, and when."""
+        self.changes_count = 0
+        """Grows with whatever may change what :meth:`lacks` or :meth:`heard_through` say; in memory only."""
         self._told: dict[int, Named] = {}
         """The same by what cannot be proved to be of now, such as a beacon or a command: reason to ask, no more."""
 
@@ -86,6 +88,7 @@ class NewsKeeper:
         if verdict is Verdict.COPY:
             newsrows.older(connection, row, issued_ms)
         elif verdict is Verdict.KEEP:
+            self.changes_count += 1
             newsrows.add(connection, KeptNews(row, news.payload, issued_ms, said.issued_at_least))
             for dead in newsfloor.to_drop([*held, row]):
                 newsrows.drop(connection, dead)
@@ -98,6 +101,7 @@ class NewsKeeper:
         if heard is not None:
             self._named[head.coordinator] = (heard, now_ms)
             if heard != before:
+                self.changes_count += 1
                 self._obey(connection, now_ms)
 
     def told(self, head: Head) -> None:
@@ -105,8 +109,10 @@ class NewsKeeper:
         self._note_told(head.coordinator, head.incarnation, head.serial)
 
     def _note_told(self, coordinator: int, incarnation: int, serial: int) -> None:
-        heard = newsfloor.named(self._told.get(coordinator), incarnation, serial, of_this_start=True)
+        before = self._told.get(coordinator)
+        heard = newsfloor.named(before, incarnation, serial, of_this_start=True)
         if heard is not None:
+            self.changes_count += heard != before
             self._told[coordinator] = heard
 
     # --- commands -----------------------------------------------------------------------------------------------

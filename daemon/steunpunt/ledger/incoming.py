@@ -98,10 +98,49 @@ PAPER_KIND = "paper"
 """Kind of the event that says that a case came on paper."""
 
 
+# Made once: to build a statement takes longer than to run it.
+_OF: sa.BindParameter[int] = sa.bindparam("of")
+_EID: sa.BindParameter[bytes] = sa.bindparam("eid_of")
+_N: sa.BindParameter[int] = sa.bindparam("n_of")
+
+
+def _is(table: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.site == _OF, table.c.eid == _EID, table.c.n == _N)
+
+
+def _named(at: "Piece") -> dict[str, object]:
+    return {"of": at.site, "eid_of": at.eid, "n_of": at.n}
+
+
+_EPOCH = sa.select(heard_epochs).where(heard_epochs.c.site == _OF, heard_epochs.c.eid == _EID)
+_GENERATIONS = sa.select(heard_epochs.c.generation).where(heard_epochs.c.site == _OF).distinct()
+_OPENED = sa.select(heard_pieces.c.opened).where(_is(heard_pieces))
+_DROP_PIECE = sa.delete(heard_pieces).where(_is(heard_pieces))
+_ADD_PIECE = sa.insert(heard_pieces)
+_ADD_SITE = sa.insert(sites)
+_CHANGE_ROAD: dict[tuple[str, ...], sa.Update] = {
+    names: sa.update(sites).where(sites.c.site == _OF).values({name: sa.bindparam(name) for name in names})
+    for names in (("mesh_ms", "mesh_radio"), ("broker_ms", "carrier"))
+}
+_CONTENT = sa.select(cases.c.content_key, cases.c.content).where(_is(cases))
+_REPLY_TRY = (
+    sa.update(replies).where(replies.c.id == _OF).values(tries=sa.bindparam("tries"), next_ms=sa.bindparam("next_ms"))
+)
+_DELIVERED = {
+    name: sa.update(replies)
+    .where(
+        replies.c.case_id.in_(sa.select(cases.c.id).where(_is(cases))),
+        replies.c[name] == sa.bindparam("which"),
+        replies.c.delivered_ms.is_(None),
+    )
+    .values(delivered_ms=sa.bindparam("now"))
+    for name in ("salt", "code")
+}
+
+
 def epoch(connection: sa.Connection, site: int, eid: bytes) -> tuple[bytes, int] | None:
     """Return (e_pub, generation) of a known epoch."""
-    where = (heard_epochs.c.site == site, heard_epochs.c.eid == eid)
-    row = connection.execute(sa.select(heard_epochs).where(*where)).first()
+    row = connection.execute(_EPOCH, {"of": site, "eid_of": eid}).first()
     return (row.e_pub, row.generation) if row else None
 
 
@@ -112,8 +151,7 @@ def add_epoch(connection: sa.Connection, site: int, eid: bytes, e_pub: bytes, ge
 
 def generations_of(connection: sa.Connection, site: int) -> list[int]:
     """Return the generations of a site's secret that authentic pieces came with."""
-    query = sa.select(heard_epochs.c.generation).where(heard_epochs.c.site == site).distinct()
-    return list(connection.execute(query).scalars())
+    return list(connection.execute(_GENERATIONS, {"of": site}).scalars())
 
 
 def _at(table: sa.Table, at: Piece) -> sa.ColumnElement[bool]:
@@ -122,15 +160,14 @@ def _at(table: sa.Table, at: Piece) -> sa.ColumnElement[bool]:
 
 def piece_opened(connection: sa.Connection, at: Piece) -> bool | None:
     """Return whether this piece was opened before; None: never heard."""
-    return connection.execute(sa.select(heard_pieces.c.opened).where(_at(heard_pieces, at))).scalar()
+    return connection.execute(_OPENED, _named(at)).scalar()
 
 
 def add_piece(connection: sa.Connection, at: Piece, now_ms: int) -> None:
     """Note a piece as opened: it will not be opened a second time."""
-    connection.execute(sa.delete(heard_pieces).where(_at(heard_pieces, at)))
-    connection.execute(
-        sa.insert(heard_pieces).values(site=at.site, eid=at.eid, n=at.n, body=None, opened=True, first_ms=now_ms)
-    )
+    connection.execute(_DROP_PIECE, _named(at))
+    row = {"site": at.site, "eid": at.eid, "n": at.n, "body": None, "opened": True, "first_ms": now_ms}
+    connection.execute(_ADD_PIECE, row)
 
 
 def hold_piece(connection: sa.Connection, at: Piece, body: bytes, now_ms: int) -> None:
@@ -165,9 +202,9 @@ def note_road(connection: sa.Connection, site: int, frame: FrameHeard, now_ms: i
     values: dict[str, int | str | None] = {"mesh_ms": now_ms, "mesh_radio": frame.radio}
     if frame.link is LinkName.BROKER:
         values = {"broker_ms": now_ms, "carrier": frame.carrier}
-    changed = connection.execute(sa.update(sites).where(sites.c.site == site).values(**values))
+    changed = connection.execute(_CHANGE_ROAD[tuple(values)], {"of": site, **values})
     if changed.rowcount == 0:
-        connection.execute(sa.insert(sites).values(site=site, **values))
+        connection.execute(_ADD_SITE, {"site": site, **values})
 
 
 def note_gateway(connection: sa.Connection, site: int, carrier: int, now_ms: int) -> None:
@@ -193,7 +230,6 @@ def roads_of(connection: sa.Connection, site: int) -> SiteRoads:
     return SiteRoads(row.mesh_ms, row.broker_ms, row.carrier, row.mesh_radio, carried)
 
 
-_OF: sa.BindParameter[int] = sa.bindparam("of")
 _SITE_ROADS = sa.select(sites).where(sites.c.site == _OF)
 _SITE_GATEWAYS = sa.select(gateways).where(gateways.c.site == _OF).order_by(gateways.c.heard_ms.desc())
 
@@ -385,15 +421,13 @@ _PENDING = {
 
 def note_reply_try(connection: sa.Connection, reply_id: int, tries: int, next_ms: int) -> None:
     """Note a try before it is made."""
-    connection.execute(sa.update(replies).where(replies.c.id == reply_id).values(tries=tries, next_ms=next_ms))
+    connection.execute(_REPLY_TRY, {"of": reply_id, "tries": tries, "next_ms": next_ms})
 
 
 def note_delivered(connection: sa.Connection, at: Piece, code: TokenCode | None, salt: bytes, now_ms: int) -> None:
     """Note that the kiosk holds a reply."""
-    case_ids = sa.select(cases.c.id).where(_at(cases, at))
-    which = replies.c.salt == salt if code is None else replies.c.code == code
-    where = (replies.c.case_id.in_(case_ids), which, replies.c.delivered_ms.is_(None))
-    connection.execute(sa.update(replies).where(*where).values(delivered_ms=now_ms))
+    name, which = ("salt", salt) if code is None else ("code", code)
+    connection.execute(_DELIVERED[name], {**_named(at), "which": which, "now": now_ms})
 
 
 def hurry(connection: sa.Connection, site: int, now_ms: int, tries_min: int) -> None:
@@ -451,5 +485,5 @@ def _opened(key: bytes, box: bytes, label: bytes) -> bytes:
 
 def content_at(connection: sa.Connection, ledger_key: bytes, at: Piece) -> Content | None:
     """Return the content of the case of this request; raises Damaged."""
-    row = connection.execute(sa.select(cases.c.content_key, cases.c.content).where(_at(cases, at))).first()
+    row = connection.execute(_CONTENT, _named(at)).first()
     return unbox_content(unwrap_case_key(ledger_key, row.content_key), row.content) if row else None

@@ -9,7 +9,7 @@ from steunpunt.relay.newsfloor import NewsRow
 _T = news.c
 # Made once: asked at each look at a site, and to build a statement takes longer than to run it.
 _ALL = sa.select(news).order_by(_T.signer, _T.incarnation.desc(), _T.serial.desc())
-_OF_SIGNER = sa.select(news).where(_T.signer == sa.bindparam("asked_signer")).order_by(_T.incarnation, _T.serial)
+_OF_SIGNER = sa.select(news).where(_T.signer == sa.bindparam("of")).order_by(_T.incarnation, _T.serial)
 
 
 class KeptNews(Struct, frozen=True):
@@ -23,7 +23,7 @@ class KeptNews(Struct, frozen=True):
 
 def of_signer(connection: sa.Connection, signer: int) -> list[KeptNews]:
     """Return what is kept of one coordinator, the oldest first."""
-    return [_kept(r) for r in connection.execute(_OF_SIGNER, {"asked_signer": signer})]
+    return [_kept(r) for r in connection.execute(_OF_SIGNER, {"of": signer})]
 
 
 def all_news(connection: sa.Connection) -> list[KeptNews]:

@@ -180,7 +180,6 @@ def queue_figures(connection: sa.Connection) -> tuple[int, int | None]:
 # Made once: asked all day, and to build a statement takes longer than to run it.
 _QUEUE = sa.select(sa.func.count(), sa.func.min(messages.c.created_ms)).where(messages.c.receipted_ms.is_(None))
 _LAST_RECEIPT = sa.select(sa.func.max(messages.c.receipted_ms))
-_EPOCH_RECEIPTED = sa.select(epochs.c.receipted).where(epochs.c.eid == sa.bindparam("asked_eid"))
 
 
 def last_receipt_ms(connection: sa.Connection) -> int | None:
@@ -298,18 +297,26 @@ def note_receipt(connection: sa.Connection, message: OpenMessage, now_ms: int, b
 
 def note_epoch_receipted(connection: sa.Connection, eid: bytes) -> None:
     """Note that the region knows an epoch."""
-    where = (epochs.c.eid == eid, sa.not_(epochs.c.receipted))
-    connection.execute(sa.update(epochs).where(*where).values(receipted=True))
+    connection.execute(_EPOCH_RECEIPTED, {"of": eid})
+
+
+_EPOCH_RECEIPTED = (
+    sa.update(epochs).where(epochs.c.eid == sa.bindparam("of"), sa.not_(epochs.c.receipted)).values(receipted=True)
+)
 
 
 def raise_state(connection: sa.Connection, counter: int, to: TicketState, now_ms: int) -> bool:
     """Raise a ticket's state; returns False when it was there or higher already."""
-    changed = connection.execute(
-        sa.update(tickets)
-        .where(tickets.c.counter == counter, tickets.c.state < to)
-        .values(state=int(to), state_ms=now_ms)
-    )
+    changed = connection.execute(_RAISE_STATE, {"of": counter, "to": int(to), "now": now_ms})
     return bool(changed.rowcount)
+
+
+_TO: sa.BindParameter[int] = sa.bindparam("to")
+_RAISE_STATE = (
+    sa.update(tickets)
+    .where(tickets.c.counter == sa.bindparam("of"), tickets.c.state < _TO)
+    .values(state=_TO, state_ms=sa.bindparam("now"))
+)
 
 
 def raise_to_life_threat(connection: sa.Connection, counter: int) -> None:
@@ -430,7 +437,10 @@ def counter_of_request(connection: sa.Connection, message_id: int) -> int | None
 
 def epoch_receipted(connection: sa.Connection, eid: bytes) -> bool:
     """Return whether the region has receipted a piece of this epoch."""
-    return bool(connection.execute(_EPOCH_RECEIPTED, {"asked_eid": eid}).scalar())
+    return bool(connection.execute(_IS_RECEIPTED, {"of": eid}).scalar())
+
+
+_IS_RECEIPTED = sa.select(epochs.c.receipted).where(epochs.c.eid == sa.bindparam("of"))
 
 
 def supplements_of(connection: sa.Connection, counter: int) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import functools
 import sqlite3
 import tempfile
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,19 @@ def empty_image() -> bytes:
         return path.read_bytes()
 
 
+@functools.cache
+def _usual_engine() -> sa.Engine:
+    """Return an engine as :func:`steunpunt.ledger.store.engine_for` makes it, of which all disks take the dialect.
+
+    What SQLAlchemy remembers of a statement it remembers by dialect: with one for each disk it worked out every
+    statement anew for every site of every seed.
+    """
+    engine = sa.create_engine("sqlite://", isolation_level="AUTOCOMMIT", hide_parameters=True)
+    engine.connect().close()  # the dialect learns what this SQLite can
+    engine.dispose()
+    return engine
+
+
 class Disk:
     """One ledger in memory. ``engine`` is for :class:`~steunpunt.ledger.store.Ledger` and the desk alike."""
 
@@ -40,13 +53,10 @@ class Disk:
         self._connection.deserialize(image or empty_image())
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             self._connection.execute(f"PRAGMA {pragma}")
-        engine = sa.create_engine(
-            "sqlite://",
-            creator=lambda: self._connection,
-            poolclass=StaticPool,
-            isolation_level="AUTOCOMMIT",
-            hide_parameters=True,
-        )
+        usual = _usual_engine()
+        creator: Callable[[], Any] = lambda: self._connection  # noqa: E731  sqlite3's types say less than it can
+        pool = StaticPool(creator)
+        engine = sa.Engine(pool, usual.dialect, usual.url, hide_parameters=True)
         self.engine = engine.execution_options(compiled_cache=_COMPILED)
 
     def image(self) -> bytes:

@@ -30,6 +30,11 @@ _TICKETS = (
     "SELECT t.counter, t.state, m.eid, m.n, m.lane FROM tickets t "
     "JOIN messages m ON m.counter = t.counter AND m.is_request ORDER BY t.counter"
 )
+# Raw SQL: these are asked after each turn that changed something.
+_NEW_CASES = "SELECT id, site, eid, n, content_key, content FROM cases WHERE id > ? ORDER BY id"
+_NEW_SUPPLEMENTS = (
+    "SELECT id, kind, site, eid, n, content FROM events WHERE id > ? AND kind IN ('supplement', 'early') ORDER BY id"
+)
 
 
 class Violation(SteunpuntError, AssertionError):
@@ -192,12 +197,11 @@ class Watch:
                 raise Violation(f"{machine.name}: it keeps news that no desk announced")
 
     def _look_at_cases(self, machine: CoordinatorMachine, now_ms: float) -> None:
-        query = sa.select(cases).where(cases.c.id > self._last_case.get(machine.name, 0)).order_by(cases.c.id)
-        for row in machine.ledger.connection.execute(query).all():
-            self._last_case[machine.name] = row.id
-            at = _at(row)
-            key = incoming.unwrap_case_key(machine.ledger_key, row.content_key)
-            self._check_case(machine.name, at, incoming.unbox_content(key, row.content))
+        for case_id, *at_row, wrapped, boxed in machine.disk.read(_NEW_CASES, self._last_case.get(machine.name, 0)):
+            self._last_case[machine.name] = case_id
+            at = Piece(*at_row)
+            key = incoming.unwrap_case_key(machine.ledger_key, wrapped)
+            self._check_case(machine.name, at, incoming.unbox_content(key, boxed))
             self.record.cases.setdefault(at, now_ms)
 
     def _check_case(self, name: str, at: Piece, content: Content) -> None:
@@ -209,25 +213,22 @@ class Watch:
             raise Violation(f"{name}: one request of site {at.site} became two cases")
 
     def _look_at_events(self, machine: CoordinatorMachine) -> None:
-        where = events.c.id > self._last_event.get(machine.name, 0)
-        query = sa.select(events).where(where, events.c.kind.in_(("supplement", "early"))).order_by(events.c.id)
-        connection = machine.ledger.connection
-        for row in connection.execute(query).all():
-            self._last_event[machine.name] = row.id
-            key = None if row.kind == "early" else incoming.case_key(connection, machine.ledger_key, _at(row))
-            content = incoming.unbox_event(key or machine.ledger_key, row.content)
+        new = machine.disk.read(_NEW_SUPPLEMENTS, self._last_event.get(machine.name, 0))
+        for event_id, kind, site, eid, n, boxed in new:
+            self._last_event[machine.name] = event_id
+            at, connection = Piece(site, eid, n), machine.ledger.connection
+            key = None if kind == "early" else incoming.case_key(connection, machine.ledger_key, at)
+            content = incoming.unbox_event(key or machine.ledger_key, boxed)
             if content.text and content.text not in self.record.more_texts:
-                raise Violation(f"{machine.name}: a supplement of site {row.site} says what nobody added")
+                raise Violation(f"{machine.name}: a supplement of site {site} says what nobody added")
 
 
 def tickets_of(machine: KioskMachine) -> list[Asked]:
     """Return each request in a kiosk's ledger."""
-    rows = machine.ledger.connection.exec_driver_sql(_TICKETS).all()
-    return [Asked(r.counter, TicketState(r.state), Piece(machine.site, r.eid, r.n), r.lane) for r in rows]
-
-
-def _at(row: sa.Row[tuple[object, ...]]) -> Piece:
-    return Piece(row.site, row.eid, row.n)
+    rows = machine.disk.read(_TICKETS)
+    return [
+        Asked(counter, TicketState(state), Piece(machine.site, eid, n), lane) for counter, state, eid, n, lane in rows
+    ]
 
 
 def _name(heard: HeardPiece) -> Piece:
