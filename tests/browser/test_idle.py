@@ -175,7 +175,7 @@ def test_without_a_script_a_personal_page_goes_home_by_itself(browser: Browser, 
 def test_a_tickets_number_is_whole_and_its_card_stays_between_the_rails(
     browser: Browser, kiosk: str, node: FakeNode
 ) -> None:
-    page = browser.new_context(viewport=KIOSK).new_page()
+    page = browser.new_context(viewport={"width": 1024, "height": 600}).new_page()
     for number in ("47-1", "47-12", "47-123", "147-123", "4712-12345", "65535-999999"):
         node.tickets[number] = ticket_body(number, "RECEIVED")
         page.goto(f"{kiosk}/nl/t/{number}/7KQ4-M2XD")
