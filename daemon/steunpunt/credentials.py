@@ -31,8 +31,13 @@ def place(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[Path, bo
 
 
 def is_sealed(path: Path, store: Path = STORE) -> bool:
-    """Return whether only the sealed one is there."""
-    return path.name in NAMES and not os.path.lexists(path) and (store / path.name).exists()
+    """Return whether only the sealed one is there; False too for who may not look."""
+    if path.name not in NAMES or os.path.lexists(path):
+        return False
+    try:
+        return (store / path.name).exists()
+    except OSError:  # the store is root's
+        return False
 
 
 def seal(paths: list[Path], with_key: str, store: Path = STORE) -> Iterator[Path]:
