@@ -13,9 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
-from steunpunt_ui.languages import LANGUAGES
+from steunpunt_ui.languages import DEFAULT_LANGUAGE, LANGUAGES
 from tests.bench.ui_verdict import Verdict
-from tests.fakes.page_walk import FoundPage, citizen_site, each_shape, every_page
+from tests.fakes.page_walk import FoundPage, citizen_site, each_shape, every_page, staff_pages
 
 VERSION = "12.8.2"
 """The last that runs on the Node.js of Debian's neighbourhood, 18 and newer."""
@@ -35,6 +35,8 @@ def measure(folder: Path, cache: Path, languages: list[str] | None, tell: Callab
     with citizen_site(place) as (node, web):
         for language in languages or LANGUAGES:
             pages = each_shape(every_page(node, web, language))
+            if language == DEFAULT_LANGUAGE:
+                pages += each_shape(staff_pages(node, web))
             with _served(pages, web) as address:
                 for theme in THEMES:
                     for page, told in zip(pages, _scores(home, theme, address, len(pages)), strict=True):

@@ -97,8 +97,8 @@ def test_axe_finds_nothing_on_the_staffs_pages(site: tuple[FakeNode, FlaskClient
 def test_languages_open_as_tiles_and_a_long_page_has_a_button_to_go_on(
     site: tuple[FakeNode, FlaskClient], browser: Browser
 ) -> None:
-    """Without a script; nobody has to swipe."""
-    _, web = site
+    """Without a script; nobody has to swipe. In exercise too, where the page of languages is longer than the screen."""
+    node, web = site
     with looking_glass(browser, web, java_script_enabled=False) as glass:
         html = web.get("/nl/nieuws").text
         glass.show(FoundPage("/nl/nieuws", "nl", html, 200))
@@ -108,3 +108,6 @@ def test_languages_open_as_tiles_and_a_long_page_has_a_button_to_go_on(
         boxes = [one.bounding_box() for one in glass.page.locator(".languages a").all()]
         assert len(boxes) == len(LANGUAGES)
         assert all(box and min(box["width"], box["height"]) >= GLOVE_PX for box in boxes), boxes
+        node.status["point_state"] = "EXERCISE"
+        glass.show(FoundPage("/nl/taal", "nl", web.get("/nl/taal").text, 200))
+        assert [one for one in glass.targets() if one.smallest < GLOVE_PX] == []

@@ -20,12 +20,9 @@ _PRESSED: Final = {"name": "deur", "pending_s": 28, "number": None}
 _CALLED: Final = {"name": "balie", "pending_s": None, "number": "47-1204"}
 _BATTERY: Final = {"power": {"state": "critical", "hours_left": 0.4}}
 WARNINGS: Final[dict[str, dict[str, Any]]] = {
-    "all is well": {},
-    "nothing leaves": {"links": _DOWN},
     "nothing leaves, on battery": {"links": _DOWN} | _BATTERY,
     "keeps nothing, a call": {"can_keep": False, "buttons": [_CALLED]},
     "no radio, two calls": {"links": _RADIO_DOWN, "buttons": [_PRESSED, _CALLED]},
-    "exercise": {"point_state": "EXERCISE"},
     "exercise, nothing leaves": {"point_state": "EXERCISE", "links": _DOWN},
     "closed, on battery": {"point_state": "CLOSED"} | _BATTERY,
 }
