@@ -64,9 +64,22 @@ _KEYS = """() => {
   keys.hidden = true
   return told
 }"""
-_CUT = """() => [...document.querySelectorAll(".tile, .button, .top > *, .top summary, .back")]
+# A word on two lines, or words beyond the edge of what holds them.
+_CUT = """() => [...document.querySelectorAll(".tile, .button, .name, .done, .top summary, .back")]
   .filter((one) => one.checkVisibility())
-  .filter((one) => one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1)
+  .filter((one) => {
+    if (one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1) return true
+    const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT), range = document.createRange()
+    while (texts.nextNode()) {
+      if (texts.currentNode.parentElement.closest(".hidden, .whose")) continue
+      for (const word of texts.currentNode.data.matchAll(/\\p{L}+/gu)) {
+        range.setStart(texts.currentNode, word.index)
+        range.setEnd(texts.currentNode, word.index + word[0].length)
+        const lines = [...range.getClientRects()].filter((line) => line.width)
+        if (new Set(lines.map((line) => Math.round(line.top))).size > 1) return true
+      }
+    }
+  })
   .map((one) => one.innerText.trim().replace(/\\s+/g, " ").slice(0, 60))"""
 
 
