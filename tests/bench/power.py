@@ -33,7 +33,7 @@ GATEWAY_HOST = "127.0.0.2"
 GATEWAY_PORT = 9467
 READY_S_MAX = 60.0
 SETTLE_S = 90.0
-"""Before either is watched: in its first minute a node sends, looks and asks for the first time, and that costs more."""
+"""Before either is watched: in its first minute a node sends and looks for the first time, and that costs more."""
 _SET_BROKER = """\
 import sys, time
 from meshtastic.tcp_interface import TCPInterface
