@@ -31,8 +31,13 @@ def place(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[Path, bo
 
 
 def is_sealed(path: Path, store: Path = STORE) -> bool:
-    """Return whether only the sealed one is there."""
-    return path.name in NAMES and not os.path.lexists(path) and (store / path.name).exists()
+    """Return whether only the sealed one is there; False too for who may not look."""
+    if path.name not in NAMES or os.path.lexists(path):
+        return False
+    try:
+        return (store / path.name).exists()
+    except OSError:  # the store is root's
+        return False
 
 
 def seal(paths: list[Path], with_key: str, store: Path = STORE) -> Iterator[Path]:
@@ -49,6 +54,7 @@ def seal(paths: list[Path], with_key: str, store: Path = STORE) -> Iterator[Path
             _systemd_creds("encrypt", f"--with-key={with_key}", f"--name={path.name}", str(path), str(new))
             if _unsealed(new, path.name) != content:
                 raise KeyFileError(f"{path}: what was sealed is not what is read back; the file was left as it is")
+            _sync(new)
             new.replace(target)
             _sync(store)
             path.unlink()
@@ -115,8 +121,9 @@ def _systemd_creds(*words: str) -> bytes:
     return done.stdout
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path) -> None:
+    """Force a file's bytes, or a folder's names, to the disk: the open key goes only when the sealed one stays."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from steunpunt import keyfiles
-from steunpunt.keyfiles import decoded, encoded
+from steunpunt.keyfiles import SITES_KEY, decoded, encoded
 from steunpunt.model import COORDINATOR_ID_MAX, SITE_ID_MAX, KeyFileError
 from steunpunt.protocol.authority import (
     CARDS_MAX,
@@ -49,6 +49,12 @@ def revoke(region_path: Path, site: int, generation: int | None, out: Path) -> i
     said = _with_cards(notices, {**revoked, site: chosen}, root)
     _keep(region_path, region, said, {out: None})
     return chosen
+
+
+def has_card(region_path: Path, site: int) -> bool | None:
+    """Return whether a card was ever made for a site; None: the file was made before it kept a list."""
+    known = keyfiles.read_region(region_path).get(SITES_KEY)
+    return site in known if isinstance(known, list) else None
 
 
 def _with_cards(notices: tuple[bytes, ...], revoked: dict[int, int], root: Ed25519PrivateKey) -> list[bytes]:

@@ -88,7 +88,11 @@ def keys_revoke(region_file: Path, number: int, generation: int | None, out: Pat
     with one_line_errors():
         from steunpunt import keychanges
 
+        unknown = keychanges.has_card(region_file, number) is False
         revoked = keychanges.revoke(region_file, number, generation, out)
+    if unknown:
+        told = f"steunpunt: warning: {region_file} never made a card for site {number}; is the number right?"
+        click.echo(told, err=True)
     click.echo(f"written: {out} (site {number} up to generation {revoked} is revoked: import it at each coordinator)")
 
 

@@ -32,6 +32,8 @@ NOTICES_MAX = 64
 OLDER_REGION_KEYS_MAX = 3
 """Most region keys before the present one by which a coordinator still opens epochs."""
 GENERATION_MAX = 255
+SITES_KEY = "sites_made"
+"""In the region's key file: the ids that got a card; not in files that were made before there was such a list."""
 _BROKEN_MEND = "put back a copy; only a site's file can be made again, with `steunpunt keys site`"
 
 

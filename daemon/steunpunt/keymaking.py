@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from steunpunt import keyfiles
-from steunpunt.keyfiles import encoded
+from steunpunt.keyfiles import SITES_KEY, encoded
 from steunpunt.model import COORDINATOR_ID_MAX, SITE_ID_MAX, KeyFileError
 from steunpunt.protocol.authority import revoked_by
 from steunpunt.protocol.keys import CoordinatorIdentity, site_secret
@@ -46,6 +46,7 @@ def make_region(path: Path, name: str) -> None:
         path,
         {
             "region": name,
+            SITES_KEY: [],
             "root": encoded(os.urandom(32)),
             "region_private": encoded(X25519PrivateKey.generate().private_bytes_raw()),
             "offline_root": encoded(root.private_bytes_raw()),
@@ -134,7 +135,16 @@ def make_site(region_path: Path, site: int, folder: Path, generation: int | None
     with keyfiles.all_or_none(folder, [keys, folder / _CHANNEL_FILE, *_tls_paths(base)]):
         keyfiles.write(keys, table)
         channel = _channel_file(region_path, region, folder)
-        return [keys, channel, *_certificate_files(region_path, region, base, str(site), [])]
+        made = [keys, channel, *_certificate_files(region_path, region, base, str(site), [])]
+        _note_site(region_path, region, site)
+        return made
+
+
+def _note_site(region_path: Path, region: dict[str, Any], site: int) -> None:
+    """Remember that the site got a card, so that whoever revokes one that never was is warned."""
+    known = region.get(SITES_KEY)
+    if isinstance(known, list) and site not in known:  # a file without a list knows nothing of the cards before
+        keyfiles.write(region_path, {**region, SITES_KEY: sorted({*known, site})}, replace=True)
 
 
 def channel_key(region_path: Path) -> bytes:

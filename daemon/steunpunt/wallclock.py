@@ -16,6 +16,7 @@ asks for us. A Meshtastic radio's time is not used: anybody on the channel can s
 import contextlib
 import ctypes
 import logging
+import os
 import subprocess
 import threading
 import time
@@ -135,6 +136,8 @@ def service_keeps(command: str = "timedatectl") -> bool:
             text=True,
             timeout=COMMAND_S_MAX,
             check=False,
+            # A program of systemd's that fails tells it where the node reports to be ready.
+            env={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
         )
         return told.stdout.strip() == "yes"
     return False

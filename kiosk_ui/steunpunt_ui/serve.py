@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from waitress.server import BaseWSGIServer, create_server
+from waitress.task import ThreadedTaskDispatcher
 
 from steunpunt.config import Config
 from steunpunt.control import Client, notify_systemd
@@ -49,10 +50,12 @@ def serve(config: Config) -> None:
     listeners = [_listen(config.web.host, config.web.port)]
     if config.web.hotspot_address is not None:
         listeners.append(_listen(config.web.hotspot_address, config.web.port, may_come_later=True))
+    dispatcher = _taps_first() if config.site.role is Role.KIOSK else None
     server = create_server(
         create_app(config, Client(config.control.socket)),
         sockets=listeners,
         threads=THREADS,
+        _dispatcher=dispatcher,
         connection_limit=connections_max,
         channel_timeout=IDLE_S_MAX,
         max_request_body_size=body_bytes_max,
@@ -90,6 +93,15 @@ def _listen(host: str, port: int, *, may_come_later: bool = False) -> socket.soc
             "stop the other program or change web.host, web.port or web.hotspot_address in the config file"
         ) from error
     return listener
+
+
+def _taps_first() -> ThreadedTaskDispatcher:
+    """Return the threads of a kiosk, at work."""
+    from steunpunt_ui.manners import TapsFirst  # noqa: PLC0415  a desk has no crowd
+
+    dispatcher = TapsFirst()
+    dispatcher.set_thread_count(THREADS)
+    return dispatcher
 
 
 def _be_fair(server: Any) -> None:  # noqa: ANN401  its types are wrong

@@ -12,8 +12,8 @@ from steunpunt_ui.languages import LANGUAGES
 from tests.bench.ui_verdict import Verdict
 from tests.browser.conftest import ARGUMENTS
 from tests.fakes.fake_node import FakeNode
-from tests.fakes.page_look import KIOSK, SMALL_PHONE, LookingGlass, Theme, looking_glass
-from tests.fakes.page_walk import FoundPage, citizen_site, each_shape, every_page
+from tests.fakes.page_look import KIOSK, SMALL_PHONE, LookingGlass, Target, Theme, looking_glass
+from tests.fakes.page_walk import FoundPage, citizen_site, each_shape, every_page, staff_pages
 from tests.fakes.ui_citizen import HOME
 
 FIRST_VIEW_BYTES_MAX = 14 * 1024
@@ -46,6 +46,9 @@ class _Seen:
         self.findings: list[str] = []
         self.no_hit: dict[str, str] = {}
         self.targets = self.hits = 0
+        self.keys: list[Target] = []
+        self.keyed: set[str] = set()
+        self.staff_targets: list[int] = []
         self.phone_targets = 0
         self.phone_no_hit: list[str] = []
         self.letters: dict[str, str] = {}
@@ -63,6 +66,8 @@ def measure(folder: Path, languages: list[str] | None, tell: Callable[[str], Non
             tell(
                 f"{language}: {seen.pages} pages weighed, {seen.looks} looked at, {len(seen.findings)} findings so far"
             )
+        _look_at_staff(node, web, browser, seen)
+        tell(f"staff: {seen.looks} looked at, {len(seen.findings)} findings so far")
         browser.close()
     return _verdicts(seen)
 
@@ -85,6 +90,22 @@ def _look_at(language: str, node: FakeNode, web: FlaskClient, browser: Browser, 
                 name = f"{language} {theme} {page.name}"
                 seen.findings += [f"{name}: {rule} {nodes[0]}" for rule, nodes in glass.findings()]
         seen.outside += [address for address in kiosk.asked + phone.asked if not address.startswith(HOME)]
+
+
+def _look_at_staff(node: FakeNode, web: FlaskClient, browser: Browser, seen: _Seen) -> None:
+    shapes = each_shape(staff_pages(node, web))
+    with looking_glass(browser, web) as kiosk:
+        for theme in THEMES:
+            for page in shapes:
+                kiosk.show(page, theme)
+                kiosk.open_all()
+                seen.looks += 1
+                seen.findings += [f"staff {theme} {page.name}: {rule} {nodes[0]}" for rule, nodes in kiosk.findings()]
+                if theme == "light":
+                    wide, _ = kiosk.overflow()
+                    seen.wide += [f"staff {page.name}: {wide} px"] if wide > 0 else []
+                    seen.staff_targets += [one.smallest for one in kiosk.targets()]
+        seen.outside += [address for address in kiosk.asked if not address.startswith(HOME)]
 
 
 def _weigh(page: FoundPage, web: FlaskClient, seen: _Seen) -> None:
@@ -116,8 +137,19 @@ def _measure(glass: LookingGlass, page: FoundPage, seen: _Seen, *, on_phone: boo
         seen.hits += one.smallest >= GLOVE_PX
         if one.smallest < GLOVE_PX and page.language == "nl":
             seen.no_hit.setdefault(f"“{one.words}” {one.width} by {one.height} px", name)
+    if seen.keys == [] or page.language not in seen.keyed:
+        seen.keys += glass.keys()
+        seen.keyed |= {page.language} if glass.keys() else set()
     for words in glass.page.evaluate(_SMALL_LETTERS, LETTER_PX_MIN):
         seen.letters.setdefault(words, name)
+
+
+def _share(targets: list[Target]) -> float:
+    return sum(one.smallest >= GLOVE_PX for one in targets) / max(len(targets), 1)
+
+
+def _smallest(targets: list[Target]) -> str:
+    return f"{min((one.width for one in targets), default=0)} by {min((one.height for one in targets), default=0)} px"
 
 
 def _verdicts(seen: _Seen) -> list[Verdict]:
@@ -141,6 +173,14 @@ def _verdicts(seen: _Seen) -> list[Verdict]:
             f"kiosk: targets of 25 mm ({GLOVE_PX} px) both ways, {seen.targets} targets",
             f"{seen.hits / max(seen.targets, 1):.0%} of them",
             missed,
+        ),
+        Verdict(
+            f"keyboard of the kiosk, {len(seen.keys)} keys in {len(seen.keyed)} languages (for information)",
+            f"{_share(seen.keys):.0%} of 25 mm; smallest {_smallest(seen.keys)}",
+        ),
+        Verdict(
+            f"staff's pages at the kiosk, {len(seen.staff_targets)} targets (for information)",
+            f"smallest {min(seen.staff_targets, default=0)} px",
         ),
         Verdict(
             f"phone of 320 px: targets of {PHONE_PX} px, {seen.phone_targets} targets",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 Body = dict[str, Any]
-SECRET = "7KQ4-M2XD"
+SECRET, PIN = "7KQ4-M2XD", "295031"
 
 
 def status_body() -> Body:
@@ -83,6 +83,7 @@ class FakeNode:
         self.kept: dict[str, Body] = {}
         self.supplements: dict[str, Body] = {}
         self.cancelled: list[str] = []
+        self.offers: list[Body] = []
         self.refuse: Body | None = None
         self.silent_once = False
         self.technician: Body = {"version": "1.2", "trend": [], "log": []}
@@ -156,6 +157,37 @@ class FakeNode:
         figures = {"answers_count": len(answers), "supplements": added, "supplements_waiting": added}
         reply = figures | self.tickets[number] | {name: figures[name] for name in figures if figures[name]}
         return reply | ({"answers": answers} if secret else {})
+
+    def _op_board(self) -> Body:
+        lines = [
+            {name: ticket[name] for name in ("number", "state")} | {"age_s": 250} for ticket in self.tickets.values()
+        ]
+        return {"lines": lines, "more": 2 if lines else 0}
+
+    def _op_offer(self, **fields: Any) -> Body:
+        number = f"47-{100 + len(self.offers)}"
+        self.offers.append(fields | {"number": number})
+        self.tickets[number] = ticket_body(number)
+        return {"number": number, "secret": SECRET}
+
+    def _op_staff_login(self, pin: str, road: str) -> Body:
+        assert road in ("screen", "wifi")
+        return {"session": "s"} if pin == PIN else {"ok": False, "error": "wrong_pin", "message": "wrong"}
+
+    def _op_staff_check(self, session: str) -> Body:
+        if session != "s":
+            return {"ok": False, "error": "no_session", "message": "log in"}
+        return {"state": self.status.get("point_state", "OPEN"), "by": "staff", "age_s": 400, "age_at_least": False}
+
+    def _op_staff_logout(self, session: str) -> Body:
+        return {"ended": session == "s"}
+
+    def _op_set_point_state(self, session: str, state: str) -> Body:
+        assert session == "s"
+        return {"state": state}
+
+    def _op_key_holder(self) -> Body:
+        return {}
 
     def _op_news(self) -> Body:
         return {"news": self.news}

@@ -34,11 +34,12 @@ _RUN = """async (minimum) => {
 
 
 # What is inside of another target, or can be seen by a screen reader alone, is none.
+# A tap on a label is one on its field.
 _TARGETS = """() => {
   const all = [...document.querySelectorAll("a[href], button, summary, select, textarea, input:not([type=hidden])")]
   const told = []
   for (const one of all) {
-    const hit = one.matches("input[type=radio], input[type=checkbox]") && one.closest("label") || one
+    const hit = one.matches("input, textarea, select") && one.closest("label") || one
     const {width, height} = hit.getBoundingClientRect()
     if (one.closest(".hidden") || one.tabIndex < 0 || !one.checkVisibility() || width < 2) continue
     const words = (one.innerText || one.name || one.tagName).trim().replace(/\\s+/g, " ")
@@ -46,6 +47,40 @@ _TARGETS = """() => {
   }
   return told
 }"""
+
+
+_KEYS = """() => {
+  const keys = document.getElementById("keys"), told = []
+  if (!keys) return told
+  keys.hidden = false
+  for (const layer of ["", "latin", "figures"]) {
+    keys.className = layer
+    for (const one of keys.querySelectorAll("button")) {
+      const {width, height} = one.getBoundingClientRect()
+      if (width > 1) told.push([layer + one.textContent, one.className, Math.round(width), Math.round(height)])
+    }
+  }
+  keys.className = ""
+  keys.hidden = true
+  return told
+}"""
+# A word on two lines, or words beyond the edge of what holds them.
+_CUT = """() => [...document.querySelectorAll(".tile, .button, .name, .done, .top summary, .back")]
+  .filter((one) => one.checkVisibility())
+  .filter((one) => {
+    if (one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1) return true
+    const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT), range = document.createRange()
+    while (texts.nextNode()) {
+      if (texts.currentNode.parentElement.closest(".hidden, .whose")) continue
+      for (const word of texts.currentNode.data.matchAll(/\\p{L}+/gu)) {
+        range.setStart(texts.currentNode, word.index)
+        range.setEnd(texts.currentNode, word.index + word[0].length)
+        const lines = [...range.getClientRects()].filter((line) => line.width)
+        if (new Set(lines.map((line) => Math.round(line.top))).size > 1) return true
+      }
+    }
+  })
+  .map((one) => one.innerText.trim().replace(/\\s+/g, " ").slice(0, 60))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +137,19 @@ class LookingGlass:
         """Return all that can be tapped on the page that is shown."""
         return [Target(*told) for told in self.page.evaluate(_TARGETS)]
 
+    def keys(self) -> list[Target]:
+        """Return the keys of the keyboard on the page that is shown, each layer; none where there is no keyboard."""
+        return [Target(*told) for told in self.page.evaluate(_KEYS)]
+
     def overflow(self) -> tuple[int, int]:
         """Return by how many px the page is wider and higher than the screen."""
         size = self.page.viewport_size or KIOSK
         wide, high = self.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
         return wide - size["width"], high - size["height"]
+
+    def cut(self) -> list[str]:
+        """Return the words of tiles and buttons that are larger than what holds them."""
+        return [str(words) for words in self.page.evaluate(_CUT)]
 
     def _serve(self, route: Route) -> None:
         address = route.request.url

@@ -20,12 +20,14 @@ from werkzeug.test import TestResponse
 from steunpunt.control import Client
 from steunpunt.values import replace
 from steunpunt_ui.app import create_app
-from tests.fakes.fake_node import SECRET, FakeNode, news_row, ticket_body
+from tests.fakes.fake_node import PIN, SECRET, FakeNode, news_row, ticket_body
 from tests.fakes.ui_citizen import HOME, words
 from tests.fakes.ui_sites import kiosk_config
 
 PAGES_MAX: Final = 250
 STEPS_MAX: Final = 2_500
+NOT_FOLLOWED: Final = ("/staf/uit", "/staf/techniek")
+"""What ends a walk among the staff's pages, and what is the technician's."""
 STATES: Final = ("OPEN", "CLOSED", "EXERCISE")
 PHONE: Final = "10.42.0.23"
 TICKET_STATES: Final = ("KEPT", "ON_ITS_WAY", "RECEIVED", "SEEN", "ANSWERED", "CLOSED")
@@ -83,6 +85,8 @@ class _Reader(HTMLParser):
 
     def _take(self, form: _Form, tag: str, told: dict[str, str]) -> None:
         name = told.get("name", "")
+        if tag == "button" and name == "lang":
+            return  # the same page in another language
         if tag == "button":
             form.buttons.append({name: told.get("value", "")} if name else {})
         elif tag == "input" and told.get("type") in ("radio", "checkbox"):
@@ -112,15 +116,16 @@ class _Step:
 class Walk:
     """One walk in one language, from the first page and the pages that only a ticket's owner knows."""
 
-    def __init__(self, web: FlaskClient, language: str, *, phone: bool = False) -> None:
-        self._web, self._language = web, language
+    def __init__(self, web: FlaskClient, language: str, *, phone: bool = False, root: str = "") -> None:
+        """``root`` is where the walk stays; "" for the citizen's pages of this language."""
+        self._web, self._language, self._root = web, language, root or f"/{language}"
         self._from = {"REMOTE_ADDR": PHONE} if phone else {}
         self._seen: set[str] = set()
         self._known: set[str] = set()
 
     def pages(self, *first: str) -> Iterator[FoundPage]:
         """Give each page once, the nearest first."""
-        waiting = deque(_Step(f"/{self._language}{path}") for path in ("/", *first))
+        waiting = deque(_Step(f"{self._root}{path}") for path in ("/", *first))
         found = 0
         for _ in range(STEPS_MAX):
             if not waiting or found >= PAGES_MAX:
@@ -155,8 +160,9 @@ class Walk:
     def _next(self, html: str, here: str) -> Iterator[_Step]:
         reader = _Reader()
         reader.feed(html)
-        ours = f"/{self._language}/"
-        yield from (_Step(link) for link in reader.links if link.startswith(ours))
+        ours = f"{self._root}/"
+        links = [link for link in reader.links if link.startswith(ours) and link not in NOT_FOLLOWED]
+        yield from (_Step(link) for link in links)
         for form in reader.forms.values():
             action = form.action or here
             for button in form.buttons or [{}]:
@@ -230,6 +236,20 @@ def every_page(node: FakeNode, web: FlaskClient, language: str) -> Iterator[Foun
         yield from _named(state, Walk(web, language).pages("/niet-hier", *tickets()))
     node.status["point_state"] = "OPEN"
     yield from _named("phone", Walk(web, language, phone=True).pages(*tickets()))
+
+
+def staff_pages(node: FakeNode, web: FlaskClient) -> Iterator[FoundPage]:
+    """The staff's pages, Dutch only: the PIN, and what is behind it while the point is open and in exercise."""
+    yield FoundPage("/staf/inloggen", "nl", web.get("/staf/inloggen").text, 200)
+    wrong = web.post("/staf/inloggen", data={"pin": "1", "enter": "1"}, headers={"Origin": HOME})
+    yield FoundPage("/staf/inloggen wrong", "nl", wrong.text, wrong.status_code)
+    web.post("/staf/inloggen", data={"pin": PIN, "enter": "1"}, headers={"Origin": HOME})
+    note = {"kind": "HAVE", "text": "twee kampeerbedden, bij de ingang"}
+    web.post("/nl/buren/prikbord", data=note, headers={"Origin": HOME})
+    for state in ("OPEN", "EXERCISE"):
+        node.status["point_state"] = state
+        yield from _named(state, Walk(web, "nl", root="/staf").pages(f"/briefje/47-1/{SECRET}"))
+    node.status["point_state"] = "OPEN"
 
 
 def _named(state: str, pages: Iterator[FoundPage]) -> Iterator[FoundPage]:

@@ -16,8 +16,11 @@ RESTART_S = 1.0
 class Supervisor:
     """Starts a command, hears its notifications, and starts it again when it ends or is not heard in time."""
 
-    def __init__(self, folder: Path, command: list[str], watchdog_s: float) -> None:
+    def __init__(self, folder: Path, command: list[str], watchdog_s: float, credentials: Path | None = None) -> None:
+        """``folder``: of this service alone. ``credentials``: where what it is handed lies, as systemd would put it."""
         self._command, self._watchdog_s = command, watchdog_s
+        self._given = {} if credentials is None else {"CREDENTIALS_DIRECTORY": str(credentials)}
+        folder.mkdir(exist_ok=True)
         self._log = folder / "service.log"
         self._address = folder / "notify.sock"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -51,7 +54,11 @@ class Supervisor:
         wishes = {"NOTIFY_SOCKET": str(self._address), "WATCHDOG_USEC": str(round(self._watchdog_s * 1e6))}
         with self._log.open("ab") as log:
             process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **wishes}
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self._given, **wishes},
             )
         self.process = process
         fed_at: float | None = None

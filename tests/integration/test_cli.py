@@ -29,7 +29,7 @@ COMMANDS = [
     "node", "web", "screen", "speak", "check", "status", "virtual-radio", "broker-config", "panel", "demo",
     "radio", "radio show", "radio plan", "radio apply",
     "keys", "keys region", "keys coordinator", "keys site", "keys desk-password",
-    "keys revoke", "keys rotate", "keys import", "keys staff-pin",
+    "keys revoke", "keys rotate", "keys import", "keys staff-pin", "keys seal", "keys unseal",
     "fleet", "fleet check", "fleet build", "fleet open", "fleet flash", "fleet replace", "config", "config schema",
     "airtime", "simulate", "doctor", "test-request", "survey", "ready", "power", "power show", "power test",
 ]  # fmt: skip

@@ -132,7 +132,7 @@ def test_a_service_comes_back_whatever_happens(name: str) -> None:
 
 def test_the_browser_comes_back_and_reaches_nothing_of_the_point_but_its_pages() -> None:
     unit = settings(SCREEN)
-    wanted = {"Type": "notify", "Restart": "always", "StartLimitIntervalSec": "0", "WatchdogSec": "60"}
+    wanted = {"Type": "notify", "Restart": "always", "StartLimitIntervalSec": "0", "WatchdogSec": "20"}
     assert {key: unit.get(key) for key in wanted} == {key: [value] for key, value in wanted.items()}
     assert unit["User"] not in (settings("steunpunt-node.service")["User"], settings("steunpunt-web.service")["User"])
     assert unit["IPAddressDeny"] == ["any"]

@@ -149,10 +149,10 @@ def test_pages_name_buttons_as_the_screens_do(demo: FlaskClient, language: str) 
 
 def test_a_reader_of_another_language_gets_english_and_is_told(demo: FlaskClient) -> None:
     page = demo.get("/ar/info/water")
-    assert '<html lang="ar" dir="rtl">' in page.text
+    assert '<html lang="ar" dir="rtl" ' in page.text
     assert '<article class="info" lang="en" dir="ltr">' in page.text
     for code, name in (("nl", "Nederlands"), ("de", "Deutsch"), ("fr", "Français")):
-        assert f'<a href="/{code}/info/water" lang="{code}" hreflang="{code}">{name}</a>' in page.text
+        assert f'<a class="button" href="/{code}/info/water" lang="{code}" hreflang="{code}">{name}</a>' in page.text
 
 
 def test_pages_name_this_point_and_its_blanks(demo: FlaskClient) -> None:

@@ -173,7 +173,7 @@ def test_this_is_real_makes_the_request_real_on_every_step(web: FlaskClient, nod
     assert "Dit is echt. Uw vraag hoort niet bij de oefening." in words(kinds)
     assert 'href="/nl/hulp/brand?bij=47-9&amp;echt=1&amp;f=form-2"' in kinds.text
     form = web.get("/nl/hulp/brand?bij=47-9&echt=1&f=form-2")
-    assert 'href="/en/hulp/brand?bij=47-9&amp;echt=1&amp;f=form-2"' in form.text
+    assert 'formaction="/en/hulp/brand?bij=47-9&amp;echt=1&amp;f=form-2"' in form.text
     assert "Dit is echt. Uw vraag hoort niet bij de oefening." in words(form)
     check = post(web, "/nl/hulp/brand", **again(form, "token", "mark"), do="check", text="Hoort bij 47-9.")
     assert "Dit is echt. Uw vraag hoort niet bij de oefening." in words(check)

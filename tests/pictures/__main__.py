@@ -14,9 +14,10 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS
-from tests.fakes.fake_node import SECRET, FakeNode
+from tests.fakes.fake_node import PIN, SECRET, FakeNode
 from tests.fakes.page_look import looking_glass
 from tests.fakes.page_walk import FoundPage, citizen_site
+from tests.fakes.ui_citizen import HOME
 
 LANGUAGES: Final = ("nl", "en", "uk", "ar")
 PAGES: Final = {
@@ -32,8 +33,16 @@ PAGES: Final = {
     "information": "/info",
     "first-aid": "/info/eerste-hulp",
     "languages": "/taal",
+    "board": "/bord",
+    "neighbours": "/buren",
+    "offer": "/buren/helpen",
+    "note": "/buren/prikbord",
+    "life-threat": f"/t/47-1/{SECRET}/nu",
+    "tell-more": f"/t/47-1/{SECRET}/meer",
 }
 STATES: Final = {"home-exercise": "EXERCISE", "home-closed": "CLOSED"}
+STAFF: Final = ("/staf/", "/staf/melden", "/staf/punt", "/staf/buren")
+"""Dutch only, so four pages in one picture."""
 WIDE, HIGH, COLOURS, SCALE = 1024, 600, 48, 0.625
 
 
@@ -48,6 +57,7 @@ def main(folder: Path) -> None:
             _take(folder / f"{title}.png", "/", web, browser)
         node.status["point_state"] = "OPEN"
         _take(folder / "home-night.png", "/", web, browser, night=True)
+        _staff(folder / "staff.png", web, browser)
         _troubled(folder, node, web, browser)
         browser.close()
 
@@ -57,14 +67,26 @@ def _troubled(folder: Path, node: FakeNode, web: FlaskClient, browser: Browser) 
     _take(folder / "home-nothing-leaves.png", "/", web, browser)
 
 
+def _staff(target: Path, web: FlaskClient, browser: Browser) -> None:
+    note = {"kind": "HAVE", "text": "Twee kampeerbedden te leen, bij de ingang"}
+    web.post("/nl/buren/prikbord", data=note, headers={"Origin": HOME})
+    web.post("/staf/inloggen", data={"pin": PIN, "enter": "1"}, headers={"Origin": HOME})
+    _write(target, [FoundPage(path, "nl", web.get(path).text, 200) for path in STAFF], web, browser)
+
+
 def _take(target: Path, path: str, web: FlaskClient, browser: Browser, *, night: bool = False) -> None:
-    """Write one picture of a page in all languages, two by two."""
+    """Write one picture of a page in all languages."""
+    pages = [FoundPage(path, language, web.get(f"/{language}{path}").text, 200) for language in LANGUAGES]
+    _write(target, pages, web, browser, night=night)
+
+
+def _write(target: Path, pages: list[FoundPage], web: FlaskClient, browser: Browser, *, night: bool = False) -> None:
+    """Write one picture of four pages, two by two."""
     size = (int(WIDE * SCALE), int(HIGH * SCALE))
     sheet = Image.new("RGB", (size[0] * 2 + 8, size[1] * 2 + 8), "#777777")
     with looking_glass(browser, web) as glass:
-        for at, language in enumerate(LANGUAGES):
-            html = web.get(f"/{language}{path}").text
-            glass.show(FoundPage(path, language, html, 200), "dark" if night else "light")
+        for at, page in enumerate(pages):
+            glass.show(page, "dark" if night else "light")
             shot = Image.open(io.BytesIO(glass.page.screenshot())).convert("RGB").resize(size, Image.Resampling.LANCZOS)
             sheet.paste(shot, ((size[0] + 8) * (at % 2), (size[1] + 8) * (at // 2)))
     sheet.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)

@@ -90,6 +90,60 @@ def test_text_that_parses_as_json_is_inserted_parsed(translator: Translator, tex
     assert payload_of(translator, Port.TEXT_MESSAGE_APP, text) == told
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b'{"pump": True, "alarm": Null}', {"pump": True, "alarm": None}),
+        (b"[None]", {"text": "[None]"}),
+        (b"[FALSE,nuLL]", [False, None]),
+        (b'["tab\there"]', ["tab\there"]),
+        (b'"True story"', "True story"),
+        (b'["line\nbreak"]', {"text": '["line\nbreak"]'}),
+        (b"[NaN]", {"text": "[NaN]"}),
+        (b"True story", {"text": "True story"}),
+        (b"[Truest]", {"text": "[Truest]"}),
+    ],
+)
+def test_the_firmwares_parser_took_words_in_any_case_and_tabs(
+    translator: Translator, text: bytes, told: object
+) -> None:
+    assert payload_of(translator, Port.TEXT_MESSAGE_APP, text) == told
+
+
+def test_what_came_over_mqtt_before_goes_there_no_more(translator: Translator) -> None:
+    made = packet(Port.TEXT_MESSAGE_APP, b"x", via_mqtt=True)
+    assert translator.translate(made.SerializeToString(), GATEWAY) == []
+    assert translator.counts["via_mqtt"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "bitfields", "told"),
+    [
+        ({"hop_start": 0, "hop_limit": 0}, [0], (0, 0)),
+        ({"hop_start": 0, "hop_limit": 0}, [], (None, None)),
+        ({"hop_start": 0, "hop_limit": 3}, [0], (None, None)),
+        ({"hop_start": 3, "hop_limit": 3}, [], (0, 3)),
+    ],
+)
+def test_no_hops_are_told_by_a_sender_known_to_count_them(
+    translator: Translator, fields: dict[str, int], bitfields: list[int], told: object
+) -> None:
+    made = packet(Port.TEXT_MESSAGE_APP, b"x", **fields)
+    for bitfield in bitfields:
+        made.decoded.bitfield = bitfield
+    body = as_json(translator, made)
+    assert (body.get("hops_away"), body.get("hop_start")) == told
+
+
+@pytest.mark.parametrize("port", [Port.NODEINFO_APP, Port.WAYPOINT_APP])
+def test_a_name_cut_within_a_letter_is_told_as_far_as_it_goes(translator: Translator, port: int) -> None:
+    """Firmware cut names at bytes, and its own decoder did not look whether they are UTF-8."""
+    number, key = (3, "shortname") if port == Port.NODEINFO_APP else (6, "name")
+    body = payload_of(translator, port, bytes([number << 3 | 2, 4]) + b"AB\xf0\x9f")
+    assert isinstance(body, dict)
+    assert body[key] == "AB\ufffd"
+
+
 def test_position_names_only_what_is_set(translator: Translator) -> None:
     full = mesh_pb2.Position(
         latitude_i=508500000, longitude_i=57000000, altitude=49, time=5, PDOP=120, precision_bits=32
@@ -133,6 +187,10 @@ def test_nodeinfo(translator: Translator) -> None:
             {"voltage_ch1": 5.0, "current_ch3": 0.5},
         ),
         ({"air_quality_metrics": {"pm25_standard": 7, "pm10_environmental": 8}}, {"pm25": 7, "pm10_e": 8}),
+        (
+            {"air_quality_metrics": {"co2": 612, "co2_temperature": 21.5, "co2_humidity": 40.0, "form_humidity": 0.0}},
+            {"co2": 612, "co2_temperature": 21.5, "co2_humidity": 40, "form_humidity": 0},
+        ),
         ({"local_stats": {"num_packets_tx": 4}}, {}),
     ],
 )

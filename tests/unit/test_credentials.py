@@ -57,6 +57,11 @@ def test_a_key_that_systemd_hands_over_is_read_and_an_open_one_goes_before_it(
         keyfiles.read_ledger_key(key)
 
 
+def test_who_may_not_look_into_the_store_is_told_no_more_than_that(key: Path) -> None:
+    key.unlink()
+    assert not is_sealed(key, Path("/", "x" * 300)), "the system refuses to say"
+
+
 @needs_systemd_creds
 def test_a_key_is_sealed_and_put_back(key: Path, store: Path) -> None:
     content = key.read_bytes()

@@ -28,6 +28,7 @@ from steunpunt.fleet.sealing import (
     unpack,
 )
 from steunpunt.model import KeyFileError
+from steunpunt.protocol.passwordhash import matches
 from steunpunt.values import replace
 from tests.fakes.fleet_files import REGION_TOML, fleet_files, site_toml
 
@@ -74,6 +75,7 @@ def test_a_points_bundle_is_all_that_its_device_needs(made: Path, tmp_path: Path
         "etc/steunpunt/site-key.pem": "0o600",
         "etc/steunpunt/region-ca.pem": "0o644",
         "etc/steunpunt/broker.password": "0o600",
+        "etc/steunpunt/staff.pin": "0o600",
         "etc/steunpunt/radio-plan.txt": "0o644",
         "etc/steunpunt/content/nl/water.md": "0o644",
         "etc/mosquitto/steunpunt/mosquitto.conf": "0o644",
@@ -106,6 +108,32 @@ def test_the_coordinators_bundle_names_the_points_and_opens_what_they_seal(made:
     assert [(point.id, point.name) for point in loaded.point] == [(47, "Punt 47"), (48, "Sporthal")]
     assert list(tlsfiles.problems(loaded)) == []
     assert keyfiles.read_coordinator(Path(loaded.keys.file)).coordinator == 1
+
+
+def test_the_staffs_pin_opens_by_what_the_bundle_holds_and_is_not_in_it(made: Path, tmp_path: Path) -> None:
+    files = opened(made, "48-sporthal.bundle", "site-48-1")
+    unpack(list(files.values()), tmp_path)
+    loaded = load(tmp_path / "etc" / "steunpunt" / "site.toml")
+    assert loaded.staff is not None
+    pins = {
+        number: (made.parent / "keys" / f"site-{number}-1" / "staff-pin.txt").read_text().strip() for number in (47, 48)
+    }
+    assert matches(pins[48], keyfiles.read_staff_pin(Path(loaded.staff.pin_file)))
+    assert not matches(pins[47], keyfiles.read_staff_pin(Path(loaded.staff.pin_file))), "each point has its own"
+    assert [name for name, file in files.items() if pins[48].encode() in file.data] == []
+
+
+def test_a_point_names_the_points_nearest_to_it(tmp_path: Path) -> None:
+    path = fleet_files(tmp_path, kiosks=0)
+    east = {47: 5.69, 48: 5.80, 49: 5.70, 50: 5.60, 51: 5.691, 52: None}
+    for number, longitude in east.items():
+        where = "" if longitude is None else f"position = {{ latitude = 50.85, longitude = {longitude} }}\n"
+        more = f'[radio]\nnode = "!a1b2{number:04x}"\n{where}'
+        (tmp_path / "sites" / f"{number}.toml").write_text(site_toml(number, more=more), "utf-8")
+    found = {site.config.site.id: [point.id for point in site.config.point] for site in check(path).sites}
+    assert found[47] == [51, 49, 50]
+    assert found[52] == [], "nobody knows where it is"
+    assert found[1] == [47, 48, 49, 50, 51, 52]
 
 
 # --- made once, and kept ------------------------------------------------------------------------------------------
@@ -256,6 +284,8 @@ def test_the_sheet_tells_what_belongs_together_and_lies_with_the_keys(made: Path
     assert "viewBox" in text, "a code that is made smaller must not be cut off"
     assert "http" not in text
     assert "desk-password" not in text
+    pin = (made.parent / "keys" / "site-48-1" / "staff-pin.txt").read_text("ascii").strip()
+    assert f'<p class="code">{pin}</p>' in text
     assert "desk-password" in (path.parent / "1.html").read_text("utf-8")
     assert not list((made.parent / "out").glob("*.html")), "a sheet beside its bundle would open it"
 

@@ -100,14 +100,25 @@ def test_a_job_runs_some_time_after_the_start_and_then_by_its_interval(site: Sit
     assert site.status() == {"ok": True, "well_s": 0, "missed": False, "detail": ""}
 
 
-def test_what_ran_before_a_restart_is_not_run_again_early(site: Site) -> None:
+def test_the_ledger_is_checked_after_each_start_but_not_in_its_way(site: Site) -> None:
     site.after(FIRST_MS)
     site.heard()
     site.stop()
     site.clock.boot_ms += HOUR_MS
     site.start()
-    assert site.keeping.due_ms() == site.now_ms() + DAY_MS - HOUR_MS
+    assert site.keeping.due_ms() == site.now_ms() + FIRST_MS
     assert site.status()["well_s"] == HOUR_MS // 1000
+
+
+def test_another_job_that_ran_before_a_restart_is_not_run_again_early(tmp_path: Path) -> None:
+    site = Site(tmp_path, only="retention")
+    with site.ledger.transaction() as connection:
+        site.keeping.take(connection, [JobEnded("retention", ok=True)], site.now_ms())
+    site.stop()
+    site.clock.boot_ms += HOUR_MS
+    site.start()
+    assert site.keeping.due_ms() == site.now_ms() + DAY_MS - HOUR_MS
+    site.stop()
 
 
 def test_a_failed_job_is_tried_again_soon_told_and_a_fault(site: Site) -> None:

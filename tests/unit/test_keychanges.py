@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from steunpunt import keychanges, keyfiles, keymaking
+from steunpunt.cli import main
 from steunpunt.keyfiles import read_coordinator, read_notices, read_region, read_site
 from steunpunt.model import KeyFileError
 from steunpunt.protocol.authority import REGION, KeyNotice, parse_notice, revoked_by
@@ -57,6 +59,17 @@ def test_a_stolen_card_is_revoked_and_the_next_one_counts(region: Path, desk: Pa
     tries = generations_to_try((), keys.generations, revoked(desk)[47])
     assert [generation_heard(keys, kiosk, tries) for kiosk in (stolen, new)] == [1, 2]
     assert [quarantined(g, (), keys.generations, revoked(desk)[47]) for g in (1, 2)] == [True, False]
+
+
+def test_whoever_revokes_a_card_that_never_was_is_warned(region: Path, tmp_path: Path) -> None:
+    assert (keychanges.has_card(region, 47), keychanges.has_card(region, 99)) == (True, False)
+    words = ["keys", "revoke", str(region), "--id", "99", "--out", str(tmp_path / "99.notice")]
+    told = CliRunner().invoke(main, words)
+    assert (told.exit_code, (tmp_path / "99.notice").exists()) == (0, True)
+    assert "never made a card for site 99; is the number right?" in told.output
+    kept = [line for line in region.read_text("utf-8").splitlines() if not line.startswith("sites_made")]
+    region.write_text("\n".join(kept), "utf-8")
+    assert keychanges.has_card(region, 99) is None, "a file of before the list knows nothing"
 
 
 def test_the_newest_notice_says_all_that_was_revoked(region: Path, desk: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from steunpunt.ledger import upkeep
 from steunpunt.ledger.store import Ledger, prepare
 from steunpunt.ledger.wal import damaged_log_of
 from tests.fakes.sites import new_ledger
@@ -111,12 +112,9 @@ def test_the_first_damaged_log_is_kept_and_not_the_next(killed: Path) -> None:
     assert damaged_log_of(killed / "ledger.db").read_bytes() == b"the first"
 
 
-def test_what_only_sqlites_own_check_finds_is_told_at_the_start(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_only_sqlites_own_check_finds_is_found_by_the_job_and_stops_no_start(tmp_path: Path) -> None:
     path = new_ledger(tmp_path / "ledger.db")
-    prepare(path)
-    assert caplog.records == []
+    assert upkeep.check(path, lambda: False) == ""
     ledger = Ledger(path).open()
     with ledger.transaction() as connection:
         ledger.set_meta(connection, "name that stands in the table and in its index", b"value")
@@ -125,4 +123,4 @@ def test_what_only_sqlites_own_check_finds_is_told_at_the_start(
     at = data.rindex(b"name that stands")
     path.write_bytes(data[:at] + b"mane" + data[at + 4 :])
     prepare(path)
-    assert "action=ledger_damaged" in caplog.text
+    assert upkeep.check(path, lambda: False) == "damaged; keep a copy, replace the card"

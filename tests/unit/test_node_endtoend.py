@@ -65,6 +65,9 @@ def test_a_test_is_kept_and_a_second_one_has_to_wait(client: Client, wait_until:
     assert (test["number"], test["by"], test["over"], test["steps_ms"]) == ("47-1", "person", False, {"kept": 0})
     assert refused(client, "test_request") == "test_under_way"
     assert client.call("status")["queue"] == 1
+    assert client.call("board") == {"ok": True, "lines": [], "more": 0}, "it is nobody's"
+    client.call("submit", token=client.call("form_token")["token"], category="MEDICAL", life_threat=False, text="hulp")
+    assert [line["number"] for line in client.call("board")["lines"]] == ["47-2"]
 
 
 def test_the_result_is_kept_over_a_restart_with_each_step(tmp_path: Path) -> None:

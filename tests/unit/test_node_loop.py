@@ -11,8 +11,10 @@ from steunpunt.ledger import outgoing
 from steunpunt.model import (
     BellRung,
     ButtonPressed,
+    Event,
     FrameHeard,
     HelpSubmitted,
+    LinkChanged,
     LinkName,
     PacketHeard,
     SendEnded,
@@ -166,6 +168,24 @@ def test_a_link_that_is_not_configured_refuses(boxed: BoxedNode) -> None:
     (event,) = boxed.node._inbox.take(0)
     assert isinstance(event, SendEnded)
     assert event.outcome is SendOutcome.REFUSED
+
+
+def looks_soon(boxed: BoxedNode, *events: Event) -> bool:
+    """Whether the site's report is looked at for these events, rather than when its time has come."""
+    node, far_ms = boxed.node, 10**15
+    node._integrators.reporter._look_ms = far_ms
+    node._turn([mine for event in events if (mine := node._bridge(event)) is not None])
+    return node._integrators.reporter.due_ms != far_ms
+
+
+def test_the_sites_report_is_looked_at_for_what_may_change_it_and_not_for_each_beacon(boxed: BoxedNode) -> None:
+    boxed.node._bridge(LinkChanged(LinkName.BROKER, up=True, reason=""))
+    boxed.node._turn([])
+    assert not looks_soon(boxed, FrameHeard(LinkName.BROKER, b"no packet of ours"))
+    assert not looks_soon(boxed, SendEnded(LinkName.BROKER, 999, SendOutcome.TAKEN))
+    assert looks_soon(boxed, form(boxed)[0]), "the queue grew"
+    assert looks_soon(boxed, FrameHeard(LinkName.BROKER, receipt(boxed))), "and is empty again"
+    assert looks_soon(boxed, LinkChanged(LinkName.MESH, up=False, reason="unplugged"))
 
 
 @pytest.mark.parametrize("packet", [b"", b"\xff" * 300, b"\x00", b"\x0a\xff\xff\xff\xff\x0f"])

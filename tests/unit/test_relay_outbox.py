@@ -299,8 +299,28 @@ def packed(queue: list[Waiting], choice: Choice) -> list[SealedPiece]:
     return [SealedPiece(1, first.eid, 0, bytes(by_id[m].body_bytes)) for m in (choice.message_id, *choice.company)]
 
 
+def remaining_wait(message: Waiting, now_ms: int) -> float:
+    """Return which part of its wait for a token a message still has before it; 0: due, 1: not even tried."""
+    left_ms = max(message.mesh_next_ms - now_ms, 0)
+    if not (left_ms and message.mesh_tries):
+        return float(left_ms > 0)
+    return left_ms / wait_ms(MESH, message.lane, message.mesh_tries, 0.0)
+
+
+def test_a_life_threat_without_receipt_rides_along_once_it_has_waited_half_and_after_what_is_due() -> None:
+    tried = replace(new(Lane.LIFE_THREAT, 1, 1), eid=b"abc", body_bytes=40, receipted_epoch=True, mesh_tries=1)
+    waits = replace(tried, mesh_next_ms=100_000)
+    fresh = [replace(tried, message_id=i, created_ms=i, mesh_tries=0) for i in range(2, 7)]
+    half_ms = 100_000 - wait_ms(MESH, Lane.LIFE_THREAT, 1, 0.0) // 2
+    assert choose([waits, fresh[0]], MESH_ONLY, half_ms - 1, {MESH: 1}).choices == (Choice(2, MESH),)
+    assert choose([waits, fresh[0]], MESH_ONLY, half_ms, {MESH: 1}).choices == (Choice(2, MESH, (1,)),)
+    assert choose([waits, *fresh], MESH_ONLY, half_ms, {MESH: 1}).choices == (Choice(2, MESH, (3, 4, 5)),)
+
+
 @given(queues, st.integers(0, 2500))
-def test_every_packet_fits_and_holds_due_messages_of_one_epoch(queue: list[Waiting], now_ms: int) -> None:
+def test_every_packet_fits_and_holds_messages_of_one_epoch_that_are_due_or_have_waited_half(
+    queue: list[Waiting], now_ms: int
+) -> None:
     by_id = {message.message_id: message for message in queue}
     for choice in choose(queue, MESH_ONLY, now_ms, {MESH: 3}).choices:
         members = [by_id[message_id] for message_id in (choice.message_id, *choice.company)]
@@ -309,7 +329,8 @@ def test_every_packet_fits_and_holds_due_messages_of_one_epoch(queue: list[Waiti
         assert size <= PACKET_BYTES_MAX
         assert choice.company or size == members[0].packet_bytes(), "what the budget is asked for is what goes"
         assert len({message.eid for message in members}) == 1
-        assert all(message.mesh_next_ms <= now_ms for message in members)
+        assert members[0].mesh_next_ms <= now_ms
+        assert all(remaining_wait(message, now_ms) <= 0.5 for message in members[1:])
         assert len({message.lane is Lane.LIFE_THREAT for message in members}) == 1
 
 

@@ -7,12 +7,14 @@ conditions follow the firmware's serializer. Packets on our own port (PRIVATE_AP
 
 import json
 import math
+import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
 from google.protobuf.message import DecodeError, Message
 
 from steunpunt.bridge.channels import PKI, channel_title
+from steunpunt.bridge.letters import whole_letters
 from steunpunt.model import RadioPrepared
 from steunpunt.wire import (
     BROADCAST,
@@ -51,6 +53,9 @@ _AIR_QUALITY = {
     "pm10_environmental": "pm10_e",
     "pm25_environmental": "pm25_e",
     "pm100_environmental": "pm100_e",
+} | {
+    name: name
+    for name in ("co2", "co2_temperature", "co2_humidity", "form_formaldehyde", "form_temperature", "form_humidity")
 }
 _POWER = {f"ch{n}_{kind}": f"{kind}_ch{n}" for n in (1, 2, 3) for kind in ("voltage", "current")}
 _POSITION_IF_SET = (
@@ -59,7 +64,8 @@ _POSITION_IF_SET = (
 )  # fmt: skip
 
 
-_WORDS = {"true": True, "false": False, "null": None}
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[A-Za-z]+', re.DOTALL)
+_WORDS = frozenset({"true", "false", "null"})
 _DIGITS_MAX = 15
 """Digits of a number that the firmware wrote."""
 
@@ -102,6 +108,9 @@ class Translator:
         """Return (topic, payload) for one serialized MeshPacket that radio ``gateway`` handed over."""
         parsed = self._parse(packet)
         if parsed is None:
+            return []
+        if parsed.via_mqtt:  # some gateway published it before it went on the air: the firmware, too, broke this circle
+            self.counts["via_mqtt"] += 1
             return []
         decoded = parsed.WhichOneof("payload_variant") == "decoded"
         if decoded and parsed.decoded.portnum == _Port.PRIVATE_APP:
@@ -162,7 +171,9 @@ class Translator:
             body["rssi"] = packet.rx_rssi
         if packet.rx_snr:
             body["snr"] = _finite(packet.rx_snr)
-        if packet.hop_start and packet.hop_limit <= packet.hop_start:
+        # Without a bitfield a hop_start of 0 may also be that of firmware before 2.3, which had none.
+        counted = packet.hop_start or packet.decoded.HasField("bitfield")
+        if counted and packet.hop_limit <= packet.hop_start:
             body["hops_away"] = packet.hop_start - packet.hop_limit
             body["hop_start"] = packet.hop_start
         return body
@@ -172,11 +183,8 @@ class Translator:
     def _text(self, packet: mesh_pb2.MeshPacket) -> Json:
         """A text that is itself JSON is inserted parsed: so did the firmware, and automations use it."""
         text = _c_string(packet.decoded.payload)
-        word = text.strip(" \t\r\n").lower()
-        if word in _WORDS:  # its parser knew these in any case
-            return {"payload": _WORDS[word]}
         try:
-            parsed = _DECODER.decode(text)
+            parsed = _DECODER.decode(_TOKEN.sub(_strict, text))
             _dump({"payload": parsed})
         except (ValueError, RecursionError):
             return {"payload": {"text": text}}
@@ -192,7 +200,7 @@ class Translator:
         return {"payload": body}
 
     def _nodeinfo(self, packet: mesh_pb2.MeshPacket) -> Json:
-        user = mesh_pb2.User.FromString(packet.decoded.payload)
+        user = whole_letters(mesh_pb2.User, packet.decoded.payload)
         self._remember(getattr(packet, "from"), user.long_name)
         return {
             "payload": {
@@ -270,7 +278,7 @@ class Translator:
         return [self._names.get(num, "Unknown") for num in nums]
 
     def _waypoint(self, packet: mesh_pb2.MeshPacket) -> Json:
-        waypoint = mesh_pb2.Waypoint.FromString(packet.decoded.payload)
+        waypoint = whole_letters(mesh_pb2.Waypoint, packet.decoded.payload)
         names = ("id", "name", "description", "expire", "locked_to", "latitude_i", "longitude_i")
         return {"payload": {name: getattr(waypoint, name) for name in names}}
 
@@ -296,6 +304,14 @@ def _dump(body: Json) -> bytes:
 def _c_string(payload: bytes) -> str:
     """Read a payload as the firmware's C string: up to the first NUL."""
     return payload.partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def _strict(token: re.Match[str]) -> str:
+    """Write a token as JSON has it: the firmware's parser knew words in any case, and tabs in strings."""
+    found = token[0]
+    if found.startswith('"'):
+        return found.replace("\t", "\\t")
+    return found.lower() if found.lower() in _WORDS else found
 
 
 def _no_constant(name: str) -> object:

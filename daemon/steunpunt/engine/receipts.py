@@ -1,7 +1,7 @@
 """A coordinator's receipts: which message has earned one, on which road it goes, and in whose company.
 
 Over the broker a receipt goes at once to the site that carried the message. Over the mesh receipts wait a moment for
-company, those of signs of life longer, and all but those of life threats longer when others went not long ago; the
+company, those of signs of life longer, and all longer when others went not long ago, those of life threats least; the
 latest of those are said once more. One that has no company goes to its site's radio alone, as the answer to the packet
 that was heard: this teaches the radios on the way the next hop. A message that a gateway carried is receipted through
 the first gateway only, for each would put the receipt on the air; and through none when it was heard here too, unless a
@@ -67,6 +67,8 @@ class _Kept:
     """Receipted over the mesh, and when last; the latest last."""
     paced_ms: int = 0
     """When the pace of the packets that went over the mesh is over."""
+    last_ms: int = -replies.LIFE_PACE_MS
+    """When the last of them went."""
 
     def copy(self) -> "_Kept":
         """Return one that changes apart from this."""
@@ -78,6 +80,7 @@ class _Kept:
             dict(self.meshed),
             dict(self.said),
             self.paced_ms,
+            self.last_ms,
         )
 
 
@@ -146,7 +149,9 @@ class Receipts:
                 hops=None if times else frame.hops,
             )
         due_ms = now_ms + taken.gather_ms
-        if not taken.life_threat:
+        if taken.life_threat:
+            due_ms = max(due_ms, self._now.last_ms + replies.LIFE_PACE_MS)
+        else:
             due_ms = max(due_ms, replies.paced_from_ms(self._now.paced_ms))
         self._now.due_ms = due_ms if self._now.due_ms is None else min(due_ms, self._now.due_ms)
 
@@ -194,7 +199,7 @@ class Receipts:
                 now.due_ms = min(later_ms, now.due_ms or later_ms)
                 continue
             effects.append(self._packet(connection, head, radio, batch, now_ms))
-            now.paced_ms = replies.paced_to_ms(now.paced_ms, now_ms)
+            now.paced_ms, now.last_ms = replies.paced_to_ms(now.paced_ms, now_ms), now_ms
             for at, owed in batch:
                 del now.owed[at]
                 if owed.again:

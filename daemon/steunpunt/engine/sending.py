@@ -19,6 +19,7 @@ from steunpunt.protocol.wants import Want
 from steunpunt.relay import outbox
 from steunpunt.relay.epochs import answers_hello
 from steunpunt.relay.outbox import Choice, Roads, Waiting
+from steunpunt.relay.pace import Pace
 from steunpunt.relay.reassembly import answers_want
 from steunpunt.values import replace
 
@@ -41,6 +42,8 @@ class Flight(Struct, frozen=True):
     """What an attempt carries."""
 
     parts: tuple[Part, ...]
+    paced: bool = False
+    """Whether it went over the mesh below life threats."""
 
     def told(self) -> tuple[str, str, str]:
         """Return for the log its messages, which try of each, and which fragment; ``-``: a whole message."""
@@ -78,6 +81,9 @@ class Sender:
         """Message id -> bitmap of fragments that a radio or the broker took."""
         self._wanted_ms: dict[int, int] = {}
         self._hello_ms: dict[bytes, int] = {}
+        self._pace = Pace()
+        self._unheard: set[int] = set()
+        """Ids of the messages below life threats that a radio took and that have no receipt yet."""
 
     def committed(self) -> None:
         """Note that the last turn is on the disk."""
@@ -113,6 +119,8 @@ class Sender:
             return flight
         (ids, _, _), detail = flight.told(), event.detail
         _log.info("action=sent messages=%s link=%s outcome=%s reason=%r", ids, event.link, event.outcome, detail)
+        if flight.paced and event.outcome is SendOutcome.TAKEN:
+            self._unheard.update(part.message_id for part in flight.parts)
         for part in flight.parts:
             if event.outcome is not SendOutcome.TAKEN:
                 self._not_taken(connection, part, event.link, now_ms)
@@ -180,7 +188,7 @@ class Sender:
         if not (roads.mesh_up or roads.region_answers):
             self.next_ms = None
             return effects
-        waiting = outgoing.waiting(connection)
+        waiting = self._paced(outgoing.waiting(connection), now_ms)
         flying = {link: self._flying(link) for link in SENDING_LINKS}
         room = {
             LinkName.MESH: MESH_FLYING_MAX - self.flights.count(LinkName.MESH),
@@ -192,9 +200,17 @@ class Sender:
         for choice in chosen.choices:
             if choice.message_id not in flying[choice.link]:
                 effects += self._attempt(connection, choice, by_id[choice.message_id], now_ms)
-        still = outgoing.waiting(connection) if chosen.choices else waiting
+        still = self._paced(outgoing.waiting(connection), now_ms) if chosen.choices else waiting
         self._plan(connection, still, roads, chosen.waits_for_air, now_ms)
         return effects
+
+    def _paced(self, waiting: list[Waiting], now_ms: int) -> list[Waiting]:
+        """Learn which messages were receipted, and hold back what would go too soon after others."""
+        receipted = self._unheard - {message.message_id for message in waiting}
+        if receipted:
+            self._unheard -= receipted
+            self._pace.heard(now_ms)
+        return self._pace.held(waiting, now_ms)
 
     def _flying(self, link: LinkName) -> set[int]:
         flights = (flight for flight in self.flights.flying(link) if isinstance(flight, Flight))
@@ -232,10 +248,12 @@ class Sender:
         hello = self._hello(messages[0], parts[0].tries)
         pieces = [(self._age(message, now_ms), self._piece(message, fragment)) for message in messages]
         payload = batch(self._site, first.eid, pieces, hello)
-        flight = Flight(tuple(parts))
+        flight = Flight(tuple(parts), paced=first.lane is not Lane.LIFE_THREAT)
         destination = self.region_radio if self.unicasts and outbox.unicast(first) else None
         attempt_id = self._begin(LinkName.MESH, flight, payload)
         self.air.spend(connection, attempt_id, len(payload), now_ms)
+        if flight.paced:
+            self._pace.sent(now_ms, self._entropy.unit(), again=not self._unheard.isdisjoint(ids))
         insist = first.lane is Lane.LIFE_THREAT and destination is None
         frame = SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist)
         if destination is None:

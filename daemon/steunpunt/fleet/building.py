@@ -21,6 +21,7 @@ from steunpunt.fleet.merging import ON_DEVICE, slug
 from steunpunt.fleet.regionfile import Region
 from steunpunt.fleet.sealing import BundleError, File, pack, read_head, seal
 from steunpunt.fleet.sheets import SheetFacts, sheet_text
+from steunpunt.fleet.staffpin import HASH_FILE, staff_pin
 from steunpunt.fleet.tomltext import toml_text
 from steunpunt.model import Role
 from steunpunt.radiosettings import wanted_settings, wishes
@@ -164,7 +165,8 @@ def _bundle(region: Region, site: CheckedSite, card: Card, out: Path) -> Built:
         sheet.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise BundleError(f"{path}: cannot be written ({error.strerror}); {keyfiles.write_mend(error)}") from error
-    facts = SheetFacts(site.config, card.generation, card.code, path.name, region.file.firmware)
+    pin = staff_pin(card.folder) if _has_staff_pin(site.config) else ""
+    facts = SheetFacts(site.config, card.generation, card.code, path.name, region.file.firmware, pin)
     keyfiles.write_text(sheet, sheet_text(facts), _SECRET)
     return Built(site, card, path, sheet, fresh)
 
@@ -178,6 +180,9 @@ def _files(region: Region, site: CheckedSite, card: Card) -> Iterator[File]:
     yield _text(f"{ETC}/site.toml", toml_text(site.table, head))
     for name in _KEYS[config.site.role]:
         yield File(f"{ETC}/{name}", _read(card.folder / name), _MODES.get(name, _SECRET))
+    if _has_staff_pin(config):
+        staff_pin(card.folder)
+        yield File(f"{ETC}/{HASH_FILE}", _read(card.folder / HASH_FILE), _SECRET)
     if config.radios:
         yield _text(f"{ETC}/radio-plan.txt", _radio_plan(config, card))
     if config.broker.enabled:
@@ -187,6 +192,11 @@ def _files(region: Region, site: CheckedSite, card: Card) -> Iterator[File]:
             yield File(path, _read(hotspot_folder() / name), mode)
     if region.content is not None and config.site.role is Role.KIOSK:
         yield from _content(region.content)
+
+
+def _has_staff_pin(config: Config) -> bool:
+    """Whether a bundle brings the staff's PIN; one in another place is a person's to set."""
+    return config.staff is not None and config.staff.pin_file == f"{ON_DEVICE}/{HASH_FILE}"
 
 
 def _text(path: str, text: str, mode: int = 0o644) -> File:

@@ -14,6 +14,7 @@ OWNERS = {
     f"{ETC}/site.keys": ("steunpunt", "steunpunt"),
     f"{ETC}/coordinator.keys": ("steunpunt", "steunpunt"),
     f"{ETC}/channel.key": ("steunpunt", "steunpunt"),
+    f"{ETC}/staff.pin": ("steunpunt", "steunpunt"),
     f"{ETC}/broker.password": ("steunpunt", "steunpunt"),
     f"{ETC}/ledger.key": ("steunpunt", "steunpunt-desk"),
     f"{ETC}/site-key.pem": ("mosquitto", "mosquitto"),

@@ -1,5 +1,6 @@
 """A site's whole config out of its layers. Pure."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,8 @@ ON_DEVICE = "/etc/steunpunt"
 LEDGERS = {Role.KIOSK: "/var/lib/steunpunt/ledger.db", Role.COORDINATOR: "/var/lib/steunpunt-desk/ledger.db"}
 SOCKET = "/run/steunpunt/node.sock"
 LONG_NAME_BYTES_MAX = 39
+NEAR_MAX = 3
+"""Other points that a point's config names; its screen shows no more."""
 
 
 def merged(below: Table, above: Table) -> Table:
@@ -63,8 +66,11 @@ def _made(region: Region, site: SiteFile, sites: Sequence[SiteFile], said: Table
         "ledger": {"path": LEDGERS[site.role]},
         "control": {"socket": SOCKET},
     }
-    if region.content is not None and site.role is Role.KIOSK:
-        table["kiosk"] = {"content": "content"}
+    if site.role is Role.KIOSK:
+        table["staff"] = {"pin_file": "staff.pin"}
+        near = _near(site, sites)
+        table |= {"point": near} if near else {}
+        table |= {"kiosk": {"content": "content"}} if region.content is not None else {}
     if site.role is Role.COORDINATOR:
         table["ledger"]["key_file"] = "ledger.key"
         table["web"] = {"desk_passwords_file": "desk.passwords"}
@@ -165,6 +171,34 @@ def _points(region: Region, desk: SiteFile, sites: Sequence[SiteFile]) -> list[T
         other = {"coordinator": number} if number != desk.id else {}
         points.append({"id": site.id, "name": name, "place": place, **other})
     return points
+
+
+def _near(here: SiteFile, sites: Sequence[SiteFile]) -> list[Table]:
+    """Return the points nearest to this one, as its closed screen names them; those whose place is known alone."""
+    at = _position(here)
+    found = []
+    for site in sites if at is not None else ():
+        name, place, there = site.said("name"), site.said("place"), _position(site)
+        if site.role is not Role.KIOSK or site.id == here.id or there is None:
+            continue
+        if site.id and isinstance(name, str) and isinstance(place, str):
+            found.append((_apart(at or there, there), site.id, {"id": site.id, "name": name, "place": place}))
+    return [point for _, _, point in sorted(found, key=lambda one: one[:2])[:NEAR_MAX]]
+
+
+def _position(site: SiteFile) -> tuple[float, float] | None:
+    """Return latitude and longitude as the site's own file says them."""
+    said = _section(_section(site.table, "radio"), "position")
+    latitude, longitude = said.get("latitude"), said.get("longitude")
+    if isinstance(latitude, int | float) and isinstance(longitude, int | float):
+        return float(latitude), float(longitude)
+    return None
+
+
+def _apart(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return a measure of how far apart, in degrees of latitude: within a region the earth is flat."""
+    east = (one[1] - other[1]) * math.cos(math.radians((one[0] + other[0]) / 2))
+    return math.hypot(one[0] - other[0], east)
 
 
 def slug(name: str) -> str:

@@ -26,6 +26,8 @@ class SheetFacts:
     code: str
     bundle: str
     firmware: Firmware | None
+    staff_pin: str = ""
+    """Of the point's staff; "": there is none, or it is set on the device."""
 
 
 def sheet_text(facts: SheetFacts) -> str:

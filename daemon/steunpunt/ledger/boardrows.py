@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from steunpunt.ledger.tables import tickets
+from steunpunt.ledger.testrows import test_counters
 from steunpunt.model import TicketState
 
 LINES_MAX = 60
@@ -25,10 +26,11 @@ def board(connection: sa.Connection, now_ms: int) -> tuple[list[BoardLine], int]
     """Return what stands on the board, and how many more do not fit.
 
     What has an answer comes first, the newest first; then all others by their number. The tickets of help buttons are
-    not on it: nobody holds their number.
+    not on it: nobody holds their number. Nor are test requests: they are nobody's.
     """
     shown = sa.and_(
         _T.secret_salt.is_not(None),
+        _T.counter.not_in(test_counters(connection)),
         sa.or_(_T.state < TicketState.CLOSED, _T.state_ms > now_ms - CLOSED_SHOWN_MS),
     )
     count = connection.execute(sa.select(sa.func.count()).select_from(tickets).where(shown)).scalar_one()

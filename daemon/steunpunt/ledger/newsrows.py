@@ -7,6 +7,8 @@ from steunpunt.ledger.tables import news
 from steunpunt.relay.newsfloor import NewsRow
 
 _T = news.c
+# Made once: asked at each look at a site, and to build a statement takes longer than to run it.
+_ALL = sa.select(news).order_by(_T.signer, _T.incarnation.desc(), _T.serial.desc())
 _OF_SIGNER = sa.select(news).where(_T.signer == sa.bindparam("of")).order_by(_T.incarnation, _T.serial)
 
 
@@ -26,8 +28,7 @@ def of_signer(connection: sa.Connection, signer: int) -> list[KeptNews]:
 
 def all_news(connection: sa.Connection) -> list[KeptNews]:
     """Return all that is kept, the newest first."""
-    query = sa.select(news).order_by(_T.signer, _T.incarnation.desc(), _T.serial.desc())
-    return [_kept(r) for r in connection.execute(query)]
+    return [_kept(r) for r in connection.execute(_ALL)]
 
 
 def add(connection: sa.Connection, kept: KeptNews) -> None:

@@ -177,12 +177,14 @@ def queue_figures(connection: sa.Connection) -> tuple[int, int | None]:
     return int(count), oldest
 
 
+# Made once: asked all day, and to build a statement takes longer than to run it.
 _QUEUE = sa.select(sa.func.count(), sa.func.min(messages.c.created_ms)).where(messages.c.receipted_ms.is_(None))
+_LAST_RECEIPT = sa.select(sa.func.max(messages.c.receipted_ms))
 
 
 def last_receipt_ms(connection: sa.Connection) -> int | None:
     """Return the ledger ms of the last receipt, None when there was none yet."""
-    return connection.execute(sa.select(sa.func.max(messages.c.receipted_ms))).scalar()
+    return connection.execute(_LAST_RECEIPT).scalar()
 
 
 def outgoing(connection: sa.Connection, message_id: int) -> Outgoing:

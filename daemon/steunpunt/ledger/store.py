@@ -258,17 +258,6 @@ def _watch_log(path: Path, connection: sqlite3.Connection) -> None:
         _log.error("action=ledger_damaged kept=%s; requests may be missing: keep this file, replace the card", kept)
 
 
-def _check(path: Path, connection: sqlite3.Connection) -> None:
-    """Say what SQLite's own check finds: it reads each page and each index, and nothing else ever does."""
-    try:
-        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # its words may quote what is damaged
-        found = str(error)
-    if found != "ok":
-        told = "requests may be missing or wrong: keep a copy, replace the card"
-        _log.error("action=ledger_damaged path=%s reason=%r; %s", path, found, told)
-
-
 def _revision(path: Path) -> str | None:
     if not path.exists():
         return None
@@ -277,7 +266,6 @@ def _revision(path: Path) -> str | None:
         try:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
             _watch_log(path, connection)  # here, for closing the last connection empties the log
-            _check(path, connection)
         finally:
             connection.close()
     except sqlite3.Error:

@@ -20,7 +20,7 @@ from steunpunt.control import Body
 from steunpunt.ledger.lastfacts import last_at_coordinator, last_at_kiosk
 from steunpunt.model import MAIN_RADIO, Event, FrameHeard, LinkName, Role
 
-LOOK_MS = 30_000
+LOOK_MS = 60_000
 """Shortest time between two looks, in milliseconds."""
 TREND_MS = 600_000
 TREND_MAX = 432

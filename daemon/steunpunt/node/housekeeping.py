@@ -48,6 +48,8 @@ class _Job:
     every_ms: int
     do: Callable[[], str]
     """Returns what is wrong, "" for nothing; raises SteunpuntError."""
+    each_start: bool = False
+    """Whether it is due after each start, however lately it ran: what ended the last run may have done damage."""
     due_ms: int = 0
     begun_ms: int | None = None
     run: Run | None = None
@@ -79,12 +81,14 @@ class Housekeeping:
         for index, job in enumerate(self._jobs()):
             job.run = jobs.last_run(connection, job.name)
             first_ms = now_ms + FIRST_MS + index * APART_MS
-            job.due_ms = first_ms if job.run is None else max(first_ms, _next_ms(job, job.run))
+            lately = None if job.each_start else job.run
+            job.due_ms = first_ms if lately is None else max(first_ms, _next_ms(job, lately))
             self.by_name[job.name] = job
 
     def _jobs(self) -> list[_Job]:
         keeping, path = self.config.housekeeping, Path(self.config.ledger.path)
-        found = [_Job("check", keeping.check_hours * HOUR_MS, lambda: upkeep.check(path, self._stopping.is_set))]
+        every_ms = keeping.check_hours * HOUR_MS
+        found = [_Job("check", every_ms, lambda: upkeep.check(path, self._stopping.is_set), each_start=True)]
         prove = self.self_test
         if prove is not None and self.config.site.role is Role.KIOSK:
             found.append(_Job("self-test", SELF_TEST_MS, lambda: prove(self._stopping)))

@@ -95,6 +95,8 @@ class Node:
         self._unkept: list[Event] = []
         self._can_keep = True
         self._turned_ms = 0
+        self._seen: tuple[int, bool] | None = None
+        """Rows written and whether the region answered, when the site's report was last asked for."""
         self._counts: Counter[str] = Counter()
         self._radios = KnownRadios()
         self._integrators = Integrators(config, self._publish, time.monotonic)
@@ -264,8 +266,17 @@ class Node:
         if not self._can_keep:
             _log.info("action=keeping_again")
         self._can_keep = True
+        self._note_changes()
         for effect in effects:
             self._perform_safely(effect)
+
+    def _note_changes(self) -> None:
+        """Have the report looked at when a turn wrote anything or the region came or went: a look costs as much."""
+        now_ms = self._ledger.clock.now_ms()
+        seen = (self._ledger.changes(), self._engine.links.roads(now_ms).region_answers)
+        if seen != self._seen:
+            self._seen = seen
+            self._integrators.reporter.happened(now_ms)
 
     def _commit(self, events: list[Event]) -> list[Effect]:
         now_ms = self._turned_ms = self._ledger.clock.now_ms()
@@ -377,7 +388,10 @@ class Node:
                 pass
         self._power.heard(event)
         self._technician.heard(event)
-        self._integrators.reporter.happened(now_ms)
+        if not isinstance(
+            event, FrameHeard | SendEnded
+        ):  # beacons and PUBACKs, mostly: the turn tells whether it counts
+            self._integrators.reporter.happened(now_ms)
         return event
 
     def _ours_waits(self, now_ms: int) -> bool:
@@ -394,7 +408,7 @@ class Node:
     def _report(self) -> None:
         """Look at the figures, tell integrators the site's state; what goes wrong there must not stop the node."""
         try:
-            self._technician.look(self._engine, self._ledger, lambda: self._status({}))
+            self._technician.look(self._engine, self._ledger, lambda: self._status({}), self._power.status)
             self._integrators.look(self._ledger.clock.now_ms(), lambda: self._status({}))
         except Exception:  # noqa: BLE001  see above
             _log.exception("action=report_failed")

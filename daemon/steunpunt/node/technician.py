@@ -59,8 +59,10 @@ class Technician:
         """When :meth:`look` must be called although nothing happened; None for never."""
         return None if self.surveys is None else self.surveys.due_ms()
 
-    def look(self, engine: Engine, ledger: Ledger, status: Callable[[], Body]) -> None:
-        """Look at what has to be looked at now; ``status`` is the control socket's."""
+    def look(
+        self, engine: Engine, ledger: Ledger, status: Callable[[], Body], power: Callable[[], Body | None]
+    ) -> None:
+        """Look at what has to be looked at now; ``status`` is the control socket's, ``power`` its part of that name."""
         now_ms = ledger.clock.now_ms()
         if self.tests is not None:
             self.tests.look(ledger.connection, now_ms)
@@ -68,7 +70,7 @@ class Technician:
             self.surveys.look(ledger.connection, now_ms)
         looked = self._figures.look(engine, ledger.connection, now_ms, status)
         if self.readiness is not None and (looked or self.readiness.asked):
-            self.readiness.look(status().get("power") or {}, now_ms)
+            self.readiness.look(power() or {}, now_ms)
 
     def status(self, now_ms: int) -> Body:
         """Return what ``status`` tells of it."""

@@ -20,6 +20,9 @@ BEAT_GATHER_MS = 1_800_000
 TOKEN_PACE_MS = 60_000
 """In a flood one packet with receipts goes in this time, unless it is for a life threat: what a flood carries costs
 less than the flood itself. A kiosk's first wait for a token is longer than this."""
+LIFE_PACE_MS = 10_000
+"""The pace of those for life threats. In a flood each of them would take the air from the next; a kiosk waits three
+times as long before it sends a life threat again."""
 TOKEN_BURST = 3
 """So many packets go ahead of that pace after a quiet time: somebody stands there and waits to read "received"."""
 TOKEN_AGAIN_MS = 240_000

@@ -13,12 +13,22 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from steunpunt.model import Category
-from steunpunt_ui.citizen.asking import ASKED_BEFORE, Kept, NotKept, Trouble, form_state, form_tokens, keep, show_again
+from steunpunt_ui.citizen.asking import (
+    ASKED_BEFORE,
+    Kept,
+    NotKept,
+    Trouble,
+    form_state,
+    form_tokens,
+    keep,
+    language_tapped,
+    show_again,
+)
 from steunpunt_ui.citizen.home import grave_banner
 from steunpunt_ui.citizen.lookup import tidy_number
 from steunpunt_ui.citizen.pointstate import MARK_FIELD, form_mark, is_closed, show_closed
 from steunpunt_ui.citizen.steppage import StepPage, show_step
-from steunpunt_ui.citizen.steps import ASK_STEPS, CHECK, FIELDS, FIRST, MEND, Turn, after
+from steunpunt_ui.citizen.steps import ASK_STEPS, CHECK, FIELDS, FIRST, MEND, Turn, after, staying
 from steunpunt_ui.citizen.telling import mend_after
 from steunpunt_ui.citizen.wish import Wish, problems_of, text_problem, told, wish_of
 from steunpunt_ui.languages import language
@@ -72,8 +82,9 @@ def ask(slug: str) -> Response | str:
         return _begin(kind)
     wish, token, tap = wish_of(request.form), request.form.get("token", ""), request.form.get("do", CHECK)
     at, problems = request.form.get("at", FIRST), problems_of(wish)
-    if tap == "real":
-        return _show(kind, at if at in {*FIELDS, CHECK} else FIRST, wish, token)
+    if tap == "real" or language_tapped():
+        page = staying(at, problems)
+        return _show(kind, page, wish, token, problems if page == MEND else {})
     turn = after(tap, at, ASK_STEPS, wish, problems)
     if turn.send:
         return _send(kind, turn, token, problems)

@@ -100,6 +100,11 @@ def _asked(op: str, fields: dict[str, Any]) -> Kept | NotKept:
     return Kept(str(reply["number"]), str(reply.get("secret", "")), bool(reply.get("repeated")))
 
 
+def language_tapped() -> bool:
+    """Whether a form came to be shown in another language, with all that is typed in it."""
+    return "lang" in request.form
+
+
 def form_token() -> str:
     """Return a fresh form token, or "" when the node cannot give one now."""
     return form_tokens(1)[0]

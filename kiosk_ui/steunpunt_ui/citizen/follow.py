@@ -6,13 +6,19 @@ from flask import make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
+from steunpunt_ui.citizen.asking import language_tapped
 from steunpunt_ui.citizen.lookup import tidy_number, tidy_secret
+
+_TYPED_CHARS_MAX = 20
 
 
 def follow() -> Response | str:
     """Show the form, or go to the ticket that was typed."""
     if request.method != "POST":
         return render_template("citizen/follow.html", number=tidy_number(request.args.get("number", "")), problem="")
+    if language_tapped():
+        kept = {name: request.form.get(name, "")[:_TYPED_CHARS_MAX] for name in ("number", "secret")}
+        return render_template("citizen/follow.html", **kept, problem="")
     typed, code = request.form.get("number", ""), request.form.get("secret", "").strip()
     number, secret = tidy_number(typed), tidy_secret(code)
     if not number:
@@ -24,5 +30,5 @@ def follow() -> Response | str:
     else:
         return redirect(url_for("citizen.public_ticket", number=number), 303)
     return make_response(
-        render_template("citizen/follow.html", number=typed[:20], problem=problem), HTTPStatus.BAD_REQUEST
+        render_template("citizen/follow.html", number=typed[:_TYPED_CHARS_MAX], problem=problem), HTTPStatus.BAD_REQUEST
     )

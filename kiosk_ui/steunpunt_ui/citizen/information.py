@@ -1,5 +1,6 @@
 """Information pages: a list of them, and each one with who answers for its words."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from http import HTTPStatus
@@ -7,15 +8,18 @@ from typing import Any
 
 from babel import Locale
 from babel.lists import format_list
-from flask import Response, abort, render_template, send_file
+from flask import Response, abort, render_template, send_file, url_for
 from flask_babel import format_date, gettext
+from markupsafe import Markup
 
 from steunpunt_ui.citizen.pointstate import read_status
 from steunpunt_ui.content.serving import shelf, unapproved_too
 from steunpunt_ui.content.shelf import InfoPage
 from steunpunt_ui.languages import LANGUAGES, language
 from steunpunt_ui.pages import Page, show_message
+from steunpunt_ui.portal import is_phone
 
+_LINK = re.compile(r"<a [^>]*>(.*?)</a>", re.DOTALL)
 _PICTURE_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
 
@@ -48,7 +52,13 @@ def show_page(slug: str) -> str | tuple[str, int]:
     codes = found.languages_of(slug, unapproved_too=too)
     others = {code: LANGUAGES[code] for code in codes if code != page.language}
     notice = notice_of(page, codes, language(), _today(read_status()))
-    return render_template("citizen/info_page.html", page=page, notice=notice, others=others)
+    lead, html, onward = page.body.lead, page.body.html, []
+    if not is_phone():  # words in a sentence are too small to hit with gloves: tiles below the page instead
+        lead, html = (Markup(_LINK.sub(r"<b>\1</b>", part)) for part in (lead, html))  # noqa: S704  was markup before
+        onward = _onward(page, unapproved_too=too)
+    return render_template(
+        "citizen/info_page.html", page=page, lead=lead, html=html, onward=onward, notice=notice, others=others
+    )
 
 
 def show_picture(name: str) -> Response:
@@ -72,6 +82,13 @@ def notice_of(page: InfoPage, codes: list[str], reader: str, today: date | None)
         only_in="" if page.language == reader else _only_in(codes, reader),
         approved=approved,
     )
+
+
+def _onward(page: InfoPage, *, unapproved_too: bool) -> list[tuple[str, str]]:
+    """Return address and title of each page that this one speaks of."""
+    slugs = dict.fromkeys(slug for slug, _ in page.body.links)
+    found = [shelf().choose(slug, page.language, unapproved_too=unapproved_too) for slug in slugs]
+    return [(url_for("citizen.info_page", slug=one.slug), one.front.title) for one in found if one is not None]
 
 
 def _only_in(codes: list[str], reader: str) -> str:

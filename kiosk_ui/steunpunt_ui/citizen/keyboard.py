@@ -3,19 +3,18 @@
 from dataclasses import dataclass
 from typing import Final
 
-_DIGITS: Final = "1234567890"
 _LATIN: Final = ("qwertyuiop", "asdfghjkl'", "zxcvbnm,.?-")
 ROWS: Final[dict[str, tuple[str, ...]]] = {
-    "nl": (_DIGITS, "qwertyuiop", "asdfghjkl'", "zxcvbnmëé,.?-"),
-    "en": (_DIGITS, *_LATIN),
-    "de": (_DIGITS + "ß", "qwertzuiopü", "asdfghjklöä", "yxcvbnm,.?-"),
-    "fr": (_DIGITS, "azertyuiop'", "qsdfghjklm", "wxcvbnéèàçê,.?-"),
-    "pl": (_DIGITS, "qwertyuiop", "asdfghjklł", "zxcvbnm,.?-", "ąćęńóśźż"),
-    "tr": (_DIGITS, "qwertyuıopğü", "asdfghjklşi", "zxcvbnmöç,.?-"),  # noqa: RUF001  Turkish has an i without a dot
-    "ar": (_DIGITS, "ضصثقفغعهخحجد", "شسيبلاتنمكطذ", "ئءؤرىةوزظأإ", "،.؟-آ"),
-    "uk": (_DIGITS, "йцукенгшщзхї", "фівапролджєґ", "ячсмитьбю'", ",.?-"),
+    "nl": ("qwertyuiop", "asdfghjkl'", "zxcvbnmëé,.?-"),
+    "en": _LATIN,
+    "de": ("qwertzuiopü", "asdfghjklöä", "yxcvbnmß,.?-"),
+    "fr": ("azertyuiop'", "qsdfghjklm", "wxcvbnéèàçê,.?-"),
+    "pl": ("qwertyuiop", "asdfghjklł", "zxcvbnm,.?-", "ąćęńóśźż"),
+    "tr": ("qwertyuıopğü", "asdfghjklşi", "zxcvbnmöç,.?-"),  # noqa: RUF001  Turkish has an i without a dot
+    "ar": ("ضصثقفغعهخحجد", "شسيبلاتنمكطذ", "ئءؤرىةوزظأإ", "،.؟-آ"),
+    "uk": ("йцукенгшщзхї", "фівапролджєґ", "ячсмитьбю'", ",.?-"),
 }
-"""Rows of keys; digits are Western everywhere, as on tickets."""
+"""Rows of letters. Figures are keys of their own (keys.html), Western everywhere, as on tickets."""
 
 
 @dataclass(frozen=True, slots=True)

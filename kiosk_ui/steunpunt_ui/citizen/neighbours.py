@@ -11,8 +11,9 @@ from werkzeug.wrappers import Response
 from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt.facts import CALLBACK_BYTES_MAX, NAME_BYTES_MAX
 from steunpunt.model import TEXT_CHARS_MAX, Skill
+from steunpunt.values import replace
 from steunpunt_ui.ages import ago
-from steunpunt_ui.citizen.asking import form_state, form_token
+from steunpunt_ui.citizen.asking import form_state, form_token, language_tapped
 from steunpunt_ui.citizen.lookup import not_found, tidy_number, tidy_secret
 from steunpunt_ui.citizen.pointstate import MARK_FIELD, form_mark, is_closed, show_closed
 from steunpunt_ui.citizen.swapboard import TEXT_CHARS_MAX as NOTE_CHARS_MAX
@@ -53,6 +54,8 @@ def offer() -> Response | str:
         return show_closed() if is_closed() else _show(OfferForm(), form_token())
     form, token = read_offer(request.form), request.form.get("token", "")
     status = HTTPStatus.BAD_REQUEST
+    if language_tapped():
+        return _show(replace(form, problems=[]), token)
     if not form.problems and not take_one("offer") and form_state(token) == "fresh":
         form.problems, status = [_many()], HTTPStatus.TOO_MANY_REQUESTS
     if form.problems:
@@ -64,11 +67,12 @@ def offer() -> Response | str:
         reply = client().call("offer", token=token, language=language(), mark=form_mark().value, **fields)
     except Refused as refusal:
         return _refused(form, token, refusal)
-    except NotKnownYet:
-        form.problems = [gettext("We don't know yet whether your offer has been kept. Send it again: never twice.")]
-        return make_response(_show(form, token), HTTPStatus.SERVICE_UNAVAILABLE)
-    except Unreachable:
-        form.problems = [gettext("This device can't keep your offer now. Tell the staff.")]
+    except (NotKnownYet, Unreachable) as silence:
+        form.problems = [
+            gettext("We don't know yet whether your offer has been kept. Send it again: never twice.")
+            if isinstance(silence, NotKnownYet)
+            else gettext("This device can't keep your offer now. Tell the staff.")
+        ]
         return make_response(_show(form, token), HTTPStatus.SERVICE_UNAVAILABLE)
     return redirect(url_for("citizen.offer_kept", number=reply["number"], secret=reply["secret"]), 303)
 
@@ -86,9 +90,9 @@ def post_note() -> Response | str:
     board = swapboard()
     if board is None or is_closed():
         return redirect(url_for("citizen.neighbours"), 303)
-    if request.method != "POST":
-        return _show_note("", "")
     text = clean_line(request.form.get("text", ""))
+    if request.method != "POST" or language_tapped():
+        return _show_note(text, "")
     kind = NoteKind.__members__.get(request.form.get("kind", ""))
     if kind is None or not text:
         return make_response(_show_note(text, gettext("Choose what it is, and write a few words.")), 400)

@@ -63,6 +63,13 @@ def after(tap: str, at: str, steps: tuple[str, ...], wish: Wish, problems: Mappi
     return Turn(CHECK, wish, act if act in ("yes", "no", "send") else "")
 
 
+def staying(at: str, problems: Mapping[str, str], first: str = FIRST) -> str:
+    """Return the page that a tap leaves where it is, such as that on a language; ``first`` when ``at`` is none."""
+    if at == MEND:
+        return MEND if problems else CHECK
+    return at if at in {*FIELDS, CHECK} else first
+
+
 def shown(page: str, problems: Mapping[str, str]) -> tuple[str, ...]:
     """Return the fields that stand on a page; on that of what must be corrected, whatever must."""
     if page == MEND:

@@ -9,7 +9,7 @@ from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
 from steunpunt.model import TEXT_CHARS_MAX, SupplementCode
-from steunpunt_ui.citizen.asking import Earlier, Kept, Trouble, form_token, keep, show_again
+from steunpunt_ui.citizen.asking import Earlier, Kept, Trouble, form_token, keep, language_tapped, show_again
 from steunpunt_ui.citizen.lookup import find, not_found, tidy_number, tidy_secret
 from steunpunt_ui.citizen.ticket import step_address
 from steunpunt_ui.texts import clean, plain_digits
@@ -49,6 +49,9 @@ def supplement(number: str, slug: str, secret: str | None = None) -> Response | 
         return redirect(_back(number, secret), 303)
     if request.method == "GET":
         return _show(reply["number"], half, slug, form_token(), "")
+    if language_tapped():
+        typed = clean(request.form.get("text", ""))
+        return _show(tidy_number(number), half, slug, request.form.get("token", ""), typed)
     return _send(number, half, slug)
 
 

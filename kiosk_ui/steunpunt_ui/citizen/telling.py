@@ -10,10 +10,19 @@ from flask import make_response, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from steunpunt.model import SupplementCode
-from steunpunt_ui.citizen.asking import Earlier, Kept, NotKept, Trouble, form_token, keep, show_again
+from steunpunt_ui.citizen.asking import (
+    Earlier,
+    Kept,
+    NotKept,
+    Trouble,
+    form_token,
+    keep,
+    language_tapped,
+    show_again,
+)
 from steunpunt_ui.citizen.lookup import find, not_found, tidy_number, tidy_secret
 from steunpunt_ui.citizen.steppage import StepPage, show_step
-from steunpunt_ui.citizen.steps import CHECK, FIELDS, FIRST, MEND, TELL_STEPS, after
+from steunpunt_ui.citizen.steps import CHECK, FIELDS, FIRST, MEND, TELL_STEPS, after, staying
 from steunpunt_ui.citizen.wish import Wish, problems_of, text_problem, told, wish_of
 
 _BEGIN = TELL_STEPS[0]
@@ -28,15 +37,17 @@ def tell(number: str, secret: str) -> Response | str:
         return _show(reply["number"], secret, _BEGIN, Wish(), form_token())
     wish, token, tap = wish_of(request.form), request.form.get("token", ""), request.form.get("do", CHECK)
     at, problems = request.form.get("at", FIRST), problems_of(wish)
+    if language_tapped():
+        page = staying(at, problems, _BEGIN)
+        return _show(number, secret, page, wish, token, problems if page == MEND else {})
     turn = after(tap, at, TELL_STEPS, wish, problems)
     if turn.page == FIRST:
         return redirect(url_for("citizen.now", number=number, secret=secret), 303)
     if turn.send and turn.page == CHECK:
         return _send(number, secret, turn.wish, token)
     wrong = turn.page == MEND or turn.page == at in FIELDS
-    if wrong:
-        return _refuse(number, secret, turn.page, turn.wish, token, problems)
-    return _show(number, secret, turn.page, turn.wish, token)
+    page = _show(number, secret, turn.page, turn.wish, token, problems if wrong else {})
+    return make_response(page, HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.OK)
 
 
 def mend_after(kept: Kept, wish: Wish, problems: dict[str, str]) -> Response:

@@ -10,6 +10,7 @@
   addEventListener("focusin", ({target}) => {
     if (target.closest("#keys, button, a")) return;
     field = typed(target) ? target : undefined;
+    keys.classList.toggle("figures", !!target.dataset?.figures || target.inputMode === "numeric");
     show(!!field);
   });
   addEventListener("keydown", (e) => e.isTrusted && e.key.length === 1 && show(false));
@@ -20,6 +21,7 @@
   const act = {
     upper: () => keys.classList.toggle("upper"),
     latin: () => keys.classList.toggle("latin"),
+    figures: () => keys.classList.toggle("figures"),
     erase: () => {
       const at = field.selectionStart, last = [...field.value.slice(0, at)].pop() ?? "";
       put("", at === field.selectionEnd ? at - last.length : at);
