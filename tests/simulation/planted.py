@@ -148,7 +148,7 @@ def _any_word_settles_all(_note_delivered: Function) -> Function:
 def _cut(pack: Function) -> Function:
     def wrong(message: Any, *rest: Any, **named: Any) -> Any:
         if isinstance(message, messages.HelpRequest):
-            object.__setattr__(message, "text", message.text[:-1])
+            return pack(replace(message, text=message.text[:-1]), *rest[:1])  # not as it was squeezed ahead of time
         return pack(message, *rest, **named)
 
     return wrong
@@ -157,7 +157,7 @@ def _cut(pack: Function) -> Function:
 def _harmless(pack: Function) -> Function:
     def wrong(message: Any, *rest: Any, **named: Any) -> Any:
         if isinstance(message, messages.HelpRequest):
-            object.__setattr__(message, "life_threat", False)
+            message = replace(message, life_threat=False)
         return pack(message, *rest, **named)
 
     return wrong
