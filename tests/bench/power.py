@@ -32,6 +32,8 @@ GATEWAY_HOST = "127.0.0.2"
 """Its own loopback address: the gateway knows no other port than 1883."""
 GATEWAY_PORT = 9467
 READY_S_MAX = 60.0
+SETTLE_S = 90.0
+"""Before either is watched: in its first minute a node sends and looks for the first time, and that costs more."""
 _SET_BROKER = """\
 import sys, time
 from meshtastic.tcp_interface import TCPInterface
@@ -155,7 +157,7 @@ def _ours(region: Region, idle_s: float) -> list[Cost]:
         processes.until(lambda: processes.has_radio(site), node)
         with processes.run(processes.web_command(site), site, "web") as web:
             processes.until(lambda: processes.page_shown(site.web_port, "/nl/"), web)
-            time.sleep(processes.SETTLE_S)
+            time.sleep(SETTLE_S)
             return watch([node.pid, web.pid], idle_s)
 
 
@@ -165,7 +167,7 @@ def _gateway(place: Path, region: Region, folder: Path, idle_s: float) -> Cost:
     command += ["--allow-net", "127.0.0.0/8"]
     with serial_cable(site.radio_port, device), processes.run(command, site, "gateway") as gateway:
         processes.until(lambda: processes.page_shown(GATEWAY_PORT, "/metrics"), gateway)
-        time.sleep(processes.SETTLE_S)
+        time.sleep(SETTLE_S)
         return watch([gateway.pid], idle_s)[0]
 
 

@@ -206,7 +206,7 @@ def test_a_form_of_another_session_says_nothing(site: DeskSite) -> None:
 
 
 def test_an_announcement_is_changed_and_withdrawn(site: DeskSite) -> None:
-    say(site, headline="Gaslek", p1="98", p1_frequency="95,3", text="Ramen dicht", sites="47")
+    say(site, headline="Gaslek", p1="98", p1_frequency="95,3", text="Ramen dicht", sites="47", expires_h="2")
     first = site.said()[0]
     change = site.web.get(f"{NEW}?over={first.id}&soort=wijzigen")
     fields = form_of(change.text)
@@ -216,6 +216,7 @@ def test_an_announcement_is_changed_and_withdrawn(site: DeskSite) -> None:
         "47",
         "95.3",
     )
+    assert fields["expires_h"] == "2", "it ends when it would have ended, unless somebody says otherwise"
     site.post(site.post(change, "look", headline="Gaslek groter"), "send")
     second = site.said()[0]
     assert (second.announcement.type, second.about) == (MessageType.UPDATE, first.id)

@@ -146,19 +146,19 @@ def _any_word_settles_all(_note_delivered: Function) -> Function:
 
 
 def _cut(pack: Function) -> Function:
-    def wrong(message: Any, eid: bytes) -> Any:
+    def wrong(message: Any, *rest: Any, **named: Any) -> Any:
         if isinstance(message, messages.HelpRequest):
             object.__setattr__(message, "text", message.text[:-1])
-        return pack(message, eid)
+        return pack(message, *rest, **named)
 
     return wrong
 
 
 def _harmless(pack: Function) -> Function:
-    def wrong(message: Any, eid: bytes) -> Any:
+    def wrong(message: Any, *rest: Any, **named: Any) -> Any:
         if isinstance(message, messages.HelpRequest):
             object.__setattr__(message, "life_threat", False)
-        return pack(message, eid)
+        return pack(message, *rest, **named)
 
     return wrong
 

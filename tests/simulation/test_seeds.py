@@ -20,6 +20,14 @@ HARD = (
 )  # fmt: skip
 """The ten hard cases of the protocol."""
 ALSO = ("away",)
+PROOFS = {
+    "lagging": ("lag in s", 60),
+    "hostile": ("attacks", 100),
+    "thief": ("recorded packets", 10),
+    "gateways": ("downlink packets", 1),
+    "overload": ("forged OK", 10),
+}
+"""What each of these must have seen, at least so often, lest it prove nothing."""
 
 
 def reports(options: Options, count: int) -> list[Report]:
@@ -41,7 +49,16 @@ def test_two_hundred_small_storms_lose_double_and_betray_nothing() -> None:
 
 @pytest.mark.parametrize("case", HARD + ALSO)
 def test_a_hard_case(case: str) -> None:
-    assert simulate(Options(case, 0)).cases > 0
+    report = simulate(Options(case, 0))
+    assert report.cases > 0
+    what, least = PROOFS.get(case, ("sent over mesh", 1))
+    assert report.counts[what] >= least
+
+
+def test_a_standby_may_lag_behind_by_less_than_a_minute_too() -> None:
+    report = simulate(Options("lagging", 2))
+    assert report.cases > 0
+    assert 0 < report.counts["lag in s"] < 60
 
 
 def test_a_region_in_a_storm() -> None:

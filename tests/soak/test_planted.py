@@ -16,7 +16,9 @@ def caught_at(bug: Bug) -> tuple[int, str] | None:
             try:
                 simulate(Options(bug.case, seed))
             except SeedFailed as failure:
-                return seed, str(failure).splitlines()[0]
+                told = str(failure).splitlines()[0]
+                assert "TypeError" not in told, f"{bug.told}: planted in what is not called so any more: {told}"
+                return seed, told
     return None
 
 

@@ -279,6 +279,13 @@ def test_what_a_printer_takes_for_a_command_is_not_printed() -> None:
     assert "Steunpunt: nummer 47" in text
 
 
+def test_a_slip_for_the_police_says_that_it_is_discreet() -> None:
+    police = replace(TOLD.case, content=replace(TOLD.case.content, category=Category.POLICE))
+    for case, said in ((police, True), (TOLD.case, False)):
+        text = " ".join(line.text for line in slip_lines(replace(TOLD, case=case), Paper(32, {})))
+        assert ("DISCREET: niet laten omroepen" in text) is said
+
+
 @pytest.mark.parametrize(
     ("mark", "words"),
     [(Mark.EXERCISE, "*** OEFENING ***"), (Mark.TEST, "*** TEST ***"), (Mark.REAL, "*** DIT IS ECHT ***")],

@@ -23,6 +23,7 @@ from steunpunt.relay.outbox import (
     next_due_ms,
     refused_wait_ms,
     says_hello,
+    unicast,
     wait_ms,
 )
 from steunpunt.values import replace
@@ -315,6 +316,14 @@ def test_a_life_threat_without_receipt_rides_along_once_it_has_waited_half_and_a
     assert choose([waits, fresh[0]], MESH_ONLY, half_ms - 1, {MESH: 1}).choices == (Choice(2, MESH),)
     assert choose([waits, fresh[0]], MESH_ONLY, half_ms, {MESH: 1}).choices == (Choice(2, MESH, (1,)),)
     assert choose([waits, *fresh], MESH_ONLY, half_ms, {MESH: 1}).choices == (Choice(2, MESH, (3, 4, 5)),)
+
+
+def test_a_life_threat_goes_to_all_at_once_and_then_in_turn_to_one_and_to_all() -> None:
+    def ways(lane: Lane) -> list[bool]:
+        return [unicast(replace(new(lane), mesh_tries=tries)) for tries in range(6)]
+
+    assert ways(Lane.LIFE_THREAT) == [False, True, False, True, False, True]
+    assert ways(Lane.URGENT) == [True, True, False, False, False, False]
 
 
 @given(queues, st.integers(0, 2500))

@@ -3,6 +3,7 @@
 from steunpunt.model import Lane
 from steunpunt.relay.outbox import Waiting
 from steunpunt.relay.pace import GAP_MS_MAX, GAP_MS_MIN, Pace
+from steunpunt.values import replace
 
 NOW_MS = 1_000_000
 
@@ -19,14 +20,14 @@ def due_ms(pace: Pace, now_ms: int = NOW_MS, waits: Waiting | None = None) -> in
 def slowed(times: int) -> Pace:
     pace = Pace()
     for _ in range(times):
-        pace.sent(NOW_MS, 0.0, again=True)
+        pace.sent(NOW_MS, lambda: 0.0, again=True)
     return pace
 
 
 def test_a_site_whose_first_tries_are_heard_knows_no_gap() -> None:
     pace = Pace()
     for _ in range(20):
-        pace.sent(NOW_MS, 1.0, again=False)
+        pace.sent(NOW_MS, lambda: 1.0, again=False)
     assert due_ms(pace) == NOW_MS
 
 
@@ -37,8 +38,8 @@ def test_each_try_made_again_doubles_the_gap_up_to_its_limit() -> None:
 
 def test_jitter_only_lengthens() -> None:
     plain, jittered = Pace(), Pace()
-    plain.sent(NOW_MS, 0.0, again=True)
-    jittered.sent(NOW_MS, 1.0, again=True)
+    plain.sent(NOW_MS, lambda: 0.0, again=True)
+    jittered.sent(NOW_MS, lambda: 1.0, again=True)
     assert due_ms(plain) < due_ms(jittered) <= NOW_MS + 2 * GAP_MS_MIN
 
 
@@ -48,7 +49,7 @@ def test_receipts_take_the_gap_away_again() -> None:
     assert due_ms(pace) - NOW_MS == GAP_MS_MIN * 4
     for _ in range(3):
         pace.heard(NOW_MS)
-    pace.sent(NOW_MS, 1.0, again=False)
+    pace.sent(NOW_MS, lambda: 1.0, again=False)
     assert due_ms(pace) == NOW_MS
 
 
@@ -59,8 +60,9 @@ def test_what_was_held_is_due_when_the_gap_is_over() -> None:
     assert due_ms(pace, waits=message(next_ms=late)) == late
 
 
-def test_neither_a_life_threat_nor_the_rest_of_a_try_waits() -> None:
+def test_neither_a_life_threat_nor_the_rest_of_a_try_nor_what_was_asked_for_waits() -> None:
     pace = slowed(9)
     assert due_ms(pace, waits=message(Lane.LIFE_THREAT)) == NOW_MS
     assert due_ms(pace, waits=message(unsent=0b10)) == NOW_MS
+    assert due_ms(pace, waits=replace(message(), missing=0b10)) == NOW_MS
     assert due_ms(pace, waits=message(Lane.OTHER)) > NOW_MS

@@ -19,7 +19,7 @@ from steunpunt.protocol.wants import Want
 from steunpunt.relay import outbox
 from steunpunt.relay.epochs import answers_hello
 from steunpunt.relay.outbox import Choice, Roads, Waiting
-from steunpunt.relay.pace import Pace
+from steunpunt.relay.pace import Pace, at_once
 from steunpunt.relay.reassembly import answers_want
 from steunpunt.values import replace
 
@@ -248,12 +248,12 @@ class Sender:
         hello = self._hello(messages[0], parts[0].tries)
         pieces = [(self._age(message, now_ms), self._piece(message, fragment)) for message in messages]
         payload = batch(self._site, first.eid, pieces, hello)
-        flight = Flight(tuple(parts), paced=first.lane is not Lane.LIFE_THREAT)
+        flight = Flight(tuple(parts), paced=not at_once(first))
         destination = self.region_radio if self.unicasts and outbox.unicast(first) else None
         attempt_id = self._begin(LinkName.MESH, flight, payload)
         self.air.spend(connection, attempt_id, len(payload), now_ms)
         if flight.paced:
-            self._pace.sent(now_ms, self._entropy.unit(), again=not self._unheard.isdisjoint(ids))
+            self._pace.sent(now_ms, self._entropy.unit, again=not self._unheard.isdisjoint(ids))
         insist = first.lane is Lane.LIFE_THREAT and destination is None
         frame = SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist)
         if destination is None:

@@ -88,6 +88,8 @@ def _head(told: Told) -> Iterator[SlipLine]:
         yield SlipLine("MOGELIJK DUBBEL: deze bon is misschien al eens geprint", bold=True)
     yield SlipLine("LEVENSGEVAAR" if told.event is None else "BIJ LEVENSGEVAAR", bold=True)
     yield SlipLine(told.number, big=True, bold=True)
+    if member(Category, told.case.content.category) is Category.POLICE:
+        yield SlipLine("DISCREET: niet laten omroepen, niet ongevraagd terugbellen.", bold=True)
 
 
 def _request(told: Told, paper: Paper) -> Iterator[SlipLine]:

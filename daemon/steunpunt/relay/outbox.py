@@ -137,9 +137,13 @@ HOPS_MARGIN = 1
 def unicast(message: Waiting) -> bool:
     """Return whether the next try on the mesh may go to one radio only: the one that the region last spoke through.
 
-    Never a life threat, and only twice: whoever else hears a broadcast may carry it too.
+    Only twice, for whoever else hears a broadcast may carry it too. A life threat goes to all at once; what then has to
+    go again takes turns: along the way that is known each radio repeats it until the next one has it, on a third of the
+    air, and where that way is broken all others get it the next time.
     """
-    return message.lane is not Lane.LIFE_THREAT and message.mesh_tries < UNICAST_TRIES_MAX
+    if message.lane is Lane.LIFE_THREAT:
+        return message.mesh_tries % 2 == 1
+    return message.mesh_tries < UNICAST_TRIES_MAX
 
 
 def hops_max(message: Waiting, hops_heard: int | None) -> int | None:

@@ -1,5 +1,6 @@
 """An announcement as fields of a form: what they hold at first, and what was typed in them. Pure."""
 
+import math
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import TypeVar
@@ -75,7 +76,15 @@ def starting_fields(purpose: Purpose, about: Told | None) -> dict[str, str]:
         "exercise": "1" if said.mark is Mark.EXERCISE else "",
         "sites": " ".join(str(site) for site in said.sites),
     }
-    return fields | {"text": said.text} | typed_again(said.phrases) if purpose is Purpose.CHANGE else fields
+    if purpose is not Purpose.CHANGE:
+        return fields
+    return fields | {"text": said.text, "expires_h": str(_hours_left(about))} | typed_again(said.phrases)
+
+
+def _hours_left(about: Told) -> int:
+    """Return how many hours an announcement still holds, as the form counts them: whole ones, 0 for no end."""
+    minutes = about.announcement.expires_min
+    return max(math.ceil((minutes * 60 - about.age_s) / 3600), 1) if minutes else 0
 
 
 def read_announcement(fields: Mapping[str, str], *, changes: bool) -> Announcement:

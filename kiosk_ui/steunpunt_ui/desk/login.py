@@ -1,10 +1,12 @@
 """Logging in at the desk with a name and a password."""
 
 import logging
+import re
 from http import HTTPStatus
 
 from flask import abort, current_app, g, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from steunpunt.model import KeyFileError, LedgerError
@@ -15,7 +17,12 @@ from steunpunt_ui.desk.sessions import WRONG_TRIES_S, Limiter, Person, Sessions
 from steunpunt_ui.pages import Page
 
 COOKIE = "desk"
-TYPED_CHARACTERS_MAX = 2000
+TYPED_CHARACTERS_MAX = 16 * 1024
+"""Most of a form that is shown again to be copied; the codes of one long request on paper are 5,100 characters."""
+_BACK = re.compile(r"/desk/(?:melding/[0-9]{1,18}|papier|berichten)")
+"""Where one may go on after logging in: a page that only shows."""
+_WRITING = frozenset({"desk.act", "desk.announce", "desk.paper"})
+"""What has words in it that somebody typed, or a press that was meant."""
 _log = logging.getLogger(__name__)
 
 
@@ -26,8 +33,11 @@ def require_login() -> Response | None:
         return None
     if request.endpoint in {"desk.list_part", "desk.case_mark", "desk.points_part", "desk.offers_part"}:
         return make_response("", HTTPStatus.UNAUTHORIZED)
-    if request.endpoint == "desk.act" or (request.endpoint == "desk.announce" and request.method == "POST"):
-        return make_response(_show(_logged_out()), HTTPStatus.FORBIDDEN)
+    if request.endpoint in _WRITING and request.method == "POST":
+        try:
+            return make_response(_show(_logged_out()), HTTPStatus.FORBIDDEN)
+        except RequestEntityTooLarge:
+            _log.info("a form with photos came after the end of the session")
     return redirect(url_for("desk.login"), 303)
 
 
@@ -43,7 +53,8 @@ def form_token() -> str:
     """Return the token of the form that was sent; refuses one that was not made for this session."""
     token = request.form.get("token", "")
     if not _sessions().made_for(person(), token):
-        abort(403)
+        # Perhaps of an earlier session: the same person logged in again on another page.
+        abort(_show_typed(HTTPStatus.FORBIDDEN) if request.endpoint in _WRITING and _typed() else HTTPStatus.FORBIDDEN)
     return token
 
 
@@ -66,7 +77,7 @@ def log_in() -> Response | str:
     _note_presence(name)
     g.person = _sessions().begin(name)
     session = g.person.session
-    response = _show_typed() if _typed() else redirect(url_for("desk.list"), 303)
+    response = _show_typed() if _typed() else redirect(_back() or url_for("desk.list"), 303)
     # Not "secure": the desk is served to the machine itself, without TLS.
     response.set_cookie(COOKIE, session, httponly=True, samesite="Strict", path="/desk")
     return response
@@ -91,7 +102,8 @@ def log_out() -> Response:
 
 
 def _show(problem: str) -> str:
-    return render_template("desk/login.html", problem=problem, name=request.form.get("name", ""), typed=_typed())
+    name = request.form.get("name", "")
+    return render_template("desk/login.html", problem=problem, name=name, typed=_typed(), back=_back())
 
 
 def _logged_out() -> str:
@@ -100,18 +112,28 @@ def _logged_out() -> str:
     return gettext("You have been logged out. Nothing was changed. Log in again.")
 
 
+def _back() -> str:
+    """Return the page on which a person was logged out, "" for none; what the login form says is checked."""
+    if request.endpoint == "desk.login":
+        found = request.form.get("back", "")
+        return found if _BACK.fullmatch(found) else ""
+    if request.endpoint == "desk.act":
+        return url_for("desk.case", case_id=(request.view_args or {})["case_id"])
+    return url_for("desk.paper" if request.endpoint == "desk.paper" else "desk.announcements")
+
+
 def _typed() -> str:
     """Return what a person typed in a form that came after the end of the session, to be copied from the page."""
-    found = (request.form.get(name, "").strip() for name in ("typed", "text", "to", "reference"))
+    found = (request.form.get(name, "").strip() for name in ("typed", "headline", "text", "to", "reference", "codes"))
     return "\n".join(text for text in found if text)[:TYPED_CHARACTERS_MAX]
 
 
-def _show_typed() -> Response:
+def _show_typed(status: HTTPStatus = HTTPStatus.OK) -> Response:
     page = Page(
         gettext("You are logged in again."),
-        gettext("Your text has not been sent. Copy it, open the case and send it there."),
+        gettext("Your text has not been sent. Copy it, go on where you were and send it there."),
     )
-    return make_response(render_template("desk/message.html", page=page, typed=_typed()))
+    return make_response(render_template("desk/message.html", page=page, typed=_typed(), back=_back()), status)
 
 
 def _refuse(problem: str, status: int) -> Response:

@@ -15,10 +15,16 @@
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     if (focus) document.getElementById(focus)?.focus();
   };
+  const typed = () => [...document.querySelectorAll("main :is(textarea, input:not([type]))")].some(field => field.value !== field.defaultValue);
   const look = async () => {
     try {
       const reply = await fetch(poll, {cache: "no-store", redirect: "error", signal: AbortSignal.timeout(2500)});
-      if (reply.status === 401) return location.reload();
+      if (reply.status === 401) {  // to the login page, which hides all this; unless words would be lost by it
+        if (list || !typed()) return location.reload();
+        heard = performance.now();
+        return void (document.getElementById("out").hidden = false);
+      }
+      document.getElementById("out").hidden = true;
       if (!reply.ok) return;
       const text = await reply.text();
       heard = performance.now();
