@@ -16,6 +16,7 @@ from steunpunt_ui.speech.making import make
 from tests.fakes.fake_node import FakeNode
 from tests.fakes.ui_sites import kiosk_config
 
+GLOVE_PX = 168
 SAID = ["Volg uw vraag", "Bent u er nog?"]
 PLAYS = "(one) => { one.loop = true; one.muted = true; return one.play().then(() => !one.paused) }"
 
@@ -52,6 +53,15 @@ def test_who_listens_is_not_asked_and_who_stopped_is_asked_aloud(browser: Browse
     control = page.locator(".listen audio")
     expect(control).to_be_visible()
     assert control.evaluate(PLAYS), "Chromium plays what was made"
+    for path in ("/nl/volgen", "/nl/"):
+        other = browser.new_page(viewport={"width": 1024, "height": 600})
+        other.goto(f"{kiosk}{path}")
+        box = other.locator(".listen").bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= GLOVE_PX, path
+        assert max(box["width"], box["height"]) < other.evaluate("innerWidth") / 2, "it covers nothing else"
+        assert other.evaluate("document.documentElement.scrollHeight") <= other.evaluate("innerHeight"), path
+        other.close()
     page.clock.run_for(150_000)
     expect(page.locator("#idle")).to_be_hidden()
     control.evaluate("(one) => one.pause()")
