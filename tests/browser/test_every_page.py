@@ -14,12 +14,13 @@ from playwright.sync_api import Browser
 from steunpunt_ui.languages import LANGUAGES
 from tests.fakes.fake_node import FakeNode
 from tests.fakes.page_look import SMALL_PHONE, looking_glass
-from tests.fakes.page_walk import FoundPage, Walk, citizen_site, each_shape, tickets
+from tests.fakes.page_walk import FoundPage, Walk, citizen_site, each_shape, staff_pages, tickets
 from tests.fakes.ui_citizen import HOME
 
 GLOVE_PX, PHONE_PX = 168, 48
 """25 mm at the density of a kiosk of 7 inch, both ways; and what a finger needs on a phone."""
-SHAPES_MIN = 20
+SHAPES_MIN, STAFF_SHAPES_MIN = 20, 8
+SERVER_ERROR = 500
 
 
 @pytest.fixture(name="site")
@@ -46,7 +47,7 @@ def test_axe_finds_nothing_and_a_glove_hits_by_day_in_dutch_and_by_night_in_arab
             glass.show(page, "dark" if at % 2 else "light")
             glass.open_all()
             small = [one for one in glass.targets() if one.smallest < GLOVE_PX]
-            if findings := glass.findings() + small:
+            if findings := [*glass.findings(), *small]:
                 found[page.name] = findings
             if glass.overflow()[0] > 0 or glass.cut():
                 found[f"{page.name}: cut"] = glass.cut()
@@ -75,6 +76,22 @@ def test_on_a_phone_of_320_px_nothing_sticks_out_and_a_finger_hits(
             small += [(page.name, target) for target in glass.targets() if target.height < PHONE_PX]
         assert [address for address in glass.asked if not address.startswith(HOME)] == []
     assert (wide, small) == ([], [])
+
+
+def test_axe_finds_nothing_on_the_staffs_pages(site: tuple[FakeNode, FlaskClient], browser: Browser) -> None:
+    node, web = site
+    found: dict[str, object] = {}
+    shapes = each_shape(staff_pages(node, web))
+    assert len(shapes) >= STAFF_SHAPES_MIN
+    with looking_glass(browser, web) as glass:
+        for at, page in enumerate(shapes):
+            glass.show(page, "dark" if at % 2 else "light")
+            small = [one for one in glass.targets() if one.smallest < PHONE_PX]
+            if findings := [*glass.findings(), *small]:
+                found[page.name] = findings
+            if glass.overflow()[0] > 0 or page.status >= SERVER_ERROR:
+                found[f"{page.name}: wide, or an error"] = page.status
+    assert found == {}
 
 
 def test_languages_open_as_tiles_and_a_long_page_has_a_button_to_go_on(

@@ -4,8 +4,8 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from steunpunt.sim.air import Frame, Link
-from steunpunt.wire import BROADCAST, mesh_pb2, portnums_pb2, sender, telemetry_pb2
-from tests.unit.test_sim_radio import KEY, A, B, C, Set, drain, packet, routing, spec
+from steunpunt.wire import BROADCAST, admin_pb2, mesh_pb2, portnums_pb2, sender, telemetry_pb2
+from tests.unit.test_sim_radio import KEY, A, B, C, Set, admin, drain, packet, routing, spec
 
 Port = portnums_pb2.PortNum
 
@@ -144,3 +144,24 @@ def opened(got: mesh_pb2.MeshPacket, key: bytes) -> mesh_pb2.Data:
     nonce = got.id.to_bytes(8, "little") + sender(got).to_bytes(4, "little") + bytes(4)
     decryptor = Cipher(algorithms.AES(key), modes.CTR(nonce)).decryptor()
     return mesh_pb2.Data.FromString(decryptor.update(got.encrypted) + decryptor.finalize())
+
+
+def test_a_radio_told_to_shut_down_stays_off() -> None:
+    radios = Set(spec("a", A))
+    admin(radios, A, admin_pb2.AdminMessage(shutdown_seconds=5), 1)
+    radios.run(4_990)
+    assert radios.radios[A].is_up
+    radios.run(60_000)
+    assert not radios.radios[A].is_up
+
+
+def test_admin_from_afar_is_refused_whose_key_was_not_given() -> None:
+    radios = Set(spec("a", A), spec("b", B))
+    asked = admin_pb2.AdminMessage(get_owner_request=True).SerializeToString()
+    request = packet(B, asked, channel=0, port=Port.ADMIN_APP, packet_id=80, want_ack=True)
+    request.decoded.want_response = True
+    radios.send(A, request)
+    radios.run()
+    answers = [got for got in radios.packets(A) if got.decoded.request_id == 80 and sender(got) == B]
+    errors = [mesh_pb2.Routing.FromString(got.decoded.payload).error_reason for got in answers]
+    assert errors == [mesh_pb2.Routing.Error.ADMIN_PUBLIC_KEY_UNAUTHORIZED]

@@ -71,6 +71,34 @@ def test_an_unknown_admin_message_is_a_bad_request(admin: Admin) -> None:
 # --- changes
 
 
+def test_canned_messages_and_the_ringtone_are_kept(admin: Admin) -> None:
+    for setting in (
+        admin_pb2.AdminMessage(set_canned_message_module_messages="ja|nee"),
+        admin_pb2.AdminMessage(set_ringtone_message="24:d=32:f6"),
+    ):
+        assert admin.apply(setting) == Outcome()
+    question = admin_pb2.AdminMessage(get_canned_message_module_messages_request=True)
+    answer = reply(admin.apply(question), "get_canned_message_module_messages_response")
+    assert answer.get_canned_message_module_messages_response == "ja|nee"
+    answer = reply(admin.apply(admin_pb2.AdminMessage(get_ringtone_request=True)), "get_ringtone_response")
+    assert answer.get_ringtone_response == "24:d=32:f6"
+
+
+@pytest.mark.parametrize(
+    "message", [admin_pb2.AdminMessage(factory_reset_config=1), admin_pb2.AdminMessage(factory_reset_device=1)]
+)
+def test_a_factory_reset_forgets_all_but_the_number(
+    admin: Admin, settings: Settings, message: admin_pb2.AdminMessage
+) -> None:
+    settings.node(9).user.long_name = "Other"
+    settings.ringtone, settings.reboots = "24:d=32:f6", 3
+    assert admin.apply(message) == Outcome(reboot_after_ms=REBOOT_AFTER_MS)
+    assert (settings.owner.id, settings.owner.long_name) == ("!00000001", "Meshtastic 0001")
+    assert (list(settings.nodes), settings.ringtone, settings.reboots) == ([1], "", 3)
+    assert settings.channel(1) is None
+    assert settings.config["lora"].lora.region == config_pb2.Config.LoRaConfig.RegionCode.UNSET
+
+
 def test_a_hop_limit_takes_effect_at_once_and_power_is_held_to_the_law(admin: Admin, settings: Settings) -> None:
     lora = config_pb2.Config.LoRaConfig(region=config_pb2.Config.LoRaConfig.RegionCode.EU_868, hop_limit=5, tx_power=30)
     assert admin.apply(admin_pb2.AdminMessage(set_config=config_pb2.Config(lora=lora))) == Outcome()

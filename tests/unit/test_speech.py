@@ -1,12 +1,15 @@
 """Reading aloud: pages cut into sentences, sentences made into sound, and sounds put one behind the other."""
 
+import os
 import shutil
 import subprocess
 import wave
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from steunpunt.cli.showing import speak
 from steunpunt.config import load
 from steunpunt.model import SteunpuntError
 from steunpunt_ui.languages import LANGUAGES
@@ -17,6 +20,7 @@ from steunpunt_ui.speech.store import LOOK_AGAIN_S, Voice
 from steunpunt_ui.speech.texts import texts_of
 
 PROJECT = Path(__file__).parents[2]
+LONG_TEXT = 20
 MORE = "Er staat meer op dit scherm dan is voorgelezen."
 PAGE = """<h1>Wat is er?</h1><p class="first">Gratis. Geen <b>papieren</b> nodig.</p><svg><path d="M1"/></svg>
 <a class="tile" href="/x"><svg><path/></svg>Brand</a><a class="tile" href="/y">Politie &amp; meer</a>
@@ -102,3 +106,28 @@ def test_a_language_without_a_voice_is_absent(monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(making.SpeechError, match="apt-get install espeak-ng lame") as caught:
         voices()
     assert isinstance(caught.value, SteunpuntError)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_language_of_the_screens_is_heard(language: str, tmp_path: Path) -> None:
+    texts = [text for text in texts_of(load(PROJECT / "config" / "kiosk.toml"), language) if len(text) > LONG_TEXT][:1]
+    made = make(tmp_path, language, texts)
+    assert (made.sentences, made.new) == (1, 1)
+    assert seconds((tmp_path / language / f"{mark_of(texts[0])}.mp3").read_bytes(), tmp_path) > 1.0
+
+
+def test_who_makes_the_sounds_is_told_which_language_has_no_voice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spoken, programs = shutil.which("espeak-ng"), tmp_path / "bin"
+    programs.mkdir()
+    poorer = programs / "espeak-ng"
+    poorer.write_text(f'#!/bin/sh\n{spoken} "$@" | grep -v Ukrainian\n', "utf-8")
+    poorer.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    config = tmp_path / "kiosk.toml"
+    text = (PROJECT / "config" / "kiosk.toml").read_text("utf-8")
+    config.write_text(f'{text}\n[screen]\naudio = "{tmp_path}/audio"\n', "utf-8")
+    told = CliRunner().invoke(speak, [str(config), "--language", "uk"])
+    assert (told.exit_code, told.output) == (0, "uk: espeak-ng has no voice for it here; left out\n")
+    assert not (tmp_path / "audio").exists()

@@ -29,6 +29,8 @@ class Outcome:
     reboot_after_ms: float | None = None
     epoch_s: int | None = None
     """The wall clock that the client set, in Unix seconds."""
+    off_after_ms: float | None = None
+    """The radio switches itself off, until somebody plugs it in again."""
 
 
 _DONE = Outcome()
@@ -52,6 +54,8 @@ class Admin:
             "get_device_metadata_request": self._get_metadata,
             "get_canned_message_module_messages_request": self._get_canned_messages,
             "get_ringtone_request": self._get_ringtone,
+            "set_canned_message_module_messages": self._set_canned_messages,
+            "set_ringtone_message": self._set_ringtone,
             "set_owner": self._set_owner,
             "set_channel": self._set_channel,
             "set_config": self._set_config,
@@ -68,6 +72,9 @@ class Admin:
             "begin_edit_settings": self._begin,
             "commit_edit_settings": self._commit,
             "reboot_seconds": lambda m: Outcome(reboot_after_ms=1000.0 * max(m.reboot_seconds, 0)),
+            "shutdown_seconds": lambda m: Outcome(off_after_ms=1000.0 * max(m.shutdown_seconds, 0)),
+            "factory_reset_config": self._factory_reset,
+            "factory_reset_device": self._factory_reset,
         }
 
     def apply(self, message: admin_pb2.AdminMessage) -> Outcome:
@@ -116,12 +123,26 @@ class Admin:
         return Outcome(admin_pb2.AdminMessage(get_device_metadata_response=metadata))
 
     def _get_canned_messages(self, _: admin_pb2.AdminMessage) -> Outcome:
-        return Outcome(admin_pb2.AdminMessage(get_canned_message_module_messages_response=""))
+        kept = self._settings.canned_messages
+        return Outcome(admin_pb2.AdminMessage(get_canned_message_module_messages_response=kept))
 
     def _get_ringtone(self, _: admin_pb2.AdminMessage) -> Outcome:
-        return Outcome(admin_pb2.AdminMessage(get_ringtone_response=""))
+        return Outcome(admin_pb2.AdminMessage(get_ringtone_response=self._settings.ringtone))
 
     # --- changes
+
+    def _set_canned_messages(self, message: admin_pb2.AdminMessage) -> Outcome:
+        self._settings.canned_messages = message.set_canned_message_module_messages
+        return _DONE
+
+    def _set_ringtone(self, message: admin_pb2.AdminMessage) -> Outcome:
+        self._settings.ringtone = message.set_ringtone_message
+        return _DONE
+
+    def _factory_reset(self, _: admin_pb2.AdminMessage) -> Outcome:
+        self._saved = None
+        self._settings.factory_reset()
+        return _REBOOT
 
     def _set_owner(self, message: admin_pb2.AdminMessage) -> Outcome:
         owner, wanted = self._settings.owner, message.set_owner

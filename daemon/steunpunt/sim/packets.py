@@ -42,6 +42,16 @@ def received(frame: Frame, index: int, data: mesh_pb2.Data | bytes) -> mesh_pb2.
     return packet
 
 
+def unanswered(packet: mesh_pb2.MeshPacket) -> "mesh_pb2.Routing.Error.ValueType | None":
+    """Name what a request gets that no module answered; the admin module refuses whose key it was not given."""
+    if not packet.decoded.want_response:
+        return None
+    if packet.decoded.portnum != _Port.ADMIN_APP:
+        return mesh_pb2.Routing.Error.NO_RESPONSE
+    denied = mesh_pb2.Routing.Error
+    return denied.ADMIN_PUBLIC_KEY_UNAUTHORIZED if packet.pki_encrypted else denied.NOT_AUTHORIZED
+
+
 def pki_lock(num: int) -> bytes:
     """Name what only one node can open."""
     return b"pki " + node_name(num).encode()

@@ -18,7 +18,7 @@ from steunpunt.sim.air import Air, Frame
 from steunpunt.sim.announcer import Announcer
 from steunpunt.sim.faults import Faults
 from steunpunt.sim.mesh import DUTY_CYCLE_MAX_PERCENT, TX_QUEUE_MAX, Mesh
-from steunpunt.sim.packets import over_duty_cycle, pki_lock, priority_of, received, routing
+from steunpunt.sim.packets import over_duty_cycle, pki_lock, priority_of, received, routing, unanswered
 from steunpunt.sim.ratelimits import RateLimits
 from steunpunt.sim.sealing import sealed
 from steunpunt.sim.settings import HOP_LIMIT_MAX, Settings
@@ -117,6 +117,12 @@ class VirtualRadio:
             if self._power_timer is not None:
                 self._power_timer.cancel()
             self._power_timer = self._air.timeline.schedule(after_ms, self._reboot_now)
+
+    def _off(self, after_ms: float) -> None:
+        """Switch off after a while, until somebody switches on again."""
+        if self._power_timer is not None:
+            self._power_timer.cancel()
+        self._power_timer = self._air.timeline.schedule(after_ms, self.stop)
 
     def _reboot_now(self) -> None:
         self.stop()
@@ -278,6 +284,8 @@ class VirtualRadio:
             self._epoch_at_start_s = outcome.epoch_s - self.uptime_ms / 1000
         if outcome.reboot_after_ms is not None:
             self.reboot(outcome.reboot_after_ms)
+        if outcome.off_after_ms is not None:
+            self._off(outcome.off_after_ms)
         return outcome
 
     def _reply_to_self(self, request: mesh_pb2.MeshPacket, reply: admin_pb2.AdminMessage) -> None:
@@ -381,10 +389,11 @@ class VirtualRadio:
         if frame.to == self.num and packet.decoded.request_id:
             self._mesh.answered(packet.decoded.request_id)
         replied = self._announcer.learn(packet)
-        if frame.want_ack and not replied:
+        error = unanswered(packet) if frame.to == self.num and not replied else None
+        if frame.want_ack and not replied and error in (None, _Error.NO_RESPONSE):
             self._acknowledge(frame, packet.channel, _Error.NONE)
-        if packet.decoded.want_response and frame.to == self.num and not replied:
-            self._acknowledge(frame, packet.channel, _Error.NO_RESPONSE)
+        if error is not None:
+            self._acknowledge(frame, packet.channel, error)
         self.keep_for_client(packet)
 
     def onward(self, frame: Frame, snr_db: float) -> Frame:

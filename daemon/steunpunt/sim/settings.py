@@ -54,6 +54,10 @@ class Settings:
         self.firmware = spec.firmware
         self.ignores = spec.ignores
         self.reboots = 0
+        self._make(spec, preset)
+
+    def _make(self, spec: RadioSpec, preset: str) -> None:
+        self.canned_messages = self.ringtone = ""
         self.position = _position(spec)
         self.channels = [channel_pb2.Channel(index=index) for index in range(CHANNELS_MAX)]
         for index, (name, psk) in enumerate(spec.channels):
@@ -88,6 +92,14 @@ class Settings:
         if self.position is not None:
             me.position.CopyFrom(self.position)
         self.nodes[self.num] = me
+
+    def factory_reset(self) -> None:
+        """Become as it left the factory: one open channel, no region, a name from its number, knowing nobody."""
+        tail = f"{self.num & 0xFFFF:04x}"
+        self._make(RadioSpec(tail, node_num=self.num, long_name=f"Meshtastic {tail}"), "LONG_FAST")
+        lora = self.config["lora"].lora
+        lora.region = config_pb2.Config.LoRaConfig.RegionCode.UNSET
+        lora.tx_power = 0
 
     def saved(self) -> SavedSettings:
         """Copy what a client can set, as it lies in the radio's flash."""
