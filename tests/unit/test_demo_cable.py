@@ -100,6 +100,24 @@ def test_a_mended_cable_carries_new_connections(cable: Cable) -> None:
     assert answers(cable)
 
 
+def test_while_the_far_end_has_no_power_it_refuses_as_that_host_would(cable: Cable) -> None:
+    with connect(cable) as end:
+        end.sendall(b"x")
+        assert end.recv(1) == b"x"
+        cable.far_end(powered=False)
+        assert end.recv(1) == b""
+    assert cable.intact, "nobody cut it"
+    for _ in range(2):
+        with pytest.raises(ConnectionRefusedError):
+            connect(cable)
+        cable.mend()
+    cable.cut()
+    cable.far_end(powered=True)
+    assert not answers(cable), "it is still cut"
+    cable.mend()
+    assert answers(cable)
+
+
 def test_one_end_that_closes_closes_the_other(cable: Cable, echo: Echo, wait_until: WaitUntil) -> None:
     with connect(cable) as end:
         end.sendall(b"x")

@@ -19,7 +19,8 @@ class Cable:
 
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target
-        self._intact = False
+        self._intact = self._carries = False
+        self._far_powered = True
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
         self._port_holder: socket.socket | None = None
@@ -33,29 +34,26 @@ class Cable:
 
     @property
     def intact(self) -> bool:
-        """Whether bytes go through."""
+        """Whether nobody cut it."""
         return self._intact
 
     def cut(self) -> None:
         """End all connections, and keep the port without listening on it: the system refuses new ones."""
         with self._lock:
-            if not self._intact:
-                return
             self._intact = False
-            self._let_go()
-            self._port_holder = self._bound()
-            for end in self._ends:
-                # Only shut down: the thread that carries must wake before its descriptor may go to something else.
-                _shut_down(end)
+            self._settle()
 
     def mend(self) -> None:
         """Carry new connections again."""
         with self._lock:
-            if self._intact or self._port_holder is None:
-                return
             self._intact = True
-            self._port_holder.listen(PAIRS_MAX)
-            threading.Thread(target=self._accept, args=(self._port_holder,), name="cable", daemon=True).start()
+            self._settle()
+
+    def far_end(self, *, powered: bool) -> None:
+        """Take that the far end has power or has none: then its port refuses here too, as its host would."""
+        with self._lock:
+            self._far_powered = powered
+            self._settle()
 
     def stop(self) -> None:
         """Give the port back."""
@@ -63,6 +61,21 @@ class Cable:
         with self._lock:
             self._let_go()
             self._port_holder = None
+
+    def _settle(self) -> None:
+        carries = self._intact and self._far_powered and self._port_holder is not None
+        if carries is self._carries or self._port_holder is None:
+            return
+        self._carries = carries
+        if carries:
+            self._port_holder.listen(PAIRS_MAX)
+            threading.Thread(target=self._accept, args=(self._port_holder,), name="cable", daemon=True).start()
+            return
+        self._let_go()
+        self._port_holder = self._bound()
+        for end in self._ends:
+            # Only shut down: the thread that carries must wake before its descriptor may go to something else.
+            _shut_down(end)
 
     def _bound(self) -> socket.socket:
         holder = socket.socket()
@@ -104,7 +117,7 @@ class Cable:
     def _take(self, end: socket.socket) -> bool:
         """Note an open end, to be shut down by a cut; False when nothing may be carried."""
         with self._lock:
-            if not self._intact or len(self._ends) >= 2 * PAIRS_MAX:
+            if not self._carries or len(self._ends) >= 2 * PAIRS_MAX:
                 return False
             self._ends.add(end)
             return True

@@ -148,6 +148,7 @@ class Region:
                 raise DemoError(f"{self.folder}: {error.strerror}; choose another folder with --folder") from error
             self._make_keys(region_keys)
         for cable in self.cables.values():
+            cable.far_end(powered=False)
             cable.start()
         run_as: Literal["root", "mosquitto"] = "root" if os.geteuid() == 0 else "mosquitto"
         for site in self.sites.values():
@@ -207,6 +208,11 @@ class Region:
             site.restart_request.unlink(missing_ok=True)  # on a device it lies in memory
             for part, command in commands.items():
                 self.start_part(name, part, command)
+            if name == COORDINATOR:
+                self._wait(
+                    lambda: _listens(self.tls_port), "the region's broker", site.folder, site.processes["broker"]
+                )
+                self._far_ends(powered=True)
         if wait:
             self.wait_until_up(name)
 
@@ -234,8 +240,14 @@ class Region:
         site = self.sites[name]
         with self._power:
             site.power = False
+            if name == COORDINATOR:
+                self._far_ends(powered=False)
             kill(site.processes.values())
             self._power_radio(site, on=False)
+
+    def _far_ends(self, *, powered: bool) -> None:
+        for cable in self.cables.values():
+            cable.far_end(powered=powered)
 
     def kill_part(self, name: str, part: str) -> None:
         """SIGKILL one process of a site."""

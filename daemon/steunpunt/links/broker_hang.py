@@ -11,8 +11,10 @@ from steunpunt.links.base import Clock
 
 HANGS_MIN = 2
 """Connections in a row that got no answer, before anything is asked."""
-AGAIN_FIRST_S, AGAIN_CAP_S = 120.0, 1800.0
-"""Shortest and longest time between two requests, in seconds; each wait is twice the one before."""
+AGAIN_FIRST_S, AGAIN_CAP_S = 60.0, 300.0
+"""Shortest and longest time between two requests, in seconds; each wait is twice the one before.
+
+Not longer: one that spins serves nobody and empties the battery, so another restart costs nothing."""
 CALM_S = 3600.0
 """After so long without a request the next wait is short again."""
 _LOCAL = ("127.0.0.1", "localhost", "::1")
