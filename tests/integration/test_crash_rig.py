@@ -20,7 +20,8 @@ pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
 MINUTES_MAX = 5.0
 FLIPS = 6
-POINT = Point("pwrite64", 60)
+POINT = Point("pwrite64", 160)
+"""Of some 240, so that it is past the first tickets."""
 
 
 @pytest.fixture(name="region", scope="module")

@@ -152,7 +152,7 @@ def point(region: Region, wait_until: Wait) -> Iterator[Point]:
 def test_a_cancelled_press_reaches_nobody(point: Point) -> None:
     assert point.kiosk.ask("panel", name="help", action="press")["ok"]
     point.wait_lamp("blinking")
-    assert PRESSED in point.home()
+    point.wait_until(lambda: PRESSED in point.home(), SOON_S, "the first page tells of it")
     sent = page(point.kiosk.web_port, "/nl/knop/help", {})
     assert (sent.status, sent.location) == (303, "/nl/")
     point.wait_lamp("off")
@@ -187,7 +187,7 @@ def test_a_press_becomes_one_case_and_the_lamp_tells_how_far_it_is(point: Point)
 def test_a_press_survives_the_nodes_death(point: Point) -> None:
     point.kiosk.ask("panel", name="help", action="press")
     point.wait_lamp("blinking")
-    assert point.button()["pending_s"] is not None
+    point.wait_until(lambda: point.button()["pending_s"] is not None, SOON_S, "the press is kept")
     point.region.kill_part("kiosk-a", "node")
     assert point.cases() == []
     point.region.start_part("kiosk-a", "node")
