@@ -388,9 +388,8 @@ class Node:
                 pass
         self._power.heard(event)
         self._technician.heard(event)
-        if not isinstance(
-            event, FrameHeard | SendEnded
-        ):  # beacons and PUBACKs, mostly: the turn tells whether it counts
+        # Packets are beacons and PUBACKs, mostly: the turn tells whether one of them counts.
+        if not isinstance(event, FrameHeard | SendEnded):
             self._integrators.reporter.happened(now_ms)
         return event
 
