@@ -305,6 +305,8 @@ class RadioUsed(Struct, frozen=True):
 
     share: float
     radio: str = MAIN_RADIO
+    channel: float | None = None
+    """``channel_utilization``: how much of the last minute it found the channel taken; None where it does not tell."""
 
 
 class ButtonPressed(Struct, frozen=True):
@@ -386,7 +388,11 @@ class SendFrame(Struct, frozen=True):
     want_ack: bool = False
     carrier: int | None = None
     hops_max: int | None = None
-    """On the mesh: how many radios may pass it on; None for what the radio is set to, which is never exceeded."""
+    """On the mesh: how many radios may pass it on, by how far the other end's packet came; None for what the radio is
+    set to."""
+    hops_more: int = 0
+    """On the mesh, without ``hops_max``: over how many radios beyond what the radio is set to. Firmware takes each
+    packet's own number."""
     answers: int | None = None
     """On the mesh: id of the packet that this one answers. Radios on the way learn the next hop from it."""
     text: str = ""

@@ -339,10 +339,11 @@ class Session:
         self._events.append(replace(heard, hops=hops_of(packet)))
 
     def _own_telemetry(self, packet: mesh_pb2.MeshPacket) -> None:
-        """Hand on how much of the last hour this radio was on the air, relaying included."""
+        """Hand on how much of the last hour this radio sent, relaying included, and how full its channel is."""
         try:
-            if (share := mesh_words.share_of_air(packet)) is not None:
-                self._events.append(RadioUsed(share, self._wanted.radio))
+            if (use := mesh_words.use_of_air(packet)) is not None:
+                share, channel = use
+                self._events.append(RadioUsed(share, self._wanted.radio, channel))
         except DecodeError:
             self.counts["frames_refused"] += 1
 
