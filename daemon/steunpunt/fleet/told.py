@@ -81,10 +81,11 @@ def _job_lines(status: Body) -> Iterator[Line]:
     for name, job in status.get("housekeeping", {}).items():
         well = "never yet" if job["well_s"] is None else f"last {job['well_s'] // 3600} h ago"
         detail = f": {job['detail']}" if job["detail"] else ""
+        title = "new information pages" if name == "pages" else f"{name} of the ledger"
         if job["ok"] is False or job["missed"]:
-            yield False, f"{name} of the ledger {'failed' if job['ok'] is False else 'is overdue'}, well {well}{detail}"
+            yield False, f"{title} {'failed' if job['ok'] is False else 'is overdue'}, well {well}{detail}"
         else:
-            yield None, f"{name} of the ledger: {well}"
+            yield None, f"{title}: {well}"
 
 
 def _clock_lines(status: Body) -> Iterator[Line]:
