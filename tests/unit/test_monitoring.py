@@ -46,6 +46,7 @@ def everything() -> str:
     radios = {"main": {"up": True, "downlink_air_ms": 10}}
     more = {"power": POWER, "figures": FIGURES, "radio": RADIO, "radios": radios, "last_receipt_s": 39}
     more |= {"box": BOX, "housekeeping": JOBS, "clock": {"source": "none", "uncertainty_s": 1.0}}
+    more |= {"pages": {"serial": None}}
     return prometheus(status(**more, counters=dict.fromkeys(DEFECTS, 1)), "1.2")
 
 

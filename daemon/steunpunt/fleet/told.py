@@ -18,6 +18,7 @@ def lines_of(config: Config, status: Body) -> list[Line]:
         *_power_lines(status),
         *_box_lines(status),
         *_job_lines(status),
+        *_page_lines(status),
         *_clock_lines(status),
         *_keeping_lines(status),
     ]
@@ -86,6 +87,13 @@ def _job_lines(status: Body) -> Iterator[Line]:
             yield False, f"{title} {'failed' if job['ok'] is False else 'is overdue'}, well {well}{detail}"
         else:
             yield None, f"{title}: {well}"
+
+
+def _page_lines(status: Body) -> Iterator[Line]:
+    if "pages" in status:
+        serial = status["pages"]["serial"]
+        whose = "this device's own" if serial is None else f"number {serial} of the region"
+        yield None, f"information pages: {whose}"
 
 
 def _clock_lines(status: Body) -> Iterator[Line]:
