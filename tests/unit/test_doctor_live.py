@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from steunpunt import config
-from steunpunt.bridge.report import prometheus
 from steunpunt.doctor.findings import Finding, Verdict, worst
 from steunpunt.doctor.live import examine
 from steunpunt.fleet.told import lines_of
@@ -56,11 +55,10 @@ def test_a_site_that_is_well_passes_in_every_part(site: config.Config) -> None:
 
 @pytest.mark.parametrize(("serial", "words"), [(None, "this device's own"), (7, "number 7 of the region")])
 def test_which_pages_of_the_region_are_here_is_told(site: config.Config, serial: int | None, words: str) -> None:
-    status = healthy() | {"pages": {"serial": serial}, "power": None, "last_receipt_s": 39}
+    status = healthy() | {"pages": {"serial": serial}, "power": None}
     (finding,) = found(site, status, "content")
     assert (finding.verdict, words in finding.what) == (PASS, True)
     assert (None, f"information pages: {words}") in lines_of(site, status)
-    assert f"steunpunt_pages_serial {serial or 0}" in prometheus(status, "1")
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,10 @@ def everything() -> str:
     return prometheus(status(**more, counters=dict.fromkeys(DEFECTS, 1)), "1.2")
 
 
+def test_no_pages_of_the_region_are_number_0() -> None:
+    assert "\nsteunpunt_pages_serial 0\n" in everything()
+
+
 def alerts() -> list[dict[str, Any]]:
     groups = yaml.safe_load((FOLDER / "alerts.yml").read_text("utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]
