@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from steunpunt import keyfiles, pagestore
 from steunpunt.control import Body
-from steunpunt.fleet.pagepacking import pack
+from steunpunt.fleet.pagepacking import MISTAKES_MAX, pack
 from steunpunt.jobfacts import PagesHeard
 from steunpunt.ledger.upkeep import Stopped
 from steunpunt.model import LinkChanged, LinkName, SteunpuntError
@@ -227,6 +227,10 @@ def test_a_coordinator_leaves_alone_what_says_that_it_is_newer(region: PagesRegi
 
 
 def test_pages_with_mistakes_or_without_approval_are_not_packed(region: PagesRegion, tmp_path: Path) -> None:
+    for number in range(MISTAKES_MAX + 2):
+        (tmp_path / "wrong" / f"x{number}").mkdir(parents=True)
+    with pytest.raises(SteunpuntError, match=r"(?s)not a language.*and 2 more; is this the folder of pages\?"):
+        pack(region.keys, tmp_path / "wrong", tmp_path / "x.pages")
     folder = write_pages(tmp_path / "content", water="Drink. [eten](eten.md)")
     with pytest.raises(SteunpuntError, match=r"the page eten\.md is not there"):
         pack(region.keys, folder, tmp_path / "x.pages")

@@ -22,6 +22,8 @@ PART_BYTES = 16_384
 """Of an archive, what fits as base64 into one line of the control socket."""
 INSTALL_S_MAX = 180.0
 """A node that checks its ledger meanwhile does that first."""
+MISTAKES_MAX = 20
+"""Mistakes that are told at once."""
 _BLANK = "…"
 
 
@@ -60,7 +62,9 @@ def _proved(folder: Path, *, unapproved: bool) -> Shelf:
     words = dict.fromkeys(("point", "place", "region", "station", "address", "broadcaster"), _BLANK)
     shelf = read(folder, words)
     if shelf.problems:
-        raise ArchiveError("\n".join(shelf.problems))
+        more = len(shelf.problems) - MISTAKES_MAX
+        rest = [f"and {more} more; is this the folder of pages?"] if more > 0 else []
+        raise ArchiveError("\n".join([*shelf.problems[:MISTAKES_MAX], *rest]))
     if not shelf.pages:
         raise ArchiveError(f"{folder}: there is no page in it; name the folder with nl/, en/ and so on")
     if not unapproved and not shelf.has_any(unapproved_too=False):
