@@ -12,7 +12,7 @@ FILE = click.argument("file", type=click.Path(path_type=Path))
 
 @click.group()
 def pages() -> None:
-    """Bring new information pages to the points, as one signed file."""
+    """Bring new information pages to all points."""
 
 
 @pages.command("pack")
