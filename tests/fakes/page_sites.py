@@ -1,5 +1,6 @@
 """A region's keys, a folder of pages, and what a node does with an archive of them, turned by hand."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,10 +41,13 @@ class PagesRegion:
         make_coordinator(self.keys, 1, folder / "1", ["localhost"])
         make_site(self.keys, 47, folder / "47")
 
-    def pack(self, **pages: str) -> bytes:
-        """Return the next archive, of these pages alone."""
+    def pack(self, pictures: int = 0, **pages: str) -> bytes:
+        """Return the next archive, of these pages alone, and of so many pictures of 190 KiB."""
         out = self.folder / "next.pages"
         content = self.folder / f"content-{len(list(self.folder.iterdir()))}"
+        (content / "images").mkdir(parents=True)
+        for number in range(pictures):
+            (content / "images" / f"p{number}.png").write_bytes(random.Random(number).randbytes(190 * 1024))
         pack(self.keys, write_pages(content, **pages), out)
         return out.read_bytes()
 

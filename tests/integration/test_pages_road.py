@@ -96,9 +96,9 @@ def _told(config: Config) -> dict[str, object]:
     return table
 
 
-def archive(world: World, words: str) -> Path:
+def archive(world: World, words: str, pictures: int = 0) -> Path:
     path = world.folder / f"{words}.pages"
-    path.write_bytes(world.safe.pack(water=words))
+    path.write_bytes(world.safe.pack(pictures, water=words))
     return path
 
 
@@ -126,7 +126,9 @@ def test_what_a_technician_publishes_is_on_the_citizens_screen(
         assert told == "number 1 is kept here; points with internet get it within a minute"
         with world.node(world.point):  # it starts when the archive lies there already
             wait_until(lambda: "Kook het water." in shown(world.point), BRIDGE_S, "the page on the screen")
-            hand_over(world.file(world.desk), archive(world, "Drink het water."), region=True)
+            large = archive(world, "Drink het water.", pictures=2)
+            assert large.stat().st_size > 380 * 1024
+            hand_over(world.file(world.desk), large, region=True)
             wait_until(lambda: "Drink het water." in shown(world.point), BRIDGE_S, "the newer page")
             with pytest.raises(SteunpuntError, match=r"older than number 2.*the old pages stay"):
                 hand_over(world.file(world.point), first, region=False)
