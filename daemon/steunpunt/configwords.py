@@ -144,6 +144,8 @@ _EXAMPLES = {
     "housekeeping.copy_folder": 'copy_folder = "/mnt/steunpunt-copy"',
     "housekeeping.copy_hours": "copy_hours = 6",
     "housekeeping.copies": "copies = 4",
+    "housekeeping.pages_folder": 'pages_folder = "/var/lib/steunpunt-pages"',
+    "housekeeping.pages_stick": 'pages_stick = "/mnt/steunpunt-pages"',
     "staff": "a section [staff]",
     "staff.pin_file": 'pin_file = "staff.pin"',
     "staff.over_wifi": "over_wifi = false",

@@ -19,6 +19,7 @@ from typing import Any
 from msgspec import Struct
 
 from steunpunt import credentials
+from steunpunt.durable import sync
 from steunpunt.model import COORDINATOR_ID_MAX, SITE_ID_MAX, KeyFileError
 from steunpunt.protocol.authority import merged
 from steunpunt.protocol.keys import CoordinatorIdentity, CoordinatorKeys, SiteKeys
@@ -212,7 +213,7 @@ def write_text(path: Path, text: str, mode: int) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be written ({error.strerror}); {write_mend(error)}") from error
     finally:
@@ -258,15 +259,6 @@ def read_mend(error: OSError, maker: str) -> str:
     if isinstance(error, PermissionError):
         return "it is there, so do not make it anew: run as the right user, or type: systemd-tmpfiles --create"
     return f"make it with `{maker}`, or correct the path in the config"
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def identity_table(identity: CoordinatorIdentity) -> dict[str, Any]:

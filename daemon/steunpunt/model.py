@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from steunpunt.boxfacts import PrinterChanged, PrintSlip, SlipEnded
 from steunpunt.facts import NOTHING, Facts
-from steunpunt.jobfacts import FaultSeen, JobEnded
+from steunpunt.jobfacts import FaultSeen, JobEnded, PagesHeard
 from steunpunt.powerfacts import PowerSeen
 
 SITE_ID_MAX = 0xFFFF
@@ -458,6 +458,7 @@ Event = (
     | PrinterChanged
     | SlipEnded
     | JobEnded
+    | PagesHeard
     | FaultSeen
     | BellRung
     | HelpSubmitted

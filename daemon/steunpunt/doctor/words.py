@@ -21,6 +21,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "none of {count} information pages is approved, so none is shown",
         "let an authority approve them; see docs/content.md",
     ),
+    "content.own": ("the information pages are this device's own; the region sent none yet", ""),
+    "content.region": ("the information pages are number {serial} of the region", ""),
     # the node
     "node.answers": ("it runs and answers", ""),
     "node.dead": (

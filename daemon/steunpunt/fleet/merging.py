@@ -11,6 +11,7 @@ from steunpunt.model import Role
 
 ON_DEVICE = "/etc/steunpunt"
 LEDGERS = {Role.KIOSK: "/var/lib/steunpunt/ledger.db", Role.COORDINATOR: "/var/lib/steunpunt-desk/ledger.db"}
+PAGES_FOLDER = "/var/lib/steunpunt-pages"
 SOCKET = "/run/steunpunt/node.sock"
 LONG_NAME_BYTES_MAX = 39
 NEAR_MAX = 3
@@ -65,6 +66,7 @@ def _made(region: Region, site: SiteFile, sites: Sequence[SiteFile], said: Table
         "broker": _broker(region, site, said),
         "ledger": {"path": LEDGERS[site.role]},
         "control": {"socket": SOCKET},
+        "housekeeping": {"pages_folder": PAGES_FOLDER},
     }
     if site.role is Role.KIOSK:
         table["staff"] = {"pin_file": "staff.pin"}

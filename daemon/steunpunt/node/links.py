@@ -45,7 +45,15 @@ class SiteLinks:
         if config.broker.enabled:
             request = None if runtime is None else Path(runtime.partition(":")[0]) / RESTART_REQUEST
             several = bool(config.other_coordinator)
-            broker = BrokerLink(config.broker, site.id, site.role, inbox, overhears=several, restart_request=request)
+            broker = BrokerLink(
+                config.broker,
+                site.id,
+                site.role,
+                inbox,
+                overhears=several,
+                pages=config.housekeeping.pages_folder is not None,
+                restart_request=request,
+            )
         return cls(radios, broker, inbox)
 
     def tell_absent(self) -> None:

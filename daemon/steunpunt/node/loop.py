@@ -19,7 +19,7 @@ from steunpunt.engine.accepting import form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy, LinkView, Neighbours
 from steunpunt.engine.kiosk import KioskEngine, KioskSettings
-from steunpunt.jobfacts import JobEnded
+from steunpunt.jobfacts import JobEnded, PagesHeard
 from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
 from steunpunt.ledger.store import Ledger, prepare
@@ -101,10 +101,10 @@ class Node:
         self._radios = KnownRadios()
         self._integrators = Integrators(config, self._publish, time.monotonic)
         self._power = SitePower(config, self._inbox.put)
-        self._technician = Technician(config)
+        self._technician = Technician(config, self._inbox.put, self._publish)
         self._clock = ClockWatch()
         self._box = SiteBox(config, self._inbox.put, self._clock)
-        self._housekeeping = Housekeeping(config, self._inbox.put, self._technician.self_test)
+        self._housekeeping = Housekeeping(config, self._inbox.put, self._technician.self_test, self._technician.pages)
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
 
@@ -367,6 +367,9 @@ class Node:
     def _for_integrators(self, event: Event) -> Event | None:
         now_ms = self._ledger.clock.now_ms()
         match event:
+            case PagesHeard():
+                self._technician.heard(event)
+                return None
             case PacketHeard():
                 self._technician.heard(event)
                 self._integrators.packet(event)
