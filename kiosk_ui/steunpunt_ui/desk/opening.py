@@ -92,6 +92,15 @@ def opening() -> Opening:
     return found
 
 
+def news_desk() -> NewsDesk:
+    """Return the door to announcements and points of this application; raises KeyFileError."""
+    key = "steunpunt.newsdesk"
+    found = current_app.extensions.get(key)
+    if not isinstance(found, NewsDesk):
+        found = current_app.extensions[key] = opening().news()
+    return found
+
+
 def desk() -> DeskDoor:
     """Return the desk of this application; raises KeyFileError."""
     return opening().get()

@@ -191,6 +191,25 @@ def passed_on_words(event: CaseEvent) -> str:
     return " · ".join(part for part in parts if part)
 
 
+_TELLS_HOW_IT_IS = (
+    SupplementCode.LIFE_THREAT,
+    SupplementCode.WORSE,
+    SupplementCode.STILL_NEEDED,
+    SupplementCode.NO_LONGER_NEEDED,
+    SupplementCode.GOT_HELP,
+)
+
+
+def last_word(case: Case) -> str:
+    """Return what the person last said of the help that is needed, for the list; "" for nothing since a closing."""
+    for event in reversed(case.events):
+        if event.kind == "closed":
+            break
+        if event.kind == "supplement" and not event.doubtful and event.code in _TELLS_HOW_IT_IS:
+            return _supplement_words(event.code)
+    return ""
+
+
 def _supplement_words(code: SupplementCode | None) -> str:
     words = {
         SupplementCode.WORSE: gettext("The person says: it has got worse"),

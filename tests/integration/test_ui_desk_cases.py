@@ -1,0 +1,77 @@
+"""What the desk's list says of a case at one look, and what ties cases together."""
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from steunpunt.control import Client
+from steunpunt.ledger.desk import CaseEvent
+from steunpunt.model import Lane, SupplementCode, TicketState
+from steunpunt.values import replace
+from steunpunt_ui.app import create_app
+from steunpunt_ui.desk.passwords import set_password
+from tests.fakes.memory_desk import CASE, MemoryDesk
+from tests.fakes.ui_citizen import words
+from tests.fakes.ui_sites import coordinator_config
+from tests.integration.test_ui_desk import NAME, PASSWORD, act, log_in
+
+
+@pytest.fixture(name="passwords", scope="module")
+def fixture_passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "desk.passwords"
+    set_password(path, NAME, PASSWORD)
+    return path
+
+
+@pytest.fixture(name="desk")
+def fixture_desk() -> MemoryDesk:
+    danger = replace(CASE, id=2, number="52-4", site=52, lane=Lane.LIFE_THREAT, life_threat=True)
+    return MemoryDesk(replace(CASE, id=1, number="47-1"), danger)
+
+
+@pytest.fixture(name="web")
+def fixture_web(tmp_path: Path, passwords: Path, desk: MemoryDesk) -> FlaskClient:
+    config = coordinator_config(tmp_path / "no-node.sock", passwords)
+    web: FlaskClient = create_app(config, Client(tmp_path / "no-node.sock"), desk).test_client()
+    log_in(web)
+    return web
+
+
+def adds(desk: MemoryDesk, *events: CaseEvent) -> None:
+    """Let this happen to case 1."""
+    case = desk.held[1]
+    unread = sum(event.kind == "supplement" for event in events)
+    desk.held[1] = replace(case, events=(*case.events, *events), unread_supplements=unread)
+
+
+def said(code: SupplementCode, *, doubtful: bool = False) -> CaseEvent:
+    return CaseEvent("supplement", "", 60, "", None, code=code, doubtful=doubtful)
+
+
+def test_the_list_says_that_somebody_no_longer_needs_help(web: FlaskClient, desk: MemoryDesk) -> None:
+    adds(desk, said(SupplementCode.WORSE), said(SupplementCode.NO_LONGER_NEEDED), said(SupplementCode.DETAILS))
+    told = words(web.get("/desk/stand"))
+    assert "De melder heeft geen hulp meer nodig" in told
+    assert "3 nieuwe berichten" in told
+    assert "erger geworden" not in told, "the last word counts"
+
+
+def test_the_list_goes_on_saying_it_until_the_case_is_closed(web: FlaskClient, desk: MemoryDesk) -> None:
+    adds(desk, said(SupplementCode.NO_LONGER_NEEDED), CaseEvent("seen", NAME, 5, "", None))
+    assert "geen hulp meer nodig" in words(web.get("/desk/"))
+    adds(desk, CaseEvent("closed", NAME, 1, "", None))
+    desk.held[1] = replace(desk.held[1], state=TicketState.CLOSED, unread_supplements=0)
+    assert "geen hulp meer nodig" not in words(web.get("/desk/"))
+
+
+def test_a_word_that_may_be_a_thiefs_is_not_the_persons(web: FlaskClient, desk: MemoryDesk) -> None:
+    adds(desk, said(SupplementCode.NO_LONGER_NEEDED, doubtful=True))
+    assert "geen hulp meer nodig" not in words(web.get("/desk/"))
+
+
+@pytest.mark.parametrize(("sentence", "label"), [("6", "door"), ("2", "aan"), ("4", "dat zegt")])
+def test_a_field_is_called_what_its_sentence_calls_it(web: FlaskClient, sentence: str, label: str) -> None:
+    act(web, 1, "oppakken")
+    page = act(web, 1, "antwoord", function="CONTROL_ROOM", p1=sentence, do="check")
+    assert f'<label for="p1_who">{label} <small>' in page.text
