@@ -27,6 +27,7 @@ from steunpunt.links.mesh_terms import (
     in_plain_words,
     readable,
 )
+from steunpunt.links.mesh_time import RadioTime
 from steunpunt.model import (
     PACKET_BYTES_MAX,
     Event,
@@ -96,6 +97,7 @@ class Session:
         self._reader = FrameReader(accepts=self._parse)
         self._padding = False
         self._queue = TransmitQueue()
+        self._time = RadioTime()
         self._learned = Learned()
         self._state = RadioState()
         self._held: deque[bytes] = deque(maxlen=HELD_PACKETS_MAX)
@@ -143,7 +145,7 @@ class Session:
         handshake_by = float("inf") if self.ready else self._handshake_by
         answer_by = float("inf") if self._answer_by is None else self._answer_by
         own = min(handshake_by, answer_by, self._heartbeat_at, self._stalled_at, self._reask_at, self._status_by)
-        return min(own, self._queue.timer(), self._ask_at)
+        return min(own, self._queue.timer(), self._ask_at, self._time.due)
 
     # --- what comes in
 
@@ -165,6 +167,10 @@ class Session:
             for ended in self._queue.offer(effect):
                 self._end(ended)
             self._pump(now)
+
+    def trust(self, wall_less_clock_s: float | None, now: float) -> None:
+        """Take by how many seconds the wall clock is ahead of ``now``; None: nobody vouches for it."""
+        self._time.trust(wall_less_clock_s, now)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due at ``now``; harmless when nothing is."""
@@ -283,6 +289,8 @@ class Session:
             self._emergency = learned.index_named(wanted.emergency_channel)
             self._answer_by, self._heartbeat_at = None, now + HEARTBEAT_S
             self._announce(learned.node_num)
+            self._time.ready(now)
+            self._tell_time(now)
 
     def _announce(self, node_num: int) -> None:
         learned = self._learned
@@ -401,7 +409,16 @@ class Session:
             self._heartbeat(now)  # is it this packet, or is the radio gone?
         if now >= self._heartbeat_at or now >= self._ask_at:
             self._heartbeat(now)
+        self._tell_time(now)
         self._pump(now)
+
+    def _tell_time(self, now: float) -> None:
+        """Tell the radio what time it is, when that is due and known."""
+        if now >= self._time.due and self._learned.node_num is not None:
+            told = self._time.tell(self._learned.node_num, self._draw_id(), now)
+            if told is not None:
+                self.counts["clock_told"] += 1
+                self._say(mesh_pb2.ToRadio(packet=told))
 
     def _heartbeat(self, now: float) -> None:
         self.counts["heartbeats"] += 1

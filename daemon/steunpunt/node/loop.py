@@ -186,6 +186,7 @@ class Node:
         self._server.start()
         self._links.start()
         self._box.start()  # after the links: loading gpiozero takes as long as radio and broker need to answer
+        self._clock.tell(lambda: self._links.trust_clock(self._clock.wall_less_boot_s()))
         self._clock.start()
         if isinstance(self._engine, KioskEngine):
             Stocker(self._engine.stock, self._stopping).start()
