@@ -14,7 +14,7 @@ from msgspec import Struct
 from steunpunt.ledger import announcements, heartbeats, orders
 from steunpunt.ledger.announcements import Draft, Issued
 from steunpunt.ledger.clock import boot_name, boot_time_ms
-from steunpunt.ledger.desk import NAME_CHARS_MAX, CaseGone, NotAllowed
+from steunpunt.ledger.deskact import NAME_CHARS_MAX, CaseGone, NotAllowed
 from steunpunt.ledger.orders import Order
 from steunpunt.ledger.store import Ledger, engine_for
 from steunpunt.ledger.tables import sites

@@ -42,7 +42,7 @@ def _make_blueprint() -> Blueprint:
     pages.add_url_rule(f"/melding/<{_CASE}:case_id>", "case", cases.show_case)
     pages.add_url_rule(f"/melding/<{_CASE}:case_id>/stand", "case_mark", cases.show_case_mark)
     pages.add_url_rule(
-        f"/melding/<{_CASE}:case_id>/<any(oppakken,antwoord,doorgeven,afsluiten):act>",
+        f"/melding/<{_CASE}:case_id>/<any(oppakken,antwoord,doorgeven,afsluiten,heropenen,koppelen,loskoppelen):act>",
         "act",
         acts.act,
         methods=["POST"],

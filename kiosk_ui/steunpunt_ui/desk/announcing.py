@@ -7,7 +7,7 @@ from flask_babel import format_decimal
 from werkzeug.wrappers import Response
 
 from steunpunt.facts import Mark
-from steunpunt.ledger.desk import CaseGone, NotAllowed
+from steunpunt.ledger.deskact import CaseGone, NotAllowed
 from steunpunt.ledger.newsdesk import Told
 from steunpunt.protocol.airtime import private_app_lora_bytes, time_on_air_ms
 from steunpunt.protocol.announcements import Announcement, pack_announcement

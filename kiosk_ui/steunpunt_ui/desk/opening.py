@@ -61,6 +61,18 @@ class DeskDoor(Protocol):
         """Close a case."""
         ...
 
+    def reopen(self, case_id: int, name: str, *, token: str) -> None:
+        """Open a closed case again."""
+        ...
+
+    def link(self, case_id: int, name: str, number: str, *, token: str) -> None:
+        """Note that two cases belong together."""
+        ...
+
+    def unlink(self, case_id: int, name: str, number: str, *, token: str) -> None:
+        """Note that they don't."""
+        ...
+
 
 @dataclass(slots=True)
 class Opening:
