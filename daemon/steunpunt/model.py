@@ -314,6 +314,10 @@ class RadioPrepared(Struct, frozen=True):
     """Names of the nodes that the radio knows, by number."""
     radio: str = MAIN_RADIO
     """The radio's name in the config."""
+    owner: bytes = b""
+    """What it says of itself: a serialized User."""
+    uplinks: frozenset[int] = frozenset()
+    """Indexes of the channels whose setting uplink_enabled is on."""
 
 
 class RadioUsed(Struct, frozen=True):

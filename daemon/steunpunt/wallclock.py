@@ -221,6 +221,11 @@ class ClockWatch:
         """
         return self._wall_less_boot_s
 
+    def wall_s(self) -> int:
+        """Return Unix seconds by the last look that could be believed; 0 while there is none."""
+        ahead_s = self._wall_less_boot_s
+        return 0 if ahead_s is None else round(time.clock_gettime(time.CLOCK_BOOTTIME) + ahead_s)
+
     def local_time(self) -> time.struct_time | None:
         """Return the local time; None while it is not known."""
         return None if self.now().source is ClockSource.NONE else time.localtime()

@@ -47,6 +47,7 @@ from steunpunt.wire import (
     BROADCAST,
     FRAME_BYTES_MAX,
     FrameReader,
+    channel_pb2,
     config_pb2,
     encode_frame,
     mesh_pb2,
@@ -251,19 +252,23 @@ class Session:
         if kind == "metadata":
             self._learned.firmware = message.metadata.firmware_version
         elif kind == "channel":
-            self._learn_channel(message.channel.index, message.channel.role, message.channel.settings.name)
+            self._learn_channel(message.channel)
         elif kind == "node_info":
             self._learn_name(message.node_info)
         elif message.config.WhichOneof("payload_variant") == "lora":
             self._learned.preset = _preset_name(message.config.lora)
 
-    def _learn_channel(self, index: int, role: int, name: str) -> None:
-        if 0 <= index < CHANNELS_MAX and role != _DISABLED:
-            self._learned.channels[index] = name
+    def _learn_channel(self, channel: channel_pb2.Channel) -> None:
+        if 0 <= channel.index < CHANNELS_MAX and channel.role != _DISABLED:
+            self._learned.channels[channel.index] = channel.settings.name
+            if channel.settings.uplink_enabled:
+                self._learned.uplinks.add(channel.index)
 
     def _learn_name(self, info: mesh_pb2.NodeInfo) -> None:
         if info.HasField("user") and len(self._learned.long_names) < NAMES_MAX:
             self._learned.long_names[info.num] = info.user.long_name
+        if info.num == self._learned.node_num:
+            self._learned.owner = info.user.SerializeToString()
 
     def _complete(self, now: float) -> None:
         """Compare the radio with the config; become ready or fail with what to mend."""
@@ -299,7 +304,7 @@ class Session:
         self._state = RadioState()  # the comparison is made; it need not stay in memory
         known = tuple(learned.long_names.items())
         prepared = RadioPrepared(node_num, names, learned.preset, learned.firmware, drift, known, self._wanted.radio)
-        self._events.append(prepared)
+        self._events.append(replace(prepared, owner=learned.owner, uplinks=frozenset(learned.uplinks)))
         self._events += [PacketHeard(packet, node_num) for packet in self._held]
         self._held.clear()
 

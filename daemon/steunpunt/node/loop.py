@@ -99,10 +99,10 @@ class Node:
         """Rows written and whether the region answered, when the site's report was last asked for."""
         self._counts: Counter[str] = Counter()
         self._radios = KnownRadios()
-        self._integrators = Integrators(config, self._publish, time.monotonic)
+        self._clock = ClockWatch()
+        self._integrators = Integrators(config, self._publish, time.monotonic, self._clock.wall_s)
         self._power = SitePower(config, self._inbox.put)
         self._technician = Technician(config)
-        self._clock = ClockWatch()
         self._box = SiteBox(config, self._inbox.put, self._clock)
         self._housekeeping = Housekeeping(config, self._inbox.put, self._technician.self_test)
         self._incarnation: incarnation.Keeper | None = None
