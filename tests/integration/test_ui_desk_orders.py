@@ -41,7 +41,7 @@ def order(site: DeskSite, state: PointState, sites: str = "") -> None:
 
 def test_an_order_for_a_point_that_nobody_knows_warns_before_it_goes(site: DeskSite) -> None:
     look = site.post(site.web.get(ORDER), "look", state="CLOSED", sites="47 4711")
-    assert "Klopt het nummer? Steunpunt 4711 Dit nummer staat niet in de lijst" in words(look)
+    assert "Klopt het nummer? Steunpunt 4711. Dit nummer staat niet in de lijst" in words(look)
     assert "Toch versturen" in look.text
     assert site.said() == []
     assert site.post(look, "send").status_code == 303
