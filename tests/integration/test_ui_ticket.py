@@ -112,6 +112,17 @@ def test_an_older_answer_is_called_so_and_dutch_words_are_marked_as_dutch(web: F
     assert shown.index("Afgerond.") < shown.index("Eerder antwoord") < shown.index("Kom binnen.")
 
 
+def test_after_a_reopening_what_was_answered_before_is_an_earlier_answer(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "SEEN", close_code="REOPENED")
+    assert "Eerder antwoord" not in words(web.get(TICKET))
+    node.answers["47-1"] = [{"text": "Kom binnen.", "function": "FIRE_CREW", "age_s": 60}]
+    shown = words(web.get(TICKET))
+    order = [shown.index(part) for part in ("Een medewerker pakt dit op.", "Eerder antwoord", "Kom binnen.")]
+    assert order == sorted(order)
+    assert "Afgerond" not in shown
+    assert "Kom binnen." not in words(web.get("/nl/t/47-1"))
+
+
 def test_a_buttons_answer_is_shown_to_all_here(web: FlaskClient, node: FakeNode) -> None:
     node.tickets["47-1"] = ticket_body(
         "47-1",

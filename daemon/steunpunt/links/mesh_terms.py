@@ -61,6 +61,10 @@ class Learned:
     preset: str = ""
     channels: dict[int, str] = field(default_factory=dict)
     long_names: dict[int, str] = field(default_factory=dict)
+    uplinks: set[int] = field(default_factory=set)
+    """Indexes of the channels that are to go to MQTT."""
+    owner: bytes = b""
+    """The radio's own User."""
 
     def index_named(self, name: str | None) -> int | None:
         """Return the channel of plain words: the primary one for ``None``; ``None`` when there is none of that name."""

@@ -99,10 +99,10 @@ class Node:
         """Rows written and whether the region answered, when the site's report was last asked for."""
         self._counts: Counter[str] = Counter()
         self._radios = KnownRadios()
-        self._integrators = Integrators(config, self._publish, time.monotonic)
+        self._clock = ClockWatch()
+        self._integrators = Integrators(config, self._publish, time.monotonic, self._clock.wall_s)
         self._power = SitePower(config, self._inbox.put)
         self._technician = Technician(config, self._inbox.put, self._publish)
-        self._clock = ClockWatch()
         self._box = SiteBox(config, self._inbox.put, self._clock)
         self._housekeeping = Housekeeping(config, self._inbox.put, self._technician.self_test, self._technician.pages)
         self._incarnation: incarnation.Keeper | None = None
@@ -186,6 +186,7 @@ class Node:
         self._server.start()
         self._links.start()
         self._box.start()  # after the links: loading gpiozero takes as long as radio and broker need to answer
+        self._clock.tell(lambda: self._links.trust_clock(self._clock.wall_less_boot_s()))
         self._clock.start()
         if isinstance(self._engine, KioskEngine):
             Stocker(self._engine.stock, self._stopping).start()
