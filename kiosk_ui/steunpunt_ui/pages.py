@@ -54,11 +54,14 @@ def asset(name: str) -> str:
     return url_for("static", filename=name, v=_fingerprint(name))
 
 
-def in_language(code: str) -> str:
-    """Return the address of this page in another language; of its first page when there is no such page."""
+def in_language(code: str, path: str = "") -> str:
+    """Return the address of this page in another language; of its first page when there is no such page.
+
+    ``path``: the page's own in the reader's language, where a form that keeps what is typed goes elsewhere.
+    """
     if request.url_rule is None or "GET" not in (request.url_rule.methods or ()):
         return url_for("citizen.home", lang=code)
-    _, _, rest = request.path.lstrip("/").partition("/")
+    _, _, rest = (path or request.path).lstrip("/").partition("/")
     said = urlencode([(name, value) for name, value in request.args.items() if name in _KEPT_ARGUMENTS])
     return f"/{code}/{rest}" + (f"?{said}" if said else "")
 
