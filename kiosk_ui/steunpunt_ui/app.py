@@ -47,6 +47,7 @@ def create_app(config: Config, client: Client, desk: "DeskDoor | None" = None) -
 def _add_citizen(app: Flask, config: Config) -> None:
     # A desk has no use for these pages.
     from steunpunt_ui.citizen import make_blueprint  # noqa: PLC0415
+    from steunpunt_ui.citizen.drawn import add_drawn_pages  # noqa: PLC0415
     from steunpunt_ui.content.serving import add_library  # noqa: PLC0415
     from steunpunt_ui.look import add_look  # noqa: PLC0415
     from steunpunt_ui.manners import add_manners  # noqa: PLC0415
@@ -56,6 +57,7 @@ def _add_citizen(app: Flask, config: Config) -> None:
     add_library(app, config)
     add_speech(app, config)
     add_look(app, config)
+    add_drawn_pages(app)
     app.register_blueprint(make_blueprint())
     if config.staff is not None:
         from steunpunt_ui.staff import add_staff  # noqa: PLC0415

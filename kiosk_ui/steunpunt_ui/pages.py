@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
 
-from flask import Flask, render_template, request, url_for
+from flask import Flask, g, render_template, request, url_for
 
 from steunpunt.config import Config
 from steunpunt_ui.languages import LANGUAGES, direction, language, unread
@@ -54,13 +54,24 @@ def asset(name: str) -> str:
     return url_for("static", filename=name, v=_fingerprint(name))
 
 
-def in_language(code: str) -> str:
-    """Return the address of this page in another language; of its first page when there is no such page."""
+def in_language(code: str, path: str = "") -> str:
+    """Return the address of this page in another language; of its first page when there is no such page.
+
+    ``path``: the page's own in the reader's language, where a form that keeps what is typed goes elsewhere.
+    """
+    tails: dict[str, str | None] = g.setdefault("address_tails", {})
+    if path not in tails:  # once for all languages
+        tails[path] = _tail(path or request.path)
+    tail = tails[path]
+    return url_for("citizen.home", lang=code) if tail is None else f"/{code}/{tail}"
+
+
+def _tail(path: str) -> str | None:
+    """Return what an address of this page has behind the language; None where there is no page to go back to."""
     if request.url_rule is None or "GET" not in (request.url_rule.methods or ()):
-        return url_for("citizen.home", lang=code)
-    _, _, rest = request.path.lstrip("/").partition("/")
+        return None
     said = urlencode([(name, value) for name, value in request.args.items() if name in _KEPT_ARGUMENTS])
-    return f"/{code}/{rest}" + (f"?{said}" if said else "")
+    return path.lstrip("/").partition("/")[2] + (f"?{said}" if said else "")
 
 
 @cache

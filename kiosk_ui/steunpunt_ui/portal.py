@@ -15,7 +15,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final, NamedTuple
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, current_app, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from steunpunt_ui.languages import LANGUAGES
@@ -25,6 +25,7 @@ PHONES_MAX = 512
 """More than any hotspot of a Pi carries; the one seen longest ago is forgotten, and only sees the portal again."""
 NAME: Final = "hulp.lan"
 """What may be typed or printed on a poster; any name leads here, this one says what it is."""
+_KEY: Final = "steunpunt_portal"
 
 
 class Probe(NamedTuple):
@@ -99,7 +100,13 @@ def add_portal(app: Flask, address: str, phones: Phones | None = None) -> None:
     app.before_request_funcs.setdefault(None, []).insert(0, catch)
     rule = f"/<any({','.join(LANGUAGES)}):lang>/verder"
     app.add_url_rule(rule, "portal_go_on", go_on, methods=["POST"])
-    app.jinja_env.globals["offers_go_on"] = lambda: is_phone() and not known.passed(request.remote_addr or "")
+    app.extensions[_KEY] = known
+
+
+def offers_go_on() -> bool:
+    """Return whether this phone is still to be told that there is no internet here."""
+    known = current_app.extensions.get(_KEY)
+    return isinstance(known, Phones) and is_phone() and not known.passed(request.remote_addr or "")
 
 
 def is_phone() -> bool:

@@ -30,7 +30,7 @@ BARE_PAGE = Path(__file__).with_name("bare_page.py")
 def measure(region: Region, rounds: int, tell: Callable[[str], None]) -> list[Figure]:
     """Measure with everything of the region running beside it: radios, brokers, the coordinator."""
     site = region.sites[KIOSK]
-    with _node(site) as (node_pid, web_pid), _bare(site) as bare_port:
+    with _node(site) as (node_pid, web_pid), _bare(site) as (bare_port, _):
         pages = _pages(site.web_port, bare_port, rounds, lambda: _wait_for_quiet([node_pid, web_pid]))
         tell(f"pages: {rounds} rounds done")
         asked = _asked(region, site, rounds, lambda: _wait_for_quiet([node_pid]))
@@ -48,11 +48,12 @@ def _node(site: Site) -> Iterator[tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def _bare(site: Site) -> Iterator[int]:
+def _bare(site: Site) -> Iterator[tuple[int, int]]:
+    """Serve the bare page; gives its port and its process."""
     port = free_port()
     with run([sys.executable, str(BARE_PAGE), str(port)], site, "bare") as bare:
         until(lambda: page_shown(port, "/"), bare)
-        yield port
+        yield port, bare.pid
 
 
 def _asked(region: Region, site: Site, rounds: int, settle: Callable[[], None]) -> list[Figure]:

@@ -5,6 +5,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.fakes.ui_fixtures import fixture_node, fixture_web
+
+__all__ = ["ARGUMENTS", "fixture_browser", "fixture_chromium", "fixture_node", "fixture_web"]
+
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-gpu"]
 
 

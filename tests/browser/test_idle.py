@@ -1,19 +1,13 @@
 """The point's own screen in a real browser: asks who is there, goes home, and leaves nothing for who comes next."""
 
 import re
-import threading
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from werkzeug.serving import make_server
 
-from steunpunt.control import Client
-from steunpunt_ui.app import create_app
 from tests.fakes.fake_node import FakeNode, ticket_body
-from tests.fakes.ui_citizen import TICKET
+from tests.fakes.ui_citizen import TICKET, kiosk_server
 from tests.fakes.ui_sites import kiosk_config
 
 KIOSK = {"width": 1024, "height": 600}
@@ -23,28 +17,15 @@ TYPED = "zij valt weg"
 
 
 @pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
+def fixture_node(node: FakeNode) -> FakeNode:
     node.tickets["47-1"] = ticket_body("47-1")
-    yield node
-    node.close()
+    return node
 
 
 @pytest.fixture(name="kiosk")
 def fixture_kiosk(node: FakeNode) -> Iterator[str]:
-    client = Client(node.path)
-    server = make_server("127.0.0.1", 0, create_app(kiosk_config(node.path), client))
-
-    def serve() -> None:
-        with closing(client):  # of this thread
-            server.serve_forever()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(20)
-    server.server_close()
+    with kiosk_server(kiosk_config(node.path)) as address:
+        yield address
 
 
 @pytest.fixture(name="page")

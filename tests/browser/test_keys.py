@@ -1,20 +1,14 @@
 """The keyboard of the point's own screen, tapped in a real browser; phones bring their own."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from werkzeug.serving import make_server
 
-from steunpunt.control import Client
-from steunpunt_ui.app import create_app
 from steunpunt_ui.citizen.keyboard import ROWS, keyboard_of
 from steunpunt_ui.languages import LANGUAGES
 from tests.fakes.fake_node import FakeNode, ticket_body
-from tests.fakes.ui_citizen import TICKET, kiosk_web
+from tests.fakes.ui_citizen import TICKET, kiosk_server, kiosk_web
 from tests.fakes.ui_sites import kiosk_config
 
 pytestmark = pytest.mark.browser
@@ -22,31 +16,17 @@ SCREEN_HEIGHT = 600
 
 
 @pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
+def fixture_node(node: FakeNode) -> FakeNode:
     node.tickets["47-1"] = ticket_body("47-1")
-    yield node
-    node.close()
+    return node
 
 
 @pytest.fixture(name="page")
 def fixture_page(browser: Browser, node: FakeNode) -> Iterator[Page]:
-    client = Client(node.path)
-    server = make_server("127.0.0.1", 0, create_app(kiosk_config(node.path), client))
-
-    def serve() -> None:
-        with closing(client):  # of this thread
-            server.serve_forever()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    base = f"http://127.0.0.1:{server.server_port}"
-    context = browser.new_context(viewport={"width": 1024, "height": SCREEN_HEIGHT}, base_url=base)
-    yield context.new_page()
-    context.close()
-    server.shutdown()
-    thread.join(20)
-    server.server_close()
+    with kiosk_server(kiosk_config(node.path)) as base:
+        context = browser.new_context(viewport={"width": 1024, "height": SCREEN_HEIGHT}, base_url=base)
+        yield context.new_page()
+        context.close()
 
 
 def tap(page: Page, keys: str) -> None:

@@ -1,19 +1,15 @@
 """Reading aloud in a real browser: while it plays, the screen does not ask who is there; then it asks, aloud."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 from playwright.sync_api import Browser, expect
-from werkzeug.serving import make_server
 
-from steunpunt.control import Client
-from steunpunt_ui.app import create_app
 from steunpunt_ui.speech.making import make
 from tests.fakes.fake_node import FakeNode
+from tests.fakes.ui_citizen import kiosk_server
 from tests.fakes.ui_sites import kiosk_config
 
 GLOVE_PX = 168
@@ -22,27 +18,14 @@ PLAYS = "(one) => { one.loop = true; one.muted = true; return one.play().then(()
 
 
 @pytest.fixture(name="kiosk")
-def fixture_kiosk(tmp_path: Path) -> Iterator[str]:
-    node = FakeNode(tmp_path / "node.sock")
+def fixture_kiosk(tmp_path: Path, node: FakeNode) -> Iterator[str]:
     config = kiosk_config(node.path)
     make(tmp_path / "audio", "nl", SAID)
     config = msgspec.structs.replace(
         config, screen=msgspec.structs.replace(config.screen, audio=str(tmp_path / "audio"))
     )
-    client = Client(node.path)
-    server = make_server("127.0.0.1", 0, create_app(config, client), threaded=False)
-
-    def serve() -> None:
-        with closing(client):  # of this thread
-            server.serve_forever()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(20)
-    server.server_close()
-    node.close()
+    with kiosk_server(config) as address:
+        yield address
 
 
 @pytest.mark.browser

@@ -1,9 +1,5 @@
 """A tap on a form's button in a real browser, with JavaScript: the second one waits for the first."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from playwright.sync_api import Browser, Route
 
 from tests.fakes.fake_node import FakeNode
@@ -11,13 +7,6 @@ from tests.fakes.ui_citizen import HOME, kiosk_web
 
 WAIT_MS_MAX = 10_000
 BUTTONS = "[...document.querySelectorAll('form button')]"
-
-
-@pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
-    yield node
-    node.close()
 
 
 def test_after_a_tap_no_button_works_until_the_page_is_shown_again(browser: Browser, node: FakeNode) -> None:

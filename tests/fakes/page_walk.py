@@ -18,6 +18,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from steunpunt.control import Client
+from steunpunt.protocol.answerbody import pack_phrases
+from steunpunt.protocol.phrases import Phrase
 from steunpunt.values import replace
 from steunpunt_ui.app import create_app
 from tests.fakes.fake_node import PIN, SECRET, FakeNode, news_row, ticket_body
@@ -33,12 +35,12 @@ PHONE: Final = "10.42.0.23"
 TICKET_STATES: Final = ("KEPT", "ON_ITS_WAY", "RECEIVED", "SEEN", "ANSWERED", "CLOSED")
 ANSWER: Final = {
     "function": "MEDICAL",
-    "phrases": "",
+    "phrases": pack_phrases((Phrase(60), Phrase(63)), "").hex(),
     "text": "Blijf bij haar. De wijkverpleegkundige komt.",
     "age_s": 130,
     "newer": False,
 }
-TYPED: Final = {"number": "47-1", "secret": SECRET, "people": "2", "count": "2"}
+TYPED: Final = {"number": "47-1", "secret": SECRET, "people": "2", "count-63": "2"}
 """What is typed into a field of this name; into any other ``SOME_WORDS``."""
 SOME_WORDS: Final = "zij is gevallen"
 

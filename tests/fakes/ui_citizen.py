@@ -2,12 +2,15 @@
 
 import html
 import re
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
+from steunpunt.config import Config
 from steunpunt.control import Client
 from steunpunt_ui.app import create_app
 from tests.fakes.fake_node import SECRET, FakeNode
@@ -23,6 +26,26 @@ def kiosk_web(node: FakeNode) -> Iterator[FlaskClient]:
     client = Client(node.path, timeout_s=5)
     yield create_app(kiosk_config(node.path), client).test_client()
     client.close()
+
+
+@contextmanager
+def kiosk_server(config: Config) -> Iterator[str]:
+    """The pages of a config over HTTP, at the address that this gives; their node is at its ``control.socket``."""
+    client = Client(config.control.socket)
+    server = make_server("127.0.0.1", 0, create_app(config, client))
+
+    def serve() -> None:
+        with closing(client):  # of this thread
+            server.serve_forever()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join(20)
+        server.server_close()
 
 
 def words(response: TestResponse) -> str:

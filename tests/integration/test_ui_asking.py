@@ -1,27 +1,12 @@
 """Asking for help over a real control socket, and every way it can fail."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from tests.fakes.fake_node import SECRET, FakeNode
-from tests.fakes.ui_citizen import TICKET, ask, form_of, hidden, kiosk_web, post, words
-
-
-@pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
-    yield node
-    node.close()
-
-
-@pytest.fixture(name="web")
-def fixture_web(node: FakeNode) -> Iterator[FlaskClient]:
-    with kiosk_web(node) as web:
-        yield web
+from tests.fakes.ui_citizen import TICKET, ask, form_of, hidden, post, words
 
 
 def test_three_taps_without_typing_from_the_first_page_to_a_ticket(web: FlaskClient, node: FakeNode) -> None:

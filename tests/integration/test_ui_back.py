@@ -1,27 +1,11 @@
 """Back, refresh, a second tab: a form that was sent makes no second request, and leads to the first."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from flask.testing import FlaskClient
 
 from tests.fakes.fake_node import FakeNode
-from tests.fakes.ui_citizen import TICKET, form_of, hidden, kiosk_web, post, words
-
-
-@pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
-    yield node
-    node.close()
-
-
-@pytest.fixture(name="web")
-def fixture_web(node: FakeNode) -> Iterator[FlaskClient]:
-    with kiosk_web(node) as web:
-        yield web
+from tests.fakes.ui_citizen import TICKET, form_of, hidden, post, words
 
 
 def tiles(web: FlaskClient) -> list[str]:

@@ -26,13 +26,6 @@ NOT_APPROVED = "Niet goedgekeurd. Geen instantie heeft deze tekst gecontroleerd.
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
-    yield node
-    node.close()
-
-
 @contextmanager
 def point(node: FakeNode, content: Path | None = None, *, demo: bool = False) -> Iterator[FlaskClient]:
     """A kiosk with its own folder of pages."""

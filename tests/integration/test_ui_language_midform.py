@@ -1,32 +1,24 @@
 """Another language in the middle of a form: all that was typed is there in the new one. No script, no cookie."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from steunpunt.protocol.answerbody import pack_phrases
+from steunpunt.protocol.phrases import Phrase
 from tests.fakes.fake_node import FakeNode, ticket_body
-from tests.fakes.ui_citizen import TICKET, ask, form_of, hidden, kiosk_web, post, words
+from tests.fakes.ui_citizen import TICKET, ask, form_of, hidden, post, words
 
 TYPED = "zij valt weg <b>"
 _BUTTON = re.compile(r'<button form="(\w+)" formaction="([^"]+)" formnovalidate( name="lang" value="uk")? lang="uk"')
 
 
 @pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
+def fixture_node(node: FakeNode) -> FakeNode:
     node.tickets["47-1"] = ticket_body("47-1")
-    yield node
-    node.close()
-
-
-@pytest.fixture(name="web")
-def fixture_web(node: FakeNode) -> Iterator[FlaskClient]:
-    with kiosk_web(node) as web:
-        yield web
+    return node
 
 
 def in_ukrainian(web: FlaskClient, page: TestResponse, **typed: str) -> TestResponse:
@@ -94,6 +86,39 @@ def test_an_offer_and_what_was_chosen_stay(web: FlaskClient) -> None:
     assert 'value="CARE" checked' in page.text
     assert 'value="4" checked' in page.text
     assert "zij valt weg &lt;b&gt;</textarea>" in page.text
+
+
+def let_desk_ask(node: FakeNode) -> None:
+    """Something to tap, and two numbers."""
+    node.tickets["47-1"] = ticket_body("47-1", "ANSWERED")
+    asked = pack_phrases((Phrase(60), Phrase(63), Phrase(64)), "").hex()
+    node.answers["47-1"] = [{"text": "", "function": "DESK", "age_s": 60, "phrases": asked, "newer": False}]
+
+
+def test_numbers_typed_under_questions_stay_and_are_not_sent(web: FlaskClient, node: FakeNode) -> None:
+    let_desk_ask(node)
+    page = web.get(TICKET)
+    token = hidden(page, "token")
+    page = in_ukrainian(web, page, **{"count-63": "12", "count-64": '"><b>'})
+    assert page.status_code == 200
+    assert '<html lang="uk"' in page.text
+    assert 'name="count-63" value="12"' in page.text
+    assert 'name="count-64" value="&#34;&gt;&lt;b&gt;"' in page.text
+    assert hidden(page, "token") == token
+    assert node.supplements == {}
+    sent = post(web, f"{TICKET}/antwoorden", token=token, question="63", **{"count-63": "12", "count-64": "3"})
+    assert sent.headers["Location"] == TICKET
+    assert (node.supplements[token]["question"], node.supplements[token]["count"]) == (63, 12)
+
+
+def test_the_enter_key_sends_the_one_number_that_is_typed(web: FlaskClient, node: FakeNode) -> None:
+    """A browser then presses the page's unseen button, which names no question."""
+    let_desk_ask(node)
+    for typed, sent in (({"count-63": "2", "count-64": ""}, 1), ({"count-63": "2", "count-64": "3"}, 0), ({}, 0)):
+        node.supplements.clear()
+        reply = post(web, f"{TICKET}/antwoorden", token="form-1", **typed)
+        assert (reply.status_code, len(node.supplements)) == (303 if sent or not typed else 200, sent)
+        assert sent or not typed or ('value="2"' in reply.text and 'value="3"' in reply.text)
 
 
 def test_where_it_could_not_be_kept_another_language_sends_it_again(web: FlaskClient, node: FakeNode) -> None:

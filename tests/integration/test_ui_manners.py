@@ -2,9 +2,7 @@
 
 import re
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,24 +23,16 @@ from steunpunt_ui.manners import (
     add_manners,
 )
 from tests.fakes.fake_node import SECRET, FakeNode, ticket_body
-from tests.fakes.ui_citizen import TICKET, form_of, kiosk_web, words
+from tests.fakes.ui_citizen import TICKET, form_of, words
 
 FLOOD, HONEST = "10.42.0.66", "10.42.0.7"
 HERE = {"Origin": "http://localhost"}
 
 
-@pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
-    yield node
-    node.close()
-
-
 @pytest.fixture(name="web")
-def fixture_web(node: FakeNode) -> Iterator[FlaskClient]:
-    with kiosk_web(node) as web:
-        add_manners(web.application, lambda: 1_000.0)  # nothing fills up again, however slow this machine is
-        yield web
+def fixture_web(web: FlaskClient) -> FlaskClient:
+    add_manners(web.application, lambda: 1_000.0)  # nothing fills up again, however slow this machine is
+    return web
 
 
 def get(web: FlaskClient, path: str, phone: str) -> TestResponse:

@@ -1,6 +1,5 @@
 """The page with news at a kiosk: who says what, how old it is, and whether it still holds, in the reader's language."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,6 @@ from tests.fakes.fake_node import SECRET, FakeNode, news_row, ticket_body
 from tests.fakes.ui_citizen import kiosk_web, words
 
 POWER_OUT = Phrase(80, ("Heugem", SenderFunction.MUNICIPALITY, After(120)))
-
-
-@pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    fake = FakeNode(tmp_path / "node.sock")
-    yield fake
-    fake.close()
 
 
 def shown(node: FakeNode, lang: str = "nl", *rows: dict[str, object]) -> str:

@@ -2,7 +2,6 @@
 
 import gzip
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,24 +11,11 @@ from flask.testing import FlaskClient
 import steunpunt_ui
 from steunpunt_ui.languages import LANGUAGES
 from tests.fakes.fake_node import SECRET, FakeNode, ticket_body
-from tests.fakes.ui_citizen import HOME, TICKET, ask, hidden, kiosk_web, post, words
+from tests.fakes.ui_citizen import HOME, TICKET, ask, hidden, post, words
 
 FIRST_VIEW_BYTES_MAX = 14 * 1024
 SCRIPT_BYTES_MAX = 2 * 1024
 MESH_DOWN = {"mesh": {"up": False}, "broker": {"up": True}}
-
-
-@pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
-    yield node
-    node.close()
-
-
-@pytest.fixture(name="web")
-def fixture_web(node: FakeNode) -> Iterator[FlaskClient]:
-    with kiosk_web(node) as web:
-        yield web
 
 
 def test_when_all_is_well_there_is_no_banner(web: FlaskClient) -> None:

@@ -1,6 +1,5 @@
 """Phrases on the screens: composed at the desk without a script, refused where nobody may promise them, read here."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -212,13 +211,6 @@ def test_an_offer_is_a_case_with_what_is_offered(person: FlaskClient, desk: Memo
 # --- the kiosk ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    fake = FakeNode(tmp_path / "node.sock")
-    yield fake
-    fake.close()
-
-
 def answered(node: FakeNode, *phrases: Phrase, text: str = "", newer: bool = False) -> None:
     node.tickets["47-1"] = ticket_body("47-1", "ANSWERED")
     packed = pack_phrases(phrases, "").hex()
@@ -253,7 +245,7 @@ def test_a_question_is_answered_with_a_tap(node: FakeNode) -> None:
     with kiosk_web(node) as web:
         page = web.get(ticket)
         assert '<button class="button" name="option" value="1">Nee</button>' in page.text
-        assert 'name="count" inputmode="numeric"' in page.text
+        assert 'name="count-63" value="" inputmode="numeric"' in page.text
         token = hidden(page, "token")
         tapped = post(web, f"{ticket}/antwoorden", token=token, question="60", option="1")
         assert (tapped.status_code, tapped.headers["Location"]) == (303, ticket)

@@ -1,8 +1,5 @@
 """The citizen's screens obey the point's state: closed, open, exercise."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import msgspec
 import pytest
 from flask.testing import FlaskClient
@@ -22,19 +19,6 @@ CLOSED = f"Levensgevaar? Bel 112. Lukt dat niet? Ga naar {ADDRESS}, of stuur iem
 PAGES = ["/nl/", "/nl/taal", "/nl/hulp", "/nl/hulp/brand", "/nl/volgen", "/nl/nieuws", "/nl/t/47-1", TICKET]
 PAGES += [f"{TICKET}/erger", "/nl/info", "/nl/nergens", "/nl/hulp/taart"]
 CLOSED_REFUSAL = {"error": "closed", "message": "this point is closed"}
-
-
-@pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
-    yield node
-    node.close()
-
-
-@pytest.fixture(name="web")
-def fixture_web(node: FakeNode) -> Iterator[FlaskClient]:
-    with kiosk_web(node) as web:
-        yield web
 
 
 def again(page: TestResponse, *names: str) -> dict[str, str]:

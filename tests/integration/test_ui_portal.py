@@ -1,7 +1,6 @@
 """Phones on the point's wifi: whatever they ask for leads to the pages, and after "Continue" they stay."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -25,13 +24,6 @@ ANSWERS = [
     ("nmcheck.gnome.org", "/check_network_status.txt", 200, "NetworkManager is online\n"),
     ("detectportal.firefox.com", "/success.txt", 200, "success\n"),
 ]
-
-
-@pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
-    yield node
-    node.close()
 
 
 @pytest.fixture(name="web")

@@ -20,11 +20,9 @@ CONTROL = re.compile(r'<audio controls[^>]* src="(/\w\w/stem/[0-9a-f]+)"')
 
 
 @pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
+def fixture_node(node: FakeNode) -> FakeNode:
     node.tickets["47-1"] = ticket_body("47-1", "KEPT")
-    yield node
-    node.close()
+    return node
 
 
 @pytest.fixture(name="web")

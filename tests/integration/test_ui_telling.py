@@ -1,15 +1,12 @@
 """A life threat is kept at the second tap; what to do now comes first, and all else is told of the same request."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from flask.testing import FlaskClient
 
 from steunpunt.facts import Facts, Flag, Place, Whereabouts
 from steunpunt_ui.languages import LANGUAGES
 from tests.fakes.fake_node import SECRET, FakeNode, ticket_body
-from tests.fakes.ui_citizen import TICKET, ask, form_of, hidden, kiosk_web, post, words
+from tests.fakes.ui_citizen import TICKET, ask, form_of, hidden, post, words
 
 NOW, MORE = f"{TICKET}/nu", f"{TICKET}/meer"
 ALL = {
@@ -40,17 +37,9 @@ FACTS = {
 
 
 @pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
+def fixture_node(node: FakeNode) -> FakeNode:
     node.status["point_state"] = "OPEN"
-    yield node
-    node.close()
-
-
-@pytest.fixture(name="web")
-def fixture_web(node: FakeNode) -> Iterator[FlaskClient]:
-    with kiosk_web(node) as web:
-        yield web
+    return node
 
 
 def test_after_the_second_tap_the_request_is_there_and_the_page_says_what_to_do_now(

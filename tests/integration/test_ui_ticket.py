@@ -1,28 +1,12 @@
 """The ticket: the words of each state, the answer, and what a citizen adds."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from tests.fakes.fake_node import SECRET, FakeNode, ticket_body
-from tests.fakes.ui_citizen import TICKET, hidden, kiosk_web, post, words
-
-
-@pytest.fixture(name="node")
-def fixture_node(tmp_path: Path) -> Iterator[FakeNode]:
-    node = FakeNode(tmp_path / "node.sock")
-    yield node
-    node.close()
-
-
-@pytest.fixture(name="web")
-def fixture_web(node: FakeNode) -> Iterator[FlaskClient]:
-    with kiosk_web(node) as web:
-        yield web
-
+from tests.fakes.ui_citizen import TICKET, hidden, post, words
 
 STATION = "Brandweerkazerne Noord"
 ADDRESS = "Willem Alexanderweg 1, Maastricht"

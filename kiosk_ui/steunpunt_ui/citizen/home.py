@@ -5,18 +5,22 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flask import Response, abort, redirect, render_template, url_for
+from flask import Response, abort, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
 from steunpunt.control import NotKnownYet, Refused, Unreachable
+from steunpunt.model import PointState
 from steunpunt_ui.ages import ago
+from steunpunt_ui.citizen.drawn import drawn_pages
 from steunpunt_ui.citizen.pointstate import NODE_AWAY, is_closed, point_state, read_status
 from steunpunt_ui.citizen.power import power_line
 from steunpunt_ui.citizen.states import short_words
 from steunpunt_ui.content.serving import has_pages
 from steunpunt_ui.context import client, config
-from steunpunt_ui.portal import is_phone
+from steunpunt_ui.languages import language
+from steunpunt_ui.portal import is_phone, offers_go_on
+from steunpunt_ui.speech.serving import sounds
 
 BUTTONS_SHOWN_MAX = 3
 
@@ -40,19 +44,63 @@ class ButtonCall:
     says: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """All that a first page shows and the config does not fix: two that are equal look the same."""
+
+    language: str
+    state: PointState
+    banner: Banner | None
+    calls: tuple[ButtonCall, ...]
+    news: int
+    pages: bool
+    power: str
+    on_phone: bool
+    goes_on: bool
+    sounds: frozenset[str]
+
+    def mark(self) -> str:
+        """Return a fingerprint of what changes by itself, for polling."""
+        calls = [asdict(call) for call in self.calls]
+        shown = [self.banner and asdict(self.banner), calls, self.news, self.power, self.pages, self.state.name]
+        return hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
+
+
+def _shown() -> _Shown:
+    status = read_status()
+    return _Shown(
+        language(),
+        point_state(),
+        _banner(status),
+        tuple(_calls_of(status)),
+        _news_of(status),
+        has_pages(status),
+        power_line(status),
+        is_phone(),
+        offers_go_on(),
+        sounds(),
+    )
+
+
 def show() -> str:
     """Show the first page."""
-    status = read_status()
-    banner, calls, news, pages = _banner(status), _calls_of(status), _news_of(status), has_pages(status)
+    shown = _shown()
+    if request.query_string:  # its links in other languages keep some of what an address says
+        return _drawn(shown)
+    return drawn_pages().page(shown, lambda: _drawn(shown))
+
+
+def _drawn(shown: _Shown) -> str:
     return render_template(
         "citizen/home.html",
-        banner=banner,
-        calls=calls,
-        news=news,
-        pages=pages,
-        on_phone=is_phone(),
-        power=power_line(status),
-        mark=_mark(banner, calls, news, power_line(status), pages=pages),
+        banner=shown.banner,
+        calls=shown.calls,
+        news=shown.news,
+        pages=shown.pages,
+        on_phone=shown.on_phone,
+        power=shown.power,
+        goes_on=shown.goes_on,
+        mark=shown.mark(),
         poll=url_for("citizen.home_mark"),
     )
 
@@ -64,10 +112,7 @@ def show_languages() -> str:
 
 def show_mark() -> Response:
     """Return the fingerprint of what the first page shows now, for polling."""
-    status = read_status()
-    banner, calls, news = _banner(status), _calls_of(status), _news_of(status)
-    mark = _mark(banner, calls, news, power_line(status), pages=has_pages(status))
-    return Response(mark, mimetype="text/plain")
+    return Response(_shown().mark(), mimetype="text/plain")
 
 
 def cancel_call(name: str) -> AnyResponse:
@@ -168,9 +213,3 @@ def _open_call(name: str, number: str) -> ButtonCall | None:
 
 def _news_of(status: dict[str, Any] | None) -> int:
     return int(status.get("news_count", 0)) if status else 0
-
-
-def _mark(banner: Banner | None, calls: list[ButtonCall], news: int, power: str, *, pages: bool) -> str:
-    state = point_state().name
-    shown = json.dumps([banner and asdict(banner), [asdict(call) for call in calls], news, power, pages, state])
-    return hashlib.sha256(shown.encode()).hexdigest()[:16]

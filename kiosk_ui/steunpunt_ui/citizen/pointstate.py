@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt.facts import Mark
 from steunpunt.model import PointState
-from steunpunt_ui.citizen.keyboard import keyboard_of
+from steunpunt_ui.citizen.keyboard import drawn_keyboard
 from steunpunt_ui.citizen.lookup import tidy_number
 from steunpunt_ui.content.serving import has_pages
 from steunpunt_ui.context import client, config
@@ -83,14 +83,18 @@ def page_words() -> dict[str, Any]:
         "closed": state is PointState.CLOSED,
         "exercise": state is PointState.EXERCISE,
         "mark_field": MARK_FIELD,
-        "real_address": url_for("citizen.kinds", lang=language(), echt="1", bij=_number_here()),
+        "real_address": _real_address() if state is PointState.EXERCISE else "",
         "idle": None if is_phone() else _idle(),
-        "keyboard": None if is_phone() else keyboard_of(language()),
+        "keyboard": None if is_phone() else drawn_keyboard,
         "still": _still,
         "staff_door": _staff_door(),
         "other_points": config().point[:OTHER_POINTS_MAX] if state is PointState.CLOSED else (),
         "end": url_for("citizen.home", lang=language() if is_phone() else DEFAULT_LANGUAGE),
     }
+
+
+def _real_address() -> str:
+    return url_for("citizen.kinds", lang=language(), echt="1", bij=_number_here())
 
 
 def _staff_door() -> bool:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from steunpunt.model import TEXT_CHARS_MAX, SupplementCode
 from steunpunt_ui.citizen.asking import Earlier, Kept, Trouble, form_token, keep, language_tapped, show_again
 from steunpunt_ui.citizen.lookup import find, not_found, tidy_number, tidy_secret
-from steunpunt_ui.citizen.ticket import step_address
+from steunpunt_ui.citizen.ticket import show, step_address, typed_counts
 from steunpunt_ui.texts import clean, plain_digits
 
 KINDS = {
@@ -45,8 +45,9 @@ def supplement(number: str, slug: str, secret: str | None = None) -> Response | 
     if isinstance(reply, Response):
         return reply
     half = tidy_secret(secret) if secret is not None else None
-    if KINDS[slug] is SupplementCode.REPLY and not _tapped():  # questions stand on the ticket's own page
-        return redirect(_back(number, secret), 303)
+    if KINDS[slug] is SupplementCode.REPLY and (language_tapped() or not _tapped()):
+        # Questions stand on the ticket's own page. The Enter key sends all that is typed there, and names no question.
+        return show(number, secret) if typed_counts() else redirect(_back(number, secret), 303)
     if request.method == "GET":
         return _show(reply["number"], half, slug, form_token(), "")
     if language_tapped():
@@ -78,6 +79,11 @@ def _send(number: str, secret: str | None, slug: str) -> Response:
 def _tapped() -> dict[str, int]:
     """Return what was tapped under a question: its code, and an option's place or a number; else nothing."""
     typed = {name: plain_digits(request.form.get(name, "")) for name in ("question", "option", "count")}
+    counts = {code: plain_digits(count) for code, count in typed_counts().items() if count}
+    if not typed["question"] and len(counts) == 1:
+        typed["question"] = str(*counts)
+    if not typed["count"] and typed["question"].isdecimal():
+        typed["count"] = counts.get(int(typed["question"]), "")
     found = {name: int(text) for name, text in typed.items() if _SMALL_NUMBER.fullmatch(text)}
     return found if "question" in found and len(found) > 1 else {}
 

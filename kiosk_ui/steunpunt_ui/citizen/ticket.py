@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 import json
+import re
 from dataclasses import asdict
 from http import HTTPStatus
 
@@ -25,8 +26,16 @@ _PAPER_HELPS = {TicketState.KEPT.name, TicketState.ON_ITS_WAY.name, TicketState.
 """From the moment that a person deals with a request, nobody needs to carry it."""
 
 
+_COUNT = re.compile(r"count-(\d{1,3})", re.ASCII)
+COUNT_CHARS_MAX = 12
+"""Of what is typed where a number is asked: more than any number that is taken has."""
+
+
 def show(number: str, secret: str | None = None) -> Response | str:
-    """Show how far a request has come; with the secret half also its answers."""
+    """Show how far a request has come; with the secret half also its answers.
+
+    From a form it is the same page with the numbers that were typed under questions, perhaps in another language.
+    """
     reply = find(number, secret)
     if isinstance(reply, Response):
         return reply
@@ -34,6 +43,7 @@ def show(number: str, secret: str | None = None) -> Response | str:
     banner = banner_for(ticket)
     half = tidy_secret(secret) if secret is not None else None
     answers = answers_of(reply)
+    asks = bool(half and answers and ticket.state == TicketState.ANSWERED.name)
     return render_template(
         "citizen/ticket.html",
         ticket=ticket,
@@ -42,12 +52,20 @@ def show(number: str, secret: str | None = None) -> Response | str:
         answers=answers,
         papers=paper_codes(reply.get("code")) if reply["state"] in _PAPER_HELPS else [],
         qr=_qr(ticket.number, half) if half else "",
-        token=form_token() if half and answers and ticket.state == "ANSWERED" else "",
+        token=(request.form.get("token") or form_token()) if asks else "",
+        counting=asks and any(not question.options for answer in answers for question in answer.questions),
+        counts=typed_counts(),
         step=lambda slug: step_address(ticket.number, half, slug),
         banner=banner,
         mark=mark_of(ticket, banner),
         poll=url_for("citizen.ticket_mark", number=ticket.number),
     )
+
+
+def typed_counts() -> dict[int, str]:
+    """Return what was typed under questions that ask for a number, by the question's code."""
+    found = {_COUNT.fullmatch(name): typed.strip()[:COUNT_CHARS_MAX] for name, typed in request.form.items()}
+    return {int(match[1]): typed for match, typed in found.items() if match is not None}
 
 
 def show_mark(number: str) -> Response:

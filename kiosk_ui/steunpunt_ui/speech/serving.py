@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 
-from flask import Flask, abort, request, send_file, url_for
+from flask import Flask, abort, current_app, request, send_file, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
@@ -12,11 +12,13 @@ from steunpunt_ui.languages import language
 from steunpunt_ui.speech.store import Voice
 
 _DISCREET = "/politie"
+_KEY = "steunpunt_voice"
 
 
 def add_speech(app: Flask, config: Config) -> None:
     """Give pages what they need to be read aloud; without ``screen.audio`` they offer nothing."""
     voice = None if config.screen.audio is None else Voice(Path(config.screen.audio))
+    app.extensions[_KEY] = voice
 
     def listen(page: str) -> str:
         """Return the address of a page's sound, "" without."""
@@ -38,3 +40,9 @@ def add_speech(app: Flask, config: Config) -> None:
 
     app.context_processor(lambda: {"listen": listen, "ask_aloud": ask_aloud, "listen_words": gettext("Read aloud")})
     app.add_url_rule("/<lang>/stem/<reading>", "sound", sound)
+
+
+def sounds() -> frozenset[str]:
+    """Return which sentences have a sound now in the reader's language: what a page reads aloud hangs on it."""
+    voice = current_app.extensions[_KEY]
+    return voice.marks(language()) if isinstance(voice, Voice) else frozenset()

@@ -25,7 +25,7 @@ class Voice:
 
         ``more`` is the sentence that ends a reading which leaves something out.
         """
-        known = self._marks(language)
+        known = self.marks(language)
         if not known:
             return ""
         marks = list(dict.fromkeys(map(mark_of, sentences_of(page))))
@@ -37,14 +37,15 @@ class Voice:
     def sound(self, language: str, reading: str) -> bytes | None:
         """Return the sound of a reading; None when it names one that is not there."""
         marks = [reading[at : at + MARK_CHARS] for at in range(0, len(reading), MARK_CHARS)]
-        if len(marks) > SENTENCES_MAX + 1 or not set(marks) <= self._marks(language):
+        if len(marks) > SENTENCES_MAX + 1 or not set(marks) <= self.marks(language):
             return None
         try:
             return b"".join((self._folder / language / f"{mark}{SUFFIX}").read_bytes() for mark in marks)
         except OSError:
             return None
 
-    def _marks(self, language: str) -> frozenset[str]:
+    def marks(self, language: str) -> frozenset[str]:
+        """Return the names of a language's sounds, at most LOOK_AGAIN_S old."""
         now_s = self._monotonic_s()
         looked_s, marks = self._known.get(language, (-LOOK_AGAIN_S, frozenset()))
         if now_s - looked_s < LOOK_AGAIN_S:
