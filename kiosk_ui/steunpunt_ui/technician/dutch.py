@@ -44,8 +44,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "files.wrong": ("{reason}", "{mend}"),
     "content.approved": ("{approved} van {count} informatiepagina's zijn goedgekeurd", ""),
     "content.unapproved": (
-        "geen van de {count} informatiepagina's is goedgekeurd, dus er is er geen te zien",
+        "geen van de {count} informatiepagina's is goedgekeurd; zonder oefening is er geen te zien",
         "laat ze goedkeuren; zie docs/content.md",
+    ),
+    "content.demo": (
+        "een demonstratie: {unapproved} van {count} informatiepagina's zijn te zien zonder dat iemand ze goedkeurde",
+        "haal `demo = true` uit [kiosk] voordat hier echt hulp gevraagd wordt",
     ),
     "node.answers": ("draait en antwoordt", ""),
     "node.dead": (
