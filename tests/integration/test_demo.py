@@ -231,7 +231,8 @@ def test_staff_come_in_with_the_pin_that_the_page_names(world: FlaskClient, regi
     assert f"pincode {STAFF_PIN}" in world.get("/", base_url=HERE).get_data(as_text=True)
     for name in KIOSKS:
         assert region.sites[name].ask("staff_login", pin=STAFF_PIN, road="screen")["session"]
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", region.sites[name].web_port, timeout=10)) as web:
+        web = http.client.HTTPConnection("127.0.0.1", region.sites[name].web_port, timeout=10)
+        with contextlib.closing(web):
             web.request("GET", "/nl/")
             assert "/staf/" in web.getresponse().read().decode()
 

@@ -50,7 +50,7 @@ def find(number: str, secret: str | None) -> dict[str, Any] | Response:
 
 
 def not_found(number: str = "") -> Response:
-    """Return the one page for a number that is not here and a code that is not right, and the way to type both again."""
+    """Return the one page for a number that is not here and a code that is wrong, and the way to type both again."""
     page = Page(
         gettext("We can't find this."),
         gettext("This point does not know the number, or the code is wrong."),
