@@ -194,6 +194,7 @@ def test_staff_close_and_open_the_point_after_a_question_and_see_who_did(site: S
     )
     asked = post(web, "/staf/punt", state="CLOSED")
     assert "Veranderen in: gesloten?" in words(asked)
+    assert "krijgt dit te horen zodra dat kan." in words(asked)  # perhaps no road is up
     assert site.ask("status")["point_state"] == "OPEN"
     post(web, "/staf/punt", state="CLOSED", do="set")
     assert "Dit steunpunt is gesloten. U kunt hier nu geen hulp vragen." in words(site.screen().get("/nl/hulp"))
