@@ -159,8 +159,11 @@ def notices_in(path: Path, data: dict[str, Any], key: str, root_public: bytes) -
 
 
 def read_notices(path: Path, root_public: bytes) -> tuple[bytes, ...]:
-    """Read a file of notices: words of the region's offline root, public."""
-    return notices_in(path, _read(path, EVERYBODY, _NOTICES), _NOTICES.mark, root_public)
+    """Read a file of notices: words of the region's offline root, public. Raises KeyFileError for a file with none."""
+    table = _read(path, EVERYBODY, _NOTICES)
+    if not table.get(_NOTICES.mark):  # or another file would pass for one that holds nothing new
+        raise KeyFileError(f"{path}: is no notice; give the file that `steunpunt keys revoke` or `rotate` wrote")
+    return notices_in(path, table, _NOTICES.mark, root_public)
 
 
 def write_notices(path: Path, notices: Iterable[bytes]) -> None:

@@ -127,7 +127,17 @@ def test_absent_and_wrong_get_the_same_answer(web: FlaskClient, node: FakeNode) 
     paths = ["/nl/t/47-1/AAAA-AAAA", f"/nl/t/47-2/{SECRET}", "/nl/t/47-1/onzin", "/nl/t/99-1", "/nl/t/x"]
     answers = [web.get(path) for path in paths]
     assert {answer.status_code for answer in answers} == {404}
-    assert len({re.sub(r'href="/[a-z]{2}/t/[^"]*"', "", answer.text) for answer in answers}) == 1
+    own = r'href="/[a-z]{2}/t/[^"]*"|[?]number=[0-9-]+'  # what was typed is in the page's own links
+    assert len({re.sub(own, "", answer.text) for answer in answers}) == 1
+
+
+def test_a_code_that_was_mistyped_can_be_typed_again(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1")
+    again = re.search(r'<a class="button deep" href="([^"]+)">.*Volg uw vraag', web.get("/nl/t/47-1/AAAA-AAAA").text)
+    assert again
+    assert 'name="number" data-figures="1" autocomplete="off" value="47-1"' in web.get(again[1]).text
+    refused = post(web, "/nl/volgen", number="47-1", secret="7KQ4-M2X").text
+    assert 'value="7KQ4-M2X"' in refused
 
 
 def test_looking_up_leads_to_the_ticket(web: FlaskClient, node: FakeNode) -> None:
