@@ -3,8 +3,9 @@
 A kiosk's broker listens on the loopback only and carries ``up/<id>`` and ``down/<id>`` over its own
 bridge (mutual TLS) to the region. A coordinator's broker listens locally and, with client certificates,
 for the region's sites: the certificate's common name is the site's id in decimal, and it may write its
-own ``up/<id>`` and read its own ``down/<id>`` and ``down/all``, nothing else. The broker of another coordinator
-(``[[other_coordinator]]``), which bridges to this one, shares all of ``up`` and ``down``. What is not named is denied.
+own ``up/<id>`` and read its own ``down/<id>``, ``down/all`` and the information pages, nothing else. The broker
+of another coordinator (``[[other_coordinator]]``), which bridges to this one, shares all of ``up`` and ``down``,
+and the pages. What is not named is denied.
 """
 
 import base64
@@ -15,6 +16,7 @@ from typing import Literal
 
 from steunpunt.config import INTEGRATOR_USER, READER_USER, Bridge, Config, RegionListener
 from steunpunt.model import ConfigError, Role
+from steunpunt.protocol.pagearchive import ARCHIVE_BYTES_MAX
 
 SALT_BYTES = 12
 """Length of a password's salt: the only one that mosquitto 2.0 reads."""
@@ -23,7 +25,10 @@ ITERATIONS = 101
 PACKET_BYTES_LIMIT = 8192
 """Longest packet the broker takes, topic and all; who sends a longer one is disconnected.
 
-Ours stay below 512 bytes, an integrator's discovery below this."""
+Ours stay below 512 bytes, an integrator's discovery below this. Where the region's page archive comes, the limit is so
+much higher: mosquitto knows one for all."""
+QUEUED_BYTES_MAX = 16 * 1024 * 1024
+"""Bytes mosquitto keeps for one absent client or bridge."""
 QUEUED_MESSAGES_MAX = 2000
 """Messages mosquitto keeps for one absent client or bridge; the ledger sends again what did not fit."""
 INFLIGHT_MAX = 100
@@ -96,7 +101,7 @@ def _one_line(text: str) -> bool:
 
 
 def _conf(config: Config, places: Places) -> str:
-    parts = [_common(places), _local_listener(config, places)]
+    parts = [_common(config, places), _local_listener(config, places)]
     if config.broker.region_listener is not None:
         parts.append(_region_listener(config.broker.region_listener, places))
     if config.broker.bridge is not None:
@@ -104,7 +109,8 @@ def _conf(config: Config, places: Places) -> str:
     return "\n".join(parts)
 
 
-def _common(places: Places) -> str:
+def _common(config: Config, places: Places) -> str:
+    packet_bytes = PACKET_BYTES_LIMIT + (ARCHIVE_BYTES_MAX if _takes_pages(config) else 0)
     return f"""\
 # Made from the site's config by `steunpunt broker-config`: change that, not this file.
 per_listener_settings true
@@ -115,8 +121,9 @@ persistence_location {_value(places.data).rstrip("/")}/
 autosave_on_changes true
 autosave_interval 10
 max_queued_messages {QUEUED_MESSAGES_MAX}
+max_queued_bytes {QUEUED_BYTES_MAX}
 max_inflight_messages {INFLIGHT_MAX}
-max_packet_size {PACKET_BYTES_LIMIT}
+max_packet_size {packet_bytes}
 queue_qos0_messages false
 set_tcp_nodelay true
 persistent_client_expiration 14d
@@ -180,16 +187,24 @@ bridge_outgoing_retain false
 
 def _bridged_topics(config: Config) -> str:
     """Two coordinators' brokers share all; a kiosk's carries only its own, and mosquitto sends nothing back."""
-    if config.site.role is Role.COORDINATOR:
-        return """\
+    desk, pages = config.site.role is Role.COORDINATOR, _takes_pages(config)
+    if desk:
+        own = """\
 topic steunpunt/v1/up/+ both 1
 topic steunpunt/v1/down/+ both 1
 """
-    return f"""\
+    else:
+        own = f"""\
 topic steunpunt/v1/up/{config.site.id} out 1
 topic steunpunt/v1/down/{config.site.id} in 1
 topic steunpunt/v1/down/all in 0
 """
+    return own + (f"topic steunpunt/v1/pages {'both' if desk else 'in'} 0\n" if pages else "")
+
+
+def _takes_pages(config: Config) -> bool:
+    """Whether the region's page archive comes here."""
+    return config.housekeeping.pages_folder is not None
 
 
 def bridge_name(config: Config) -> str:
@@ -222,6 +237,7 @@ topic {"readwrite" if config.other_coordinator else "write"} steunpunt/v1/down/#
 # Who is not named here may do nothing.
 user {config.broker.username}
 {kiosk if config.site.role is Role.KIOSK else coordinator}\
+{"topic readwrite steunpunt/v1/pages" if _takes_pages(config) else "# No page archive comes here."}
 topic readwrite steunpunt/v1/{site}/#
 topic readwrite {base}/#
 {discovery}\
@@ -242,12 +258,13 @@ topic write {root}/2/e/#
 
 def _region_acl(config: Config) -> str:
     """Other coordinators' brokers may carry whatever goes between the region's sites; who is barred, nothing."""
+    pages = "topic readwrite steunpunt/v1/pages\n" if _takes_pages(config) else ""
     others = "".join(
         f"""\
 user {other.id}
 topic readwrite steunpunt/v1/up/+
 topic readwrite steunpunt/v1/down/+
-
+{pages}
 """
         for other in config.other_coordinator
     )
@@ -260,6 +277,7 @@ pattern write steunpunt/v1/up/%u
 pattern read steunpunt/v1/down/%u
 # For every site. mosquitto warns that %u is not in it; a `topic` without a user would be for anonymous clients only.
 pattern read steunpunt/v1/down/all
+{"pattern read steunpunt/v1/pages" if _takes_pages(config) else "# No page archive is kept here."}
 """
 
 

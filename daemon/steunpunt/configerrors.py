@@ -1,7 +1,7 @@
 """What is wrong with a config file, in words: the place, what was expected, what to write, from msgspec's errors."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -32,6 +32,15 @@ class Words:
     forms: Mapping[str, str]
 
 
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text in quotes",
+    "bool": "true or false",
+    "array": "a list in square brackets",
+    "object": "a section",
+}
+"""msgspec's names of types, in words for who is no programmer."""
 SITE_WORDS = Words(EXAMPLES, FORMS)
 
 
@@ -79,7 +88,7 @@ def _expectation(root: type[msgspec.Struct], what: str, key: str, words: Words) 
         return f"expected one of {', '.join(choices)}, got {what.rpartition(' value ')[2]}"
     if "matching regex" in what:
         return f"expected {words.forms[plain(key)]}"
-    return what[:1].lower() + what[1:]
+    return re.sub(r"`(\w+)`", lambda name: _TYPES.get(name[1], name[0]), what[:1].lower() + what[1:])
 
 
 def _type_of(root: type[msgspec.Struct], key: str) -> object:
@@ -101,7 +110,14 @@ def struct_of(root: type[msgspec.Struct], section: str) -> type[msgspec.Struct]:
 
 
 def _struct_of(annotation: object) -> type[msgspec.Struct]:
-    for candidate in (annotation, *get_args(annotation)):
+    for candidate in (annotation, *_inside(annotation)):
         if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
             return candidate
     raise TypeError(f"{annotation!r} holds no section")
+
+
+def _inside(annotation: object) -> Iterator[object]:
+    """Give what an annotation is made of, however deep: of ``Annotated[tuple[X, ...], ...]`` also ``X``."""
+    for part in get_args(annotation):
+        yield part
+        yield from _inside(part)

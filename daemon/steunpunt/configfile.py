@@ -8,6 +8,7 @@ from typing import Any
 from steunpunt.model import ConfigError
 
 FILE_BYTES_MAX = 65536
+_HINT = ': text stands between straight quotes ("), and a number has a point, no comma'
 
 
 def read(path: Path) -> str:
@@ -32,4 +33,5 @@ def parse(path: Path, text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"at line (\d+)", str(error))
         line = int(at[1]) if at else max(1, len(text.splitlines()))
-        raise ConfigError(f"{path}:{line}: not valid TOML: {error}; correct that line") from error
+        hint = _HINT if re.match("Invalid value|Expected '=' after", str(error)) else ""
+        raise ConfigError(f"{path}:{line}: not valid TOML: {error}; correct that line{hint}") from error

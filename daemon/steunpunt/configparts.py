@@ -18,7 +18,13 @@ FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 DevicePath = Annotated[str, msgspec.Meta(max_length=4096)]
 """As FileName, but may be empty."""
 IpAddress = Annotated[str, msgspec.Meta(pattern=r"^(\d{1,3}\.){3}\d{1,3}\Z")]
-HostName = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+HostName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(?=.{1,253}\Z)([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%\w+)?)\Z",
+    ),
+]
+"""A name, an IPv4 or an IPv6 address; no URL and no port."""
 ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=11)]
 RadioName = Annotated[str, msgspec.Meta(pattern=r"^\S([^\x00-\x1f\x7f]{0,37}\S)?\Z")]
 ShortName = Annotated[str, msgspec.Meta(pattern=r"^[^\s\x00-\x1f\x7f]{1,4}\Z")]

@@ -8,6 +8,7 @@ from typing import Final
 
 _SLUG = "1 to 31 of a-z, 0-9 and -"
 FORM_OF_NAME = "1 to 80 characters on one line, without spaces around them"
+FORM_OF_HOST = "a name such as kazerne.example.org or an address, without https:// and without a port"
 _FORM_OF_TIME = "a time of day as two numbers of two digits, such as 22:00"
 _FORMS = {
     "site.name": FORM_OF_NAME,
@@ -18,6 +19,11 @@ _FORMS = {
     "region.name": FORM_OF_NAME,
     "region.coordinator_name": FORM_OF_NAME,
     "region.fallback_address": FORM_OF_NAME,
+    **dict.fromkeys(
+        ("radio.host", "broker.host", "broker.bridge.host", "broker.region_listener.host", "web.host", "printer.host"),
+        FORM_OF_HOST,
+    ),
+    "power.nut.host": FORM_OF_HOST,
     "radio.node": "an exclamation mark and eight of 0-9 a-f",
     "radio.long_name": "1 to 39 characters on one line, without spaces around them",
     "radio.firmware": "three numbers with points between, such as 2.7.26",
@@ -144,6 +150,8 @@ _EXAMPLES = {
     "housekeeping.copy_folder": 'copy_folder = "/mnt/steunpunt-copy"',
     "housekeeping.copy_hours": "copy_hours = 6",
     "housekeeping.copies": "copies = 4",
+    "housekeeping.pages_folder": 'pages_folder = "/var/lib/steunpunt-pages"',
+    "housekeeping.pages_stick": 'pages_stick = "/mnt/steunpunt-pages"',
     "staff": "a section [staff]",
     "staff.pin_file": 'pin_file = "staff.pin"',
     "staff.over_wifi": "over_wifi = false",
@@ -231,7 +239,7 @@ def line_of(text: str, key: str) -> int:
     array, passed_over = (repeated[1], int(repeated[2])) if repeated else ("", 0)
     *sections, leaf = plain(key).split(".")
     wanted = ".".join(sections)
-    current, best, headers = "", 1, 0
+    current, best, near, headers = "", 0, 0, 0
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*(\[\[?)\s*([\w.\-]+)\s*\]", line)
         if header:
@@ -239,6 +247,9 @@ def line_of(text: str, key: str) -> int:
             current = header[2] if not array or headers == passed_over + 1 else "another one"
             if current in (wanted, plain(key)):
                 best = number
+            elif current.startswith(f"{plain(key)}."):
+                near = near or number
         elif current == wanted and re.match(rf"\s*{re.escape(leaf)}\s*=", line):
             return number
-    return best
+    # A section may stand on one line, as in position = { latitude = 50.85 }.
+    return best or near or (line_of(text, wanted) if wanted and not array else 1)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from steunpunt.durable import sync
 from steunpunt.model import KeyFileError
 
 NAMES = ("site.keys", "coordinator.keys", "ledger.key")
@@ -54,11 +55,11 @@ def seal(paths: list[Path], with_key: str, store: Path = STORE) -> Iterator[Path
             _systemd_creds("encrypt", f"--with-key={with_key}", f"--name={path.name}", str(path), str(new))
             if _unsealed(new, path.name) != content:
                 raise KeyFileError(f"{path}: what was sealed is not what is read back; the file was left as it is")
-            _sync(new)
+            sync(new)
             new.replace(target)
-            _sync(store)
+            sync(store)
             path.unlink()
-            _sync(path.parent)
+            sync(path.parent)
         except OSError as error:
             mend = "run as root, and see that both folders can be written"
             raise KeyFileError(f"{error.filename}: {error.strerror}; {mend}") from error
@@ -80,9 +81,9 @@ def unseal(paths: list[Path], store: Path = STORE) -> Iterator[Path]:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
             source.unlink()
-            _sync(store)
+            sync(store)
         except OSError as error:
             mend = "run as root, and see that both folders can be written"
             raise KeyFileError(f"{error.filename}: {error.strerror}; {mend}") from error
@@ -119,12 +120,3 @@ def _systemd_creds(*words: str) -> bytes:
         told = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise KeyFileError(f"systemd-creds {words[0]}: {told[-1]}; run as root, on the device that sealed it")
     return done.stdout
-
-
-def _sync(path: Path) -> None:
-    """Force a file's bytes, or a folder's names, to the disk: the open key goes only when the sealed one stays."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -26,6 +26,12 @@ class JobEnded(Struct, frozen=True):
     detail: str = ""
 
 
+class PagesHeard(Struct, frozen=True):
+    """An archive of information pages came over the broker; nobody has looked into it yet."""
+
+    payload: bytes
+
+
 class FaultSeen(Struct, frozen=True):
     """Something of this site broke, or was mended; the desk hears of it with the next sign of life."""
 

@@ -19,6 +19,7 @@ from typing import Any
 from msgspec import Struct
 
 from steunpunt import credentials
+from steunpunt.durable import sync
 from steunpunt.model import COORDINATOR_ID_MAX, SITE_ID_MAX, KeyFileError
 from steunpunt.protocol.authority import merged
 from steunpunt.protocol.keys import CoordinatorIdentity, CoordinatorKeys, SiteKeys
@@ -158,8 +159,11 @@ def notices_in(path: Path, data: dict[str, Any], key: str, root_public: bytes) -
 
 
 def read_notices(path: Path, root_public: bytes) -> tuple[bytes, ...]:
-    """Read a file of notices: words of the region's offline root, public."""
-    return notices_in(path, _read(path, EVERYBODY, _NOTICES), _NOTICES.mark, root_public)
+    """Read a file of notices: words of the region's offline root, public. Raises KeyFileError for a file with none."""
+    table = _read(path, EVERYBODY, _NOTICES)
+    if not table.get(_NOTICES.mark):  # or another file would pass for one that holds nothing new
+        raise KeyFileError(f"{path}: is no notice; give the file that `steunpunt keys revoke` or `rotate` wrote")
+    return notices_in(path, table, _NOTICES.mark, root_public)
 
 
 def write_notices(path: Path, notices: Iterable[bytes]) -> None:
@@ -212,7 +216,7 @@ def write_text(path: Path, text: str, mode: int) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be written ({error.strerror}); {write_mend(error)}") from error
     finally:
@@ -258,15 +262,6 @@ def read_mend(error: OSError, maker: str) -> str:
     if isinstance(error, PermissionError):
         return "it is there, so do not make it anew: run as the right user, or type: systemd-tmpfiles --create"
     return f"make it with `{maker}`, or correct the path in the config"
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def identity_table(identity: CoordinatorIdentity) -> dict[str, Any]:

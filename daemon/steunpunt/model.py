@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from steunpunt.boxfacts import PrinterChanged, PrintSlip, SlipEnded
 from steunpunt.facts import NOTHING, Facts
-from steunpunt.jobfacts import FaultSeen, JobEnded
+from steunpunt.jobfacts import FaultSeen, JobEnded, PagesHeard
 from steunpunt.powerfacts import PowerSeen
 
 SITE_ID_MAX = 0xFFFF
@@ -97,7 +97,7 @@ class Category(IntEnum):
 
 
 class TicketState(IntEnum):
-    """How far a help request has come; only ever rises."""
+    """How far a help request has come; only ever rises, but that a closed one may be reopened."""
 
     KEPT = 0
     ON_ITS_WAY = 1
@@ -116,9 +116,25 @@ class TokenCode(IntEnum):
     CLOSED_HELPED = 4
     CLOSED_NOT_NEEDED = 5
     CLOSED_CANNOT = 6
+    REOPENED = 7
+    CLOSED_AGAIN_HELPED = 8
+    """Of a case that was reopened: an old token that closed it before proves nothing any more."""
+    CLOSED_AGAIN_NOT_NEEDED = 9
+    CLOSED_AGAIN_CANNOT = 10
+
+    @property
+    def reason(self) -> "TokenCode":
+        """Return the reason of a closing, the same for the first and the second one."""
+        return TokenCode(self - 4) if self > TokenCode.REOPENED else self
+
+    @property
+    def again(self) -> "TokenCode":
+        """Return the code with which a case that was reopened is closed for the same reason."""
+        return TokenCode(self + 4)
 
 
-CLOSE_CODES = (TokenCode.CLOSED_HELPED, TokenCode.CLOSED_NOT_NEEDED, TokenCode.CLOSED_CANNOT)
+CLOSE_REASONS = (TokenCode.CLOSED_HELPED, TokenCode.CLOSED_NOT_NEEDED, TokenCode.CLOSED_CANNOT)
+CLOSE_CODES = (*CLOSE_REASONS, *(code.again for code in CLOSE_REASONS))
 
 
 class SupplementCode(IntEnum):
@@ -298,6 +314,10 @@ class RadioPrepared(Struct, frozen=True):
     """Names of the nodes that the radio knows, by number."""
     radio: str = MAIN_RADIO
     """The radio's name in the config."""
+    owner: bytes = b""
+    """What it says of itself: a serialized User."""
+    uplinks: frozenset[int] = frozenset()
+    """Indexes of the channels whose setting uplink_enabled is on."""
 
 
 class RadioUsed(Struct, frozen=True):
@@ -305,6 +325,8 @@ class RadioUsed(Struct, frozen=True):
 
     share: float
     radio: str = MAIN_RADIO
+    channel: float | None = None
+    """``channel_utilization``: how much of the last minute it found the channel taken; None where it does not tell."""
 
 
 class ButtonPressed(Struct, frozen=True):
@@ -386,7 +408,11 @@ class SendFrame(Struct, frozen=True):
     want_ack: bool = False
     carrier: int | None = None
     hops_max: int | None = None
-    """On the mesh: how many radios may pass it on; None for what the radio is set to, which is never exceeded."""
+    """On the mesh: how many radios may pass it on, by how far the other end's packet came; None for what the radio is
+    set to."""
+    hops_more: int = 0
+    """On the mesh, without ``hops_max``: over how many radios beyond what the radio is set to. Firmware takes each
+    packet's own number."""
     answers: int | None = None
     """On the mesh: id of the packet that this one answers. Radios on the way learn the next hop from it."""
     text: str = ""
@@ -452,6 +478,7 @@ Event = (
     | PrinterChanged
     | SlipEnded
     | JobEnded
+    | PagesHeard
     | FaultSeen
     | BellRung
     | HelpSubmitted

@@ -165,6 +165,7 @@ class ClockWatch:
         self._read, self._look_s = read, look_s
         self._judge, self._lock = Judge(), threading.Lock()
         self._state = NO_CLOCK
+        self._wall_less_boot_s: float | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._told: list[Callable[[], None]] = []
@@ -202,14 +203,28 @@ class ClockWatch:
     def now(self) -> ClockState:
         """Look just now, as before a time is shown: it may have jumped. What cannot be read is no clock."""
         with self._lock:
-            try:
-                state = self._judge.take(self._read())
-            except OSError:
-                state = NO_CLOCK
+            state, self._wall_less_boot_s = NO_CLOCK, None
+            with contextlib.suppress(OSError):
+                reading = self._read()
+                state = self._judge.take(reading)
+                if state.source is not ClockSource.NONE:
+                    self._wall_less_boot_s = reading.wall_s - reading.boot_s
             if state.source is not self._state.source:
                 _log.info("action=clock source=%s uncertainty_s=%s", state.source, state.uncertainty_s)
             self._state = state
             return state
+
+    def wall_less_boot_s(self) -> float | None:
+        """Return by how much the wall clock was ahead of the boot clock at the last look; None: not to be believed.
+
+        A jump of the wall clock since then changes nothing of it.
+        """
+        return self._wall_less_boot_s
+
+    def wall_s(self) -> int:
+        """Return Unix seconds by the last look that could be believed; 0 while there is none."""
+        ahead_s = self._wall_less_boot_s
+        return 0 if ahead_s is None else round(time.clock_gettime(time.CLOCK_BOOTTIME) + ahead_s)
 
     def local_time(self) -> time.struct_time | None:
         """Return the local time; None while it is not known."""

@@ -24,6 +24,8 @@ class Page:
     what: str
     now: str = ""
     button: str = ""
+    look_up: str = ""
+    """Where to type number and code again; "" where that is no help."""
 
 
 def show_message(page: Page, *, at_desk: bool) -> str:

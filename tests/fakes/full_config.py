@@ -203,6 +203,8 @@ check_hours = 24
 copy_folder = "copies"
 copy_hours = 6
 copies = 4
+pages_folder = "pages"
+pages_stick = "stick"
 
 [printer]
 kind = "network"

@@ -1,6 +1,7 @@
 """A desk in memory with the interface of the ledger's: the same acts, the same refusals, nothing kept."""
 
-from steunpunt.ledger.desk import Case, CaseEvent, CaseGone, NotAllowed, PassedOn
+from steunpunt.ledger.desk import Case, CaseEvent, PassedOn
+from steunpunt.ledger.deskact import CaseGone, NotAllowed
 from steunpunt.model import Category, Lane, SenderFunction, TicketState, TokenCode
 from steunpunt.protocol.phrases import Phrase
 from steunpunt.values import replace
@@ -78,11 +79,27 @@ class MemoryDesk:
         if self._is_new(case_id, token, "closed", name, code):
             self._change(case_id, state=TicketState.CLOSED, close_code=code)
 
+    def reopen(self, case_id: int, name: str, *, token: str) -> None:
+        if self._is_new(case_id, token, "reopened", name):
+            self._change(case_id, state=TicketState.SEEN, close_code=TokenCode.REOPENED, seen_by=name)
+
+    def link(self, case_id: int, name: str, number: str, *, token: str) -> None:
+        other = next((case for case in self.held.values() if case.number == number), None)
+        if other is None:
+            raise NotAllowed("There is no case with this number here.")
+        if self._is_new(case_id, token, "linked", name, number):
+            self._change(case_id, linked=(*self.held[case_id].linked, number))
+            self._change(other.id, linked=(*other.linked, self.held[case_id].number))
+
+    def unlink(self, case_id: int, name: str, number: str, *, token: str) -> None:
+        if self._is_new(case_id, token, "unlinked", name, number):
+            self._change(case_id, linked=tuple(one for one in self.held[case_id].linked if one != number))
+
     def _is_new(self, case_id: int, token: str, kind: str, name: str, *details: object) -> bool:
         case = self.case(case_id)
         if token in self.tokens:
             return False
-        if kind != "seen" and case.state < TicketState.SEEN:
+        if kind not in {"seen", "linked", "unlinked"} and case.state < TicketState.SEEN:
             raise NotAllowed("Take the case up first.")
         if kind == "closed" and case.state is TicketState.CLOSED:
             raise NotAllowed("This case is closed already.")

@@ -32,6 +32,7 @@ COMMANDS = [
     "keys revoke", "keys rotate", "keys import", "keys staff-pin", "keys seal", "keys unseal",
     "fleet", "fleet check", "fleet build", "fleet open", "fleet flash", "fleet replace", "config", "config schema",
     "airtime", "simulate", "doctor", "test-request", "survey", "ready", "power", "power show", "power test",
+    "pages", "pages pack", "pages install", "pages publish",
 ]  # fmt: skip
 RUN_AS = "root" if os.geteuid() == 0 else "mosquitto"
 FreePort = Callable[[], int]

@@ -1,5 +1,7 @@
 """The demo: its check passes and can fail, its world page does what it says, and it leaves no process behind."""
 
+import contextlib
+import http.client
 import os
 import re
 import signal
@@ -16,7 +18,7 @@ from flask.testing import FlaskClient
 
 from steunpunt.demo.check import Check, CheckFailed
 from steunpunt.demo.ports import free_port
-from steunpunt.demo.region import COORDINATOR, KIOSKS, Region
+from steunpunt.demo.region import COORDINATOR, KIOSKS, STAFF_PIN, Region
 from steunpunt.demo.world import World, WorldServer, create_app
 
 pytestmark = [pytest.mark.processes, pytest.mark.broker]
@@ -223,6 +225,16 @@ def test_a_site_without_power_gets_no_broker_for_an_old_request(world: FlaskClie
 def test_a_form_from_elsewhere_does_nothing(world: FlaskClient, region: Region, origin: str | None) -> None:
     assert do(world, "kiosk-a", "power_off", origin) == 403
     assert region.sites["kiosk-a"].powered
+
+
+def test_staff_come_in_with_the_pin_that_the_page_names(world: FlaskClient, region: Region) -> None:
+    assert f"pincode {STAFF_PIN}" in world.get("/", base_url=HERE).get_data(as_text=True)
+    for name in KIOSKS:
+        assert region.sites[name].ask("staff_login", pin=STAFF_PIN, road="screen")["session"]
+        web = http.client.HTTPConnection("127.0.0.1", region.sites[name].web_port, timeout=10)
+        with contextlib.closing(web):
+            web.request("GET", "/nl/")
+            assert "/staf/" in web.getresponse().read().decode()
 
 
 def test_another_name_for_this_computer_is_refused(world: FlaskClient) -> None:

@@ -65,9 +65,12 @@ def test_texts_go_both_ways_and_ours_stay_ours(
     body = last_json(integrator.heard, topic)
     assert (body["type"], body["from"], body["payload"]) == ("text", OTHER, {"text": "Begrepen"})
     envelopes = [payload for where, payload in integrator.heard if where == f"{ROOT}/e/LongFast/{node_name(OURS)}"]
-    ports = [mqtt_pb2.ServiceEnvelope.FromString(raw).packet.decoded.portnum for raw in envelopes]
-    assert ports.count(Port.TEXT_MESSAGE_APP) == 1
-    assert Port.PRIVATE_APP not in ports
+    told = [mqtt_pb2.ServiceEnvelope.FromString(raw).packet for raw in envelopes]
+    texts = [
+        (getattr(one, "from"), one.decoded.payload) for one in told if one.decoded.portnum == Port.TEXT_MESSAGE_APP
+    ]
+    assert texts == [(OURS, b"Pomp 3 staat uit"), (OTHER, b"Begrepen")], "what we sent for others is told too, once"
+    assert not any(one.decoded.portnum == Port.PRIVATE_APP for one in told)
     assert not any(b"sealed" in payload for _, payload in integrator.heard)
     assert (site.counter("uplink_own_port"), site.counter("downlink_sent")) == (0, 1)
     assert errors(integrator) == []

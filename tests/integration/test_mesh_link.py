@@ -1,5 +1,6 @@
 """The mesh link against virtual radios over TCP, and against radios that misbehave."""
 
+import json
 import logging
 import socket
 import struct
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from steunpunt.bridge.uplink import Translator
 from steunpunt.config import Radio
 from steunpunt.links.mesh import MeshLink
 from steunpunt.model import FrameHeard, LinkChanged, PacketHeard, RadioPrepared, RadioUsed, SendEnded, SendOutcome
@@ -49,6 +51,24 @@ def test_a_frame_goes_across_and_other_packets_reach_the_bridge(radios: VirtualR
         # The desk's radio broadcasts its NodeInfo by itself; PRIVATE_APP packets never come this way.
         wait_until(lambda: any(isinstance(event, PacketHeard) for event in here.events), what="another packet")
         assert not any(isinstance(e, PacketHeard) and b"a sealed packet" in e.packet for e in there.events)
+
+
+def test_what_the_bridge_tells_has_the_time_once_the_radio_was_told_it(wait_until: Wait) -> None:
+    with two_radios() as radios, linked(tcp(radios.port("kiosk"))) as (kiosk, here):
+        wait_until(lambda: here.up)
+        bridge = Translator("msh/EU_868")
+
+        def stamps() -> list[int]:
+            heard = [event for event in here.events if isinstance(event, PacketHeard)]
+            told = [message for one in heard for message in bridge.translate(one.packet, one.gateway)]
+            return [json.loads(payload)["timestamp"] for topic, payload in told if "/2/json/" in topic]
+
+        wait_until(stamps, what="a packet of the other radio")
+        assert set(stamps()) == {0}
+        kiosk.trust(time.time() - time.monotonic())
+        # The radios' time runs 50 times as fast.
+        wait_until(lambda: any(0 < stamp - time.time() + 5 < 5_000 for stamp in stamps()), what="a stamp")
+        assert kiosk.counters()["clock_told"] == 1
 
 
 def test_the_radio_tells_how_much_it_was_on_the_air(radios: VirtualRadios, wait_until: Wait) -> None:

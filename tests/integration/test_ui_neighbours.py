@@ -104,6 +104,10 @@ def test_where_nobody_looks_after_a_board_there_is_none(site: StaffSite) -> None
     assert "/nl/buren/helpen" in page.text
     assert web.get("/nl/buren/prikbord").headers["Location"] == "/nl/buren"
     assert web.get("/staf/").status_code == 404
+    assert "prikbord" not in web.get("/nl/info").text
+    assert "Ik kan helpen: vertel het aan" in words(web.get("/nl/info"))
+    post(site.staff(), "/staf/punt", state="CLOSED", do="set")
+    assert "/nl/buren" not in web.get("/nl/info").text  # neither a board nor offers: nothing to go to
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

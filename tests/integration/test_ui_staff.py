@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from werkzeug.datastructures import MultiDict
 
 from steunpunt.control import Unreachable
 from steunpunt.ledger.boardrows import LINES_MAX
 from steunpunt.node.retention import retention_job
 from steunpunt.node.staffdoor import FREE_TRIES
 from steunpunt_ui.manners import REQUESTS
+from steunpunt_ui.staff.reporting import read_report
 from tests.fakes.staff_sites import PIN, StaffSite, hidden, post, staff_site
 from tests.fakes.ui_citizen import words
 
@@ -161,6 +163,17 @@ def test_everything_wrong_is_told_at_once_and_every_field_stays(site: StaffSite)
     assert site.ask("board")["lines"] == []
 
 
+def test_a_form_on_paper_is_never_newer_than_somebody_says(site: StaffSite) -> None:
+    web = site.staff()
+    token = hidden(web.get("/staf/melden"))["token"]
+    page = post(web, "/staf/melden", **REPORT | {"token": token, "source": "paper", "minutes": " "})
+    assert (page.status_code, "Hoe lang geleden" in words(page)) == (400, True)
+    assert site.ask("board")["lines"] == []
+    with web.application.test_request_context("/staf/melden"):
+        typed = MultiDict({"source": "asked", "minutes": "95"})  # the tick beside it was forgotten
+        assert read_report(typed, exercise=False).facts["paper_age_s"] == 95 * 60
+
+
 def test_a_closed_point_refuses_and_keeps_what_was_typed(site: StaffSite) -> None:
     web = site.staff()
     post(web, "/staf/punt", state="CLOSED", do="set")
@@ -181,6 +194,7 @@ def test_staff_close_and_open_the_point_after_a_question_and_see_who_did(site: S
     )
     asked = post(web, "/staf/punt", state="CLOSED")
     assert "Veranderen in: gesloten?" in words(asked)
+    assert "krijgt dit te horen zodra dat kan." in words(asked)  # perhaps no road is up
     assert site.ask("status")["point_state"] == "OPEN"
     post(web, "/staf/punt", state="CLOSED", do="set")
     assert "Dit steunpunt is gesloten. U kunt hier nu geen hulp vragen." in words(site.screen().get("/nl/hulp"))

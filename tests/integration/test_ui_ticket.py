@@ -96,6 +96,17 @@ def test_an_older_answer_is_called_so_and_dutch_words_are_marked_as_dutch(web: F
     assert shown.index("Afgerond.") < shown.index("Eerder antwoord") < shown.index("Kom binnen.")
 
 
+def test_after_a_reopening_what_was_answered_before_is_an_earlier_answer(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1", "SEEN", close_code="REOPENED")
+    assert "Eerder antwoord" not in words(web.get(TICKET))
+    node.answers["47-1"] = [{"text": "Kom binnen.", "function": "FIRE_CREW", "age_s": 60}]
+    shown = words(web.get(TICKET))
+    order = [shown.index(part) for part in ("Een medewerker pakt dit op.", "Eerder antwoord", "Kom binnen.")]
+    assert order == sorted(order)
+    assert "Afgerond" not in shown
+    assert "Kom binnen." not in words(web.get("/nl/t/47-1"))
+
+
 def test_a_buttons_answer_is_shown_to_all_here(web: FlaskClient, node: FakeNode) -> None:
     node.tickets["47-1"] = ticket_body(
         "47-1",
@@ -116,7 +127,17 @@ def test_absent_and_wrong_get_the_same_answer(web: FlaskClient, node: FakeNode) 
     paths = ["/nl/t/47-1/AAAA-AAAA", f"/nl/t/47-2/{SECRET}", "/nl/t/47-1/onzin", "/nl/t/99-1", "/nl/t/x"]
     answers = [web.get(path) for path in paths]
     assert {answer.status_code for answer in answers} == {404}
-    assert len({re.sub(r'href="/[a-z]{2}/t/[^"]*"', "", answer.text) for answer in answers}) == 1
+    own = r'href="/[a-z]{2}/t/[^"]*"|[?]number=[0-9-]+'  # what was typed is in the page's own links
+    assert len({re.sub(own, "", answer.text) for answer in answers}) == 1
+
+
+def test_a_code_that_was_mistyped_can_be_typed_again(web: FlaskClient, node: FakeNode) -> None:
+    node.tickets["47-1"] = ticket_body("47-1")
+    again = re.search(r'<a class="button deep" href="([^"]+)">.*Volg uw vraag', web.get("/nl/t/47-1/AAAA-AAAA").text)
+    assert again
+    assert 'name="number" data-figures="1" autocomplete="off" value="47-1"' in web.get(again[1]).text
+    refused = post(web, "/nl/volgen", number="47-1", secret="7KQ4-M2X").text
+    assert 'value="7KQ4-M2X"' in refused
 
 
 def test_looking_up_leads_to_the_ticket(web: FlaskClient, node: FakeNode) -> None:

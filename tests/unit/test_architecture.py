@@ -39,6 +39,7 @@ SCREENS_MAY_IMPORT = {
     "control",
     "ledger",
     "keyfiles",
+    "pagestore",
     "model",
     "facts",
     "config",
@@ -47,7 +48,7 @@ SCREENS_MAY_IMPORT = {
     "relay",
     "values",
 }
-CITIZEN_MAY_IMPORT = SCREENS_MAY_IMPORT - {"ledger", "keyfiles", "doctor", "relay"}
+CITIZEN_MAY_IMPORT = SCREENS_MAY_IMPORT - {"ledger", "keyfiles", "pagestore", "doctor", "relay"}
 
 EXTERNAL = re.compile(r"""https?://(?!www\.w3\.org/)|["'(]\s*//[a-z]""", re.IGNORECASE)
 INDEX_OPTION = re.compile(r"(?<!no-emit-)\b(?:index-url|extra-index|find-links|trusted-host)\b")

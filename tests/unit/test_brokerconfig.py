@@ -31,7 +31,9 @@ from steunpunt.config import (
     RegionListener,
     Site,
 )
+from steunpunt.jobconfig import Housekeeping
 from steunpunt.model import ConfigError, Role
+from steunpunt.protocol.pagearchive import ARCHIVE_BYTES_MAX
 
 PLACES = Places("/etc/steunpunt/broker", "/var/lib/mosquitto")
 SALT = bytes(range(SALT_BYTES))
@@ -130,6 +132,33 @@ def test_coordinators_brokers_share_what_goes_between_the_sites() -> None:
         "topic steunpunt/v1/up/+ both 1",
         "topic steunpunt/v1/down/+ both 1",
     ]
+
+
+def test_the_page_archive_has_its_own_rights_and_room_where_it_comes_and_nowhere_else() -> None:
+    def rules(site: Config) -> dict[str, list[str]]:
+        files = generate(site, PLACES, ACCOUNTS)
+        return {name: [line for line in lines(text) if "v1/pages" in line] for name, text in files.items()}
+
+    def with_pages(site: Config) -> Config:
+        return msgspec.structs.replace(site, housekeeping=Housekeeping(pages_folder="/p"))
+
+    assert not any(found for site in (config(), coordinator()) for found in rules(site).values())
+    kiosk = rules(with_pages(config()))
+    assert (kiosk["mosquitto.conf"], kiosk["acl"]) == (
+        ["topic steunpunt/v1/pages in 0"],
+        ["topic readwrite steunpunt/v1/pages"],
+    )
+    others = (OtherCoordinator(id=2, name="Kazerne West"),)
+    desk = rules(msgspec.structs.replace(with_pages(coordinator()), other_coordinator=others))
+    assert (desk["acl"], desk["acl-region"]) == (
+        ["topic readwrite steunpunt/v1/pages"],
+        ["topic readwrite steunpunt/v1/pages", "pattern read steunpunt/v1/pages"],
+    )
+    second = rules(with_pages(config(Role.COORDINATOR, 2)))
+    assert second["mosquitto.conf"] == ["topic steunpunt/v1/pages both 0"]
+    conf = lines(generate(with_pages(config()), PLACES, ACCOUNTS)["mosquitto.conf"])
+    assert f"max_packet_size {ARCHIVE_BYTES_MAX + 8192}" in conf
+    assert any(line.startswith("max_queued_bytes ") for line in conf)
 
 
 def test_the_reader_may_write_nothing_and_sees_no_packets() -> None:

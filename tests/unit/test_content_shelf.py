@@ -211,7 +211,7 @@ def test_a_changed_file_is_read_again_and_an_unchanged_folder_is_not(
 ) -> None:
     clock = Clock()
     path = write(tmp_path, "nl/water")
-    library = Library(tmp_path, WORDS, clock)
+    library = Library(lambda: tmp_path, WORDS, clock)
     first = library.shelf()
     clock.now_s += LOOK_AGAIN_S
     assert library.shelf() is first
@@ -232,7 +232,7 @@ def test_a_changed_file_is_read_again_and_an_unchanged_folder_is_not(
 def test_the_same_size_at_another_time_is_a_change(tmp_path: Path) -> None:
     clock = Clock()
     path = write(tmp_path, "nl/water", title="Water")
-    library = Library(tmp_path, WORDS, clock)
+    library = Library(lambda: tmp_path, WORDS, clock)
     assert titles(library) == ["Water"]
     before = path.stat().st_mtime_ns
     write(tmp_path, "nl/water", title="Vater")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from steunpunt.ledger.desk import NotAllowed
+from steunpunt.ledger.deskact import NotAllowed
 from steunpunt.model import Event, LinkName, SenderFunction, TicketState
 from tests.fakes.sites import (
     MESH_UP,

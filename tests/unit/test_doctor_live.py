@@ -9,6 +9,7 @@ import pytest
 from steunpunt import config
 from steunpunt.doctor.findings import Finding, Verdict, worst
 from steunpunt.doctor.live import examine
+from steunpunt.fleet.told import lines_of
 from steunpunt.powerconfig import Power
 from steunpunt.protocol.signal import snr_min_db
 from tests.fakes.fake_node import status_body
@@ -50,6 +51,14 @@ def test_a_site_that_is_well_passes_in_every_part(site: config.Config) -> None:
     assert [finding for finding in findings if finding.verdict is not PASS] == []
     parts = {"radio", "broker", "bridge", "power", "clock", "disk", "queue", "airtime", "signal", "traffic", "test"}
     assert {finding.part for finding in findings} == parts
+
+
+@pytest.mark.parametrize(("serial", "words"), [(None, "this device's own"), (7, "number 7 of the region")])
+def test_which_pages_of_the_region_are_here_is_told(site: config.Config, serial: int | None, words: str) -> None:
+    status = healthy() | {"pages": {"serial": serial}, "power": None}
+    (finding,) = found(site, status, "content")
+    assert (finding.verdict, words in finding.what) == (PASS, True)
+    assert (None, f"information pages: {words}") in lines_of(site, status)
 
 
 @pytest.mark.parametrize(

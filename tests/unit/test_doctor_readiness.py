@@ -1,5 +1,6 @@
 """Ready for a crisis: each thing that can rot in a cupboard, and that nothing unproved counts as ready."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ from steunpunt.doctor.findings import Verdict, worst
 from steunpunt.doctor.readiness import HALF_YEAR_S, YEAR_S, examine
 from steunpunt.powerconfig import Power
 from tests.fakes.nodes import kiosk_config
+from tests.unit.test_content_shelf import APPROVED
+from tests.unit.test_content_shelf import write as write_page
 from tests.unit.test_doctor_live import healthy
 
 PASS, WARN, FAIL = Verdict
@@ -20,9 +23,10 @@ RUN = {"age_s": 86_400, "minutes": 15, "from_percent": 97, "to_percent": 94}
 def fixture_site(tmp_path_factory: pytest.TempPathFactory) -> config.Config:
     folder = tmp_path_factory.mktemp("site")
     made = kiosk_config(folder)
+    write_page(folder / "pages", "nl/water", **APPROVED)
     radio = config.Radio(kind="tcp", firmware="2.7.26")
     return msgspec.structs.replace(
-        made, radio=radio, power=Power(source="sysfs"), kiosk=config.Kiosk(demo=True, content=str(folder))
+        made, radio=radio, power=Power(source="sysfs"), kiosk=config.Kiosk(content=str(folder / "pages"))
     )
 
 
@@ -68,6 +72,14 @@ def test_what_was_not_proved_is_not_ready(
     (one,) = [found for found in examine(site, proved() | change) if found.part == part]
     assert (one.verdict, words in one.what) == (verdict, True), one
     assert one.mend
+
+
+def test_a_demonstration_is_never_ready_for_a_crisis(site: config.Config, tmp_path: Path) -> None:
+    write_page(tmp_path, "nl/water", **APPROVED)
+    write_page(tmp_path, "nl/eten")
+    shown = msgspec.structs.replace(site, kiosk=config.Kiosk(demo=True, content=str(tmp_path)))
+    (one,) = [found for found in examine(shown, proved()) if found.part == "content"]
+    assert (one.verdict, "1 of 2 information pages" in one.what, "demo = true" in one.mend) == (WARN, True, True), one
 
 
 def test_nothing_is_taken_for_granted_of_a_node_that_tells_nothing_of_it(site: config.Config) -> None:

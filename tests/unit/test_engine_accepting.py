@@ -8,6 +8,7 @@ import pytest
 
 from steunpunt.facts import CALLBACK_BYTES_MAX, Facts, Flag, Mark, Place
 from steunpunt.ledger import outgoing
+from steunpunt.ledger.boardrows import board
 from steunpunt.ledger.tables import messages, tickets
 from steunpunt.model import TEXT_CHARS_MAX, Category, Lane, SupplementCode
 from steunpunt.protocol import forms
@@ -54,6 +55,15 @@ def arrive(kiosk: KioskSite, center: CoordinatorSite) -> None:
     while waiting:
         center.turn(heard(waiting[0].payload))
         waiting = frames(kiosk.turn(ended(waiting[0])))
+
+
+def test_a_test_request_is_never_on_the_waiting_board_not_even_after_a_power_cut(kiosk: KioskSite) -> None:
+    kiosk.ask(mark=Mark.TEST)  # one turn, one commit: there is no moment between the ticket and its mark
+    real = kiosk.ask()
+    kiosk.restart()
+    lines, more = board(kiosk.ledger.connection, kiosk.ledger.clock.now_ms())
+    assert ([line.counter for line in lines], more) == ([2], 0)
+    assert real["number"] == "47-2"
 
 
 def test_the_first_ticket_is_number_one_and_the_next_number_two(kiosk: KioskSite) -> None:

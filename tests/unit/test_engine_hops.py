@@ -80,6 +80,17 @@ def test_a_life_threat_may_always_take_any_way(region: Region) -> None:
     assert region.ask("Zij ademt niet meer", life_threat=True).hops_max is None
 
 
+def test_a_life_threat_that_two_tries_did_not_bring_goes_further_and_so_does_its_receipt(region: Region) -> None:
+    region.receipted(region.arrives(region.ask("Wij hebben geen water meer")))
+    first = region.ask("Zij ademt niet meer", life_threat=True)
+    assert next_try(region.kiosk).hops_more == 0
+    third = next_try(region.kiosk)
+    assert (third.hops_max, third.hops_more) == (None, outbox.LIFE_HOPS_MORE)
+    assert region.arrives(first).hops_more == 0
+    receipt = region.arrives(third, hops=5)
+    assert (receipt.hops_max, receipt.hops_more) == (None, outbox.LIFE_HOPS_MORE)
+
+
 def test_a_receipt_goes_one_radio_further_than_its_request_came(region: Region) -> None:
     assert region.arrives(region.ask("Wij hebben geen water meer")).hops_max == HOPS + 1
 

@@ -68,6 +68,13 @@ def test_a_current_image_gets_cloud_init_bundle_and_packages(region: Path, tmp_p
     assert open_archive(bundle, read_boot(card, "steunpunt/site.code").decode())[0].site == 47
 
 
+def test_a_card_that_is_not_there_is_no_file_in_its_place(region: Path, tmp_path: Path) -> None:
+    card = Path("/dev/steunpunt-no-such-card")
+    with pytest.raises(FleetError, match="no such disk; put the card in, and look with lsblk"):
+        flashing.flash(plan(region, pi_image(tmp_path / "raspios.img"), card))
+    assert not card.exists()
+
+
 @pytest.mark.parametrize(
     ("issue", "mount"),
     [("Raspberry Pi reference 2024-11-19\n", "/boot/firmware"), ("Raspberry Pi reference 2023-05-03\n", "/boot")],

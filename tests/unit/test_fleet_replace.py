@@ -56,6 +56,8 @@ def test_the_spare_gets_an_id_that_was_never_used_and_the_old_card_counts_no_mor
     told = run(region, "47", "--radio", "!deadbeef")
     assert told.startswith("revoked: card 1 of site 47, De Regenboog\n")
     assert "the spare, now 49" in told
+    sheets = (region.parent / "keys" / "sheets").iterdir()
+    assert sorted(path.name for path in sheets) == ["1.html", "48.html", "49.html"]
     text = (region.parent / "sites" / "49-regenboog.toml").read_text("utf-8")
     assert text == "# Ons eerste punt\n" + site_toml(49, "De Regenboog").replace("49, M", "47, M") + (
         '[radio]\nnode = "!deadbeef"\n'

@@ -183,6 +183,15 @@ def test_another_regions_word_is_refused(desk: Path, tmp_path: Path) -> None:
             keychanges.take_in(desk, path)
 
 
+@pytest.mark.parametrize("text", ['[region]\nname = "Zuid-Limburg"\n', "", "region_notices = []\n"])
+def test_a_file_that_is_no_notice_does_not_pass_for_one_with_nothing_new(desk: Path, tmp_path: Path, text: str) -> None:
+    other = tmp_path / "47.notice"
+    other.write_text(text, "utf-8")
+    for keys in (desk, tmp_path / "47" / "site.keys"):
+        with pytest.raises(KeyFileError, match="is no notice; give the file that `steunpunt keys revoke`"):
+            keychanges.take_in(keys, other)
+
+
 def test_a_kiosk_takes_notices_and_no_private_key(region: Path, tmp_path: Path) -> None:
     kiosk = tmp_path / "47" / "site.keys"
     notice, change = keychanges.rotate(region, REGION, tmp_path / "change")

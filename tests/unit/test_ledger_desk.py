@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from steunpunt.ledger import caserows
-from steunpunt.ledger.desk import CaseGone, Desk, NotAllowed, PassedOn
+from steunpunt.ledger.desk import Desk, PassedOn
+from steunpunt.ledger.deskact import CaseGone, NotAllowed
 from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.tables import cases, events, replies
 from steunpunt.model import (

@@ -35,6 +35,16 @@ def test_the_radios_telemetry_tells_what_it_sent_as_a_share_of_the_hour(ready: W
     assert used(ready) == pytest.approx([0.025, 0.1])
 
 
+def test_the_radios_telemetry_tells_how_full_the_channel_is(ready: Walk) -> None:
+    told = telemetry_pb2.DeviceMetrics(air_util_tx=1, channel_utilization=31.5)
+    ready.hear(made_here(telemetry_pb2.Telemetry(device_metrics=told)))
+    ready.hear(made_here(device(1)))
+    told.channel_utilization = math.nan
+    ready.hear(made_here(telemetry_pb2.Telemetry(device_metrics=told)))
+    channels = [event.channel for event in ready.events() if isinstance(event, RadioUsed)]
+    assert channels == [pytest.approx(0.315), None, None]
+
+
 def test_a_radio_that_has_sent_nothing_says_so_and_one_that_does_not_know_says_nothing(ready: Walk) -> None:
     ready.hear(made_here(device(0)))
     assert used(ready) == [0.0]
@@ -86,9 +96,12 @@ def test_a_packet_tells_over_how_many_radios_it_came(ready: Walk, start: int, li
     assert [event.hops for event in ready.events() if isinstance(event, FrameHeard)] == [hops]
 
 
-@pytest.mark.parametrize(("hops_max", "limit"), [(None, 4), (2, 2), (4, 4), (9, 4)])
-def test_a_packet_goes_no_further_than_asked_nor_than_the_radio_is_set_to(
-    ready: Walk, hops_max: int | None, limit: int
+@pytest.mark.parametrize(
+    ("hops_max", "hops_more", "limit"),
+    [(None, 0, 4), (2, 0, 2), (4, 0, 4), (5, 0, 4), (6, 0, 5), (9, 0, 7), (None, 2, 6), (None, 9, 7), (2, 2, 2)],
+)
+def test_a_packet_goes_as_far_as_the_radio_is_set_to_unless_the_other_end_is_further_away(
+    ready: Walk, hops_max: int | None, hops_more: int, limit: int
 ) -> None:
-    ready.session.send(SendFrame(LinkName.MESH, 1, b"sealed", hops_max=hops_max), ready.now)
+    ready.session.send(SendFrame(LinkName.MESH, 1, b"sealed", hops_max=hops_max, hops_more=hops_more), ready.now)
     assert [packet.hop_limit for packet in ready.sent()] == [limit]

@@ -46,7 +46,12 @@ def everything() -> str:
     radios = {"main": {"up": True, "downlink_air_ms": 10}}
     more = {"power": POWER, "figures": FIGURES, "radio": RADIO, "radios": radios, "last_receipt_s": 39}
     more |= {"box": BOX, "housekeeping": JOBS, "clock": {"source": "none", "uncertainty_s": 1.0}}
+    more |= {"pages": {"serial": None}}
     return prometheus(status(**more, counters=dict.fromkeys(DEFECTS, 1)), "1.2")
+
+
+def test_no_pages_of_the_region_are_number_0() -> None:
+    assert "\nsteunpunt_pages_serial 0\n" in everything()
 
 
 def alerts() -> list[dict[str, Any]]:

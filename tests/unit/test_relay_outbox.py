@@ -18,6 +18,7 @@ from steunpunt.relay.outbox import (
     Waiting,
     body_parts,
     choose,
+    hops_more,
     lane_for,
     links_for,
     next_due_ms,
@@ -283,7 +284,7 @@ def test_the_broker_is_used_again_soon_after_it_comes_back() -> None:
 
 def test_hello_rides_along_until_the_epoch_is_receipted_and_when_nobody_answers() -> None:
     assert all(says_hello(receipted=False, tries=tries) for tries in range(1, 20))
-    assert [says_hello(receipted=True, tries=tries) for tries in range(1, 6)] == [False, False, False, True, True]
+    assert [tries for tries in range(1, 13) if says_hello(receipted=True, tries=tries)] == [4, 8, 12]
 
 
 # --- company, fragments, airtime ----------------------------------------------------------------------------------
@@ -309,13 +310,28 @@ def remaining_wait(message: Waiting, now_ms: int) -> float:
 
 
 def test_a_life_threat_without_receipt_rides_along_once_it_has_waited_half_and_after_what_is_due() -> None:
-    tried = replace(new(Lane.LIFE_THREAT, 1, 1), eid=b"abc", body_bytes=40, receipted_epoch=True, mesh_tries=1)
+    tried = replace(new(Lane.LIFE_THREAT, 1, 1), eid=b"abc", body_bytes=30, receipted_epoch=True, mesh_tries=1)
     waits = replace(tried, mesh_next_ms=100_000)
-    fresh = [replace(tried, message_id=i, created_ms=i, mesh_tries=0) for i in range(2, 7)]
+    due = [replace(tried, message_id=i, created_ms=i) for i in range(2, 7)]
     half_ms = 100_000 - wait_ms(MESH, Lane.LIFE_THREAT, 1, 0.0) // 2
-    assert choose([waits, fresh[0]], MESH_ONLY, half_ms - 1, {MESH: 1}).choices == (Choice(2, MESH),)
-    assert choose([waits, fresh[0]], MESH_ONLY, half_ms, {MESH: 1}).choices == (Choice(2, MESH, (1,)),)
-    assert choose([waits, *fresh], MESH_ONLY, half_ms, {MESH: 1}).choices == (Choice(2, MESH, (3, 4, 5)),)
+    assert choose([waits, due[0]], MESH_ONLY, half_ms - 1, {MESH: 1}).choices == (Choice(2, MESH),)
+    assert choose([waits, due[0]], MESH_ONLY, half_ms, {MESH: 1}).choices == (Choice(2, MESH, (1,)),)
+    assert choose([waits, *due], MESH_ONLY, half_ms, {MESH: 1}).choices == (Choice(2, MESH, (3, 4)),)
+
+
+def test_a_new_life_threat_goes_without_those_that_went_unheard() -> None:
+    tried = replace(new(Lane.LIFE_THREAT, 1, 1), eid=b"abc", body_bytes=30, receipted_epoch=True, mesh_tries=1)
+    fresh = [replace(tried, message_id=i, created_ms=i, mesh_tries=0) for i in (2, 3)]
+    chosen = choose([tried, *fresh], MESH_ONLY, 1_000, {MESH: 3}).choices
+    assert chosen == (Choice(1, MESH), Choice(2, MESH, (3,)))
+
+
+def test_a_life_threat_that_two_tries_did_not_bring_goes_over_more_radios() -> None:
+    def more(lane: Lane) -> list[int]:
+        return [hops_more(replace(new(lane), mesh_tries=tries)) for tries in range(5)]
+
+    assert more(Lane.LIFE_THREAT) == [0, 0, 2, 2, 2]
+    assert more(Lane.URGENT) == [0] * 5
 
 
 def test_a_life_threat_goes_to_all_at_once_and_then_in_turn_to_one_and_to_all() -> None:

@@ -2,7 +2,7 @@
 
 from steunpunt.model import Lane
 from steunpunt.relay.outbox import Waiting
-from steunpunt.relay.pace import GAP_MS_MAX, GAP_MS_MIN, Pace
+from steunpunt.relay.pace import CHANNEL_FREE, CHANNEL_FULL, GAP_MS_MAX, GAP_MS_MIN, LIFE_GAP_MS_MAX, Pace
 from steunpunt.values import replace
 
 NOW_MS = 1_000_000
@@ -60,7 +60,47 @@ def test_what_was_held_is_due_when_the_gap_is_over() -> None:
     assert due_ms(pace, waits=message(next_ms=late)) == late
 
 
-def test_neither_a_life_threat_nor_the_rest_of_a_try_nor_what_was_asked_for_waits() -> None:
+def test_a_full_channel_slows_a_site_whose_own_tries_are_heard() -> None:
+    pace = Pace()
+    for share, gap_ms in ((CHANNEL_FULL, 0), (0.31, GAP_MS_MIN), (0.9, 2 * GAP_MS_MIN), (0.27, 2 * GAP_MS_MIN)):
+        pace.channel(share)
+        pace.sent(NOW_MS, lambda: 0.0, again=False)
+        assert due_ms(pace) == NOW_MS + gap_ms
+    for _ in range(2):
+        pace.channel(CHANNEL_FREE / 2)
+    pace.sent(NOW_MS + 10 * GAP_MS_MIN, lambda: 1.0, again=False)
+    assert due_ms(pace, NOW_MS + 10 * GAP_MS_MIN) == NOW_MS
+
+
+def test_the_longer_of_both_gaps_holds() -> None:
+    pace = slowed(3)
+    pace.channel(1.0)
+    pace.sent(NOW_MS, lambda: 0.0, again=False)
+    assert due_ms(pace) == NOW_MS + 4 * GAP_MS_MIN
+
+
+def test_life_threats_that_go_again_share_a_short_gap_which_new_ones_do_not_know() -> None:
+    pace, tried = Pace(), replace(message(Lane.LIFE_THREAT), mesh_tries=2)
+    gaps = []
+    for _ in range(6):
+        pace.sent(NOW_MS, lambda: 0.0, again=True, life_threat=True)
+        gaps.append(due_ms(pace, waits=tried) - NOW_MS)
+    assert gaps == [min(GAP_MS_MIN * 2**i, LIFE_GAP_MS_MAX) for i in range(6)]
+    assert due_ms(pace, waits=message(Lane.LIFE_THREAT)) == NOW_MS
+    pace.heard(NOW_MS, life_threat=True)
+    assert due_ms(pace, waits=tried) - NOW_MS == LIFE_GAP_MS_MAX // 2
+
+
+def test_nothing_less_urgent_goes_while_a_life_threat_waits_for_its_gap() -> None:
+    pace, tried = Pace(), replace(message(Lane.LIFE_THREAT), mesh_tries=1)
+    pace.sent(NOW_MS, lambda: 0.0, again=True, life_threat=True)
+    assert due_ms(pace) == NOW_MS, "nobody waits for the gap"
+    rest = replace(message(unsent=0b10), message_id=3)
+    held = pace.held([tried, message(), rest], NOW_MS)
+    assert [one.mesh_next_ms for one in held] == [NOW_MS + GAP_MS_MIN] * 3
+
+
+def test_neither_a_new_life_threat_nor_the_rest_of_a_try_nor_what_was_asked_for_waits() -> None:
     pace = slowed(9)
     assert due_ms(pace, waits=message(Lane.LIFE_THREAT)) == NOW_MS
     assert due_ms(pace, waits=message(unsent=0b10)) == NOW_MS

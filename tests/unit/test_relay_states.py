@@ -6,26 +6,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steunpunt.model import CLOSE_CODES, LampMode, TicketState, TokenCode
-from steunpunt.relay.states import REACHED, lamp_for, raised
+from steunpunt.model import CLOSE_CODES, CLOSE_REASONS, LampMode, TicketState, TokenCode
+from steunpunt.relay.states import REACHED, lamp_for, raised, told
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security" / "protocol.md"
-PROOFS = {
+PROOFS: dict[str, TicketState | TokenCode] = {
     "taken by a next hop": TicketState.ON_ITS_WAY,
-    **{f"token {code.name}": REACHED[code] for code in TokenCode},
+    **{f"token {code.name}": code for code in TokenCode},
     "ANSWER": TicketState.ANSWERED,
 }
+RISES = [TicketState.ON_ITS_WAY, TicketState.ANSWERED, *(code for code in TokenCode if code <= max(CLOSE_REASONS))]
+"""Every proof but those that tell of a reopening."""
+STANDS: dict[str, tuple[TicketState, TokenCode | None]] = {
+    **{state.name: (state, None) for state in TicketState if state is not TicketState.CLOSED},
+    "CLOSED": (TicketState.CLOSED, TokenCode.CLOSED_HELPED),
+    "SEEN, reopened": (TicketState.SEEN, TokenCode.REOPENED),
+    "CLOSED again": (TicketState.CLOSED, TokenCode.CLOSED_AGAIN_HELPED),
+}
+
+
+def after(
+    stand: tuple[TicketState, TokenCode | None], proof: TicketState | TokenCode
+) -> tuple[TicketState, TokenCode | None]:
+    state, closing = stand
+    return told(state, closing, proof) if isinstance(proof, TokenCode) else (raised(state, proof), closing)
 
 
 def drawn() -> str:
     """Draw the table of states from the code."""
-    states = list(TicketState)
-    head = f"| proof | {' | '.join(state.name for state in states)} |"
+    head = f"| proof | {' | '.join(STANDS)} |"
     rows = [
-        f"| {proof} | {' | '.join(raised(state, reached).name for state in states)} |"
-        for proof, reached in PROOFS.items()
+        f"| {name} | {' | '.join(after(stand, proof)[0].name for stand in STANDS.values())} |"
+        for name, proof in PROOFS.items()
     ]
-    return "\n".join([head, "|---" * (len(states) + 1) + "|", *rows])
+    return "\n".join([head, "|---" * (len(STANDS) + 1) + "|", *rows])
 
 
 def test_the_documented_table_is_the_codes() -> None:
@@ -37,15 +51,27 @@ def test_every_token_leads_somewhere() -> None:
     assert {code for code in TokenCode if REACHED[code] is TicketState.CLOSED} == set(CLOSE_CODES)
 
 
-@given(st.lists(st.sampled_from(sorted(PROOFS.values()))))
-def test_whatever_comes_in_whatever_order_a_state_only_rises(proofs: list[TicketState]) -> None:
-    state = TicketState.KEPT
+@given(st.lists(st.sampled_from(RISES)))
+def test_whatever_comes_in_whatever_order_a_state_only_rises(proofs: list[TicketState | TokenCode]) -> None:
+    stand: tuple[TicketState, TokenCode | None] = (TicketState.KEPT, None)
+    reached = [TicketState.KEPT, *(REACHED[p] if isinstance(p, TokenCode) else p for p in proofs)]
     for proof in proofs:
-        higher = raised(state, proof)
-        assert higher >= state
-        assert higher in {state, proof}
-        state = higher
-    assert state is max([TicketState.KEPT, *proofs]), "the order of arrival does not matter"
+        higher = after(stand, proof)
+        assert higher[0] >= stand[0]
+        stand = higher
+    assert stand[0] is max(reached), "the order of arrival does not matter"
+
+
+@given(st.lists(st.sampled_from(sorted(TokenCode)), min_size=1))
+def test_the_last_word_about_closing_counts_in_whatever_order_they_come(codes: list[TokenCode]) -> None:
+    stand: tuple[TicketState, TokenCode | None] = (TicketState.KEPT, None)
+    for code in codes:
+        stand = after(stand, code)
+        assert after(stand, code) == stand, "a token heard twice says nothing new"
+    if any(code > TokenCode.REOPENED for code in codes):
+        assert stand[0] is TicketState.CLOSED
+    elif TokenCode.REOPENED in codes:
+        assert stand == (TicketState.SEEN, TokenCode.REOPENED)
 
 
 @pytest.mark.parametrize(

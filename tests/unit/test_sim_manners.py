@@ -3,6 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from steunpunt.sim import RadioSpec
 from steunpunt.sim.air import Frame, Link
 from steunpunt.wire import BROADCAST, admin_pb2, mesh_pb2, portnums_pb2, sender, telemetry_pb2
 from tests.unit.test_sim_radio import KEY, A, B, C, Set, admin, drain, packet, routing, spec
@@ -44,7 +45,23 @@ def test_who_relays_without_the_channel_is_unknown_in_a_traceroute() -> None:
     assert (list(route.route_back), list(route.snr_back)) == ([BROADCAST], [-128, 17])
 
 
-@pytest.mark.parametrize(("kind", "answered"), [("device_metrics", True), ("environment_metrics", False)])
+def test_what_a_radio_counted_is_told_its_client_every_quarter_and_who_asks() -> None:
+    radios = Set(RadioSpec("a", node_num=A), spec("b", B))
+    radios.run(20 * 60_000)
+    told = [telemetry_pb2.Telemetry.FromString(got.decoded.payload) for got in radios.packets(A)
+            if sender(got) == A and got.decoded.portnum == Port.TELEMETRY_APP]  # fmt: skip
+    assert sum(one.HasField("local_stats") for one in told) == 1, "the rest would have been in the way"
+    radios.run(15 * 60_000)
+    (stats,) = [one.local_stats for one in (telemetry_pb2.Telemetry.FromString(got.decoded.payload)
+                for got in radios.packets(A) if sender(got) == A) if one.HasField("local_stats")]  # fmt: skip
+    figures = radios.radios[A].figures()
+    assert 0 < stats.num_packets_tx <= figures["frames_sent"]
+    assert (stats.num_total_nodes, stats.uptime_seconds > 900, stats.air_util_tx > 0) == (2, True, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answered"), [("device_metrics", True), ("local_stats", True), ("environment_metrics", False)]
+)
 def test_telemetry_is_told_on_request_and_what_there_is_not_is_said(kind: str, answered: bool) -> None:  # noqa: FBT001
     radios = Set(spec("a", A), spec("b", B))
     asked = telemetry_pb2.Telemetry()
@@ -58,7 +75,8 @@ def test_telemetry_is_told_on_request_and_what_there_is_not_is_said(kind: str, a
     if answered:
         assert ports == [Port.TELEMETRY_APP]
         told = telemetry_pb2.Telemetry.FromString(answers[0].decoded.payload)
-        assert told.device_metrics.battery_level == 90
+        assert told.WhichOneof("variant") == kind
+        assert told.device_metrics.battery_level == 90 or told.local_stats.num_total_nodes == 2
     else:
         assert [routing(got)[2] for got in answers] == [b"\x18\x08"]  # NO_RESPONSE
 

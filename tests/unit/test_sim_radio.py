@@ -446,11 +446,11 @@ def test_an_unknown_admin_message_is_a_bad_request() -> None:
 
 def test_rx_time_starts_when_a_client_sets_the_clock() -> None:
     radios = Set(spec("a", A), spec("b", B))
-    admin(radios, B, admin_pb2.AdminMessage(set_time_only=1_700_000_000), 1)
+    admin(radios, B, admin_pb2.AdminMessage(set_time_only=1_800_000_000), 1)
     radios.run(10_000)
     radios.send(A, packet())
     radios.run(5_000)
-    assert 1_700_000_010 <= radios.packets(B)[0].rx_time <= 1_700_000_015
+    assert 1_800_000_010 <= radios.packets(B)[0].rx_time <= 1_800_000_015
 
 
 # --- what radios say of their own accord
@@ -468,7 +468,8 @@ def test_radios_announce_themselves_and_learn_from_it() -> None:
     ports = {got.decoded.portnum for got in radios.packets(B)}
     assert ports == {Port.NODEINFO_APP, Port.POSITION_APP, Port.TELEMETRY_APP}
     own = [got for got in radios.packets(A) if sender(got) == A]
-    assert [got.decoded.portnum for got in own] == [Port.TELEMETRY_APP]  # one only: never in the way
+    told = [telemetry_pb2.Telemetry.FromString(got.decoded.payload).WhichOneof("variant") for got in own]
+    assert told == ["device_metrics", "local_stats"]  # once only: never in the way
 
 
 def test_a_request_is_answered_with_a_reply_instead_of_an_ack() -> None:

@@ -179,6 +179,27 @@ def test_nodes_can_be_marked_and_forgotten_but_never_the_radio_itself(admin: Adm
     assert list(settings.nodes) == [1]
 
 
+def test_a_contact_from_a_qr_code_is_known_and_a_favorite(admin: Admin, settings: Settings) -> None:
+    contact = admin_pb2.SharedContact(node_num=9, user=mesh_pb2.User(id="!00000009", public_key=bytes(32)))
+    assert admin.apply(admin_pb2.AdminMessage(add_contact=contact)).error == mesh_pb2.Routing.Error.NONE
+    node = settings.nodes[9]
+    assert (node.user.id, node.is_favorite, node.is_key_manually_verified) == ("!00000009", True, True)
+    assert settings.knows_key(9)
+    contact.should_ignore = True
+    admin.apply(admin_pb2.AdminMessage(add_contact=contact))
+    assert (settings.nodes[9].is_ignored, settings.knows_key(9)) == (True, False)
+
+
+def test_ham_mode_shows_the_call_sign_and_takes_the_first_channels_key_away(admin: Admin, settings: Settings) -> None:
+    asked = admin_pb2.HamParameters(call_sign="PA3XYZ", short_name="XYZ", tx_power=10, frequency=433.9)
+    assert admin.apply(admin_pb2.AdminMessage(set_ham_mode=asked)).reboot_after_ms == REBOOT_AFTER_MS
+    lora, device = settings.config["lora"].lora, settings.config["device"].device
+    assert (settings.owner.long_name, settings.owner.short_name, settings.owner.is_licensed) == ("PA3XYZ", "XYZ", True)
+    assert (lora.override_duty_cycle, lora.tx_power, round(lora.override_frequency, 1)) == (True, 10, 433.9)
+    assert (device.node_info_broadcast_secs, device.rebroadcast_mode) == (600, device.RebroadcastMode.LOCAL_ONLY)
+    assert (settings.channels[0].settings.psk, settings.channels[1].settings.psk) == (b"", bytes(32))
+
+
 def test_the_node_list_is_bounded_and_forgets_who_was_heard_longest_ago(settings: Settings) -> None:
     for num in range(2, NODES_MAX + 2):
         settings.node(num).last_heard = 10_000 - num

@@ -123,6 +123,10 @@ def test_a_watch_looks_at_once_tells_and_survives_a_clock_that_fails(wait_until:
     watch.stop(5)
     assert looked[:3] == ["ntp", "none", "ntp"]
     assert watch.local_time() is not None
+    assert watch.wall_less_boot_s() == KEPT.wall_s - KEPT.boot_s
+    readings[:] = [OSError("no clock")]
+    watch.look()
+    assert watch.wall_less_boot_s() is None
     assert "clock" not in {thread.name for thread in threading.enumerate()}
 
 

@@ -131,6 +131,9 @@ def prometheus(status: Body, version: str) -> str:
     family += _box_family((status.get("box") or {}).get("printer") or {})
     family += _clock_family(status.get("clock") or {})
     family += _job_family(status.get("housekeeping") or {})
+    if "pages" in status:
+        serial: list[Sample] = [({}, status["pages"]["serial"] or 0)]
+        family += _family("pages_serial", "gauge", "Number of the region's information pages; 0: none", serial)
     family += _several_radios(status.get("radios", {}))
     air: list[Sample] = [({}, status["downlink_air_ms"] / 1000)]
     family += _family("downlink_airtime_seconds", "gauge", "Air used for integrators in the last hour", air)

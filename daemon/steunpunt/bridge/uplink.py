@@ -117,6 +117,9 @@ class Translator:
             self.counts["own_port"] += 1
             return []
         channel = self._channel_of(parsed, gateway, decoded=decoded)
+        if not self._is_uplinked(parsed, channel, gateway):
+            self.counts["not_uplinked"] += 1
+            return []
         tail = f"{channel.translate(_TOPIC_TRAPS)}/{node_name(gateway)}"
         envelope = mqtt_pb2.ServiceEnvelope(packet=parsed, channel_id=channel, gateway_id=node_name(gateway))
         messages = [(f"{self._root}/2/e/{tail}", envelope.SerializeToString())]
@@ -137,6 +140,17 @@ class Translator:
             self.counts["unreadable"] += 1
             return None
         return parsed
+
+    def _is_uplinked(self, packet: mesh_pb2.MeshPacket, channel: str, gateway: int) -> bool:
+        """Say whether the radio's settings let a packet go to MQTT.
+
+        As in the firmware where a channel of the radio has uplink_enabled: those channels, and what is for one node
+        alone. Where none has, nobody chose, and the broker is the site's own: everything goes.
+        """
+        radio = self._radios.get(gateway)
+        if radio is None or not radio.uplinks or channel == PKI:
+            return True
+        return channel != UNKNOWN_CHANNEL and packet.channel in radio.uplinks
 
     def _channel_of(self, packet: mesh_pb2.MeshPacket, gateway: int, *, decoded: bool) -> str:
         if packet.pki_encrypted or (not decoded and packet.channel == 0 and packet.to != BROADCAST):

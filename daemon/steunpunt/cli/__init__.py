@@ -13,6 +13,7 @@ from steunpunt import __version__
 from steunpunt.cli.configuring import config as config_group
 from steunpunt.cli.examining import doctor, ready, survey, test_request
 from steunpunt.cli.fleeting import fleet
+from steunpunt.cli.paging import pages
 from steunpunt.cli.powering import power
 from steunpunt.cli.showing import screen, speak
 from steunpunt.cli.simulating import simulate
@@ -295,6 +296,7 @@ main.add_command(survey)
 main.add_command(ready)
 main.add_command(fleet)
 main.add_command(config_group)
+main.add_command(pages)
 
 
 @main.command()

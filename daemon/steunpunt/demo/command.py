@@ -12,7 +12,7 @@ import click
 from steunpunt.demo.check import Check, CheckFailed
 from steunpunt.demo.ports import free_port
 from steunpunt.demo.processes import Stopped
-from steunpunt.demo.region import COORDINATOR, DESK_NAME, DESK_PASSWORD, Region, mosquitto_path
+from steunpunt.demo.region import COORDINATOR, DESK_NAME, DESK_PASSWORD, STAFF_PIN, Region, mosquitto_path
 from steunpunt.demo.world import World, WorldServer
 
 WORLD_PORT = 8080
@@ -65,8 +65,8 @@ def _check(region: Region, world: WorldServer) -> None:
 def _show(region: Region, world: WorldServer) -> None:
     a, b, desk = region.sites["kiosk-a"], region.sites["kiosk-b"], region.sites[COORDINATOR]
     rows = [
-        ("Kiosk A", a.url, a.title),
-        ("Kiosk B", b.url, b.title),
+        ("Kiosk A", a.url, f"{a.title}; the key opens the staff's pages, PIN {STAFF_PIN}"),
+        ("Kiosk B", b.url, f"{b.title}; the same PIN"),
         ("Desk", desk.url, f'log in as "{DESK_NAME}", password "{DESK_PASSWORD}"'),
         ("World", world.url, "cut the internet, pull the radio, take the power, press the button"),
     ]

@@ -1,7 +1,8 @@
 """Processes that end with whoever started them, whatever happened to that one.
 
 Run as a program (``python -m steunpunt.demo.processes``) this module is the warden: it reads process ids from its
-standard input, and when that closes (the demo ended, or was killed) it ends every one of them that still runs.
+standard input, and when that closes (the demo ended, or was killed) it ends every one of them that still runs, with
+its children.
 """
 
 import contextlib
@@ -66,23 +67,33 @@ class Processes:
 
 
 def kill(processes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """SIGKILL processes, all at once as by a power cut, and wait until they are gone."""
+    """SIGKILL processes and their children, all at once as by a power cut, and wait until they are gone."""
     found = list(processes)
     for process in found:
-        process.kill()
+        _signal(process, signal.SIGKILL)
     for process in found:
         process.wait()
 
 
 def end(processes: list[subprocess.Popen[bytes]]) -> None:
-    """SIGTERM, and SIGKILL to those that still run after STOP_S_MAX; wait until all are gone."""
+    """SIGTERM, and SIGKILL to those that still run after STOP_S_MAX; wait until all are gone.
+
+    To their children too: a node that is told to stop while it migrates its ledger would leave that child behind.
+    """
     for process in processes:
-        process.terminate()
+        _signal(process, signal.SIGTERM)
     deadline = time.monotonic() + STOP_S_MAX
     for process in processes:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(max(deadline - time.monotonic(), 0))
     kill(process for process in processes if process.poll() is None)
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal to a process, if it runs, and to all that it started: each has a process group of its own."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
 
 
 def _start(
@@ -117,7 +128,7 @@ def _keep_watch() -> None:
         # A number may have been given to another process meanwhile.
         if when and _born(pid) == when:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.killpg(pid, signal.SIGKILL)
 
 
 def _born(pid: int) -> str:

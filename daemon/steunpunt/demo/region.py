@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from steunpunt import brokerfiles, keymaking
+from steunpunt import brokerfiles, keyfiles, keymaking
 from steunpunt.config import load
 from steunpunt.control import Body, Client, ControlError
 from steunpunt.demo.cable import Cable
 from steunpunt.demo.ports import free_ports
 from steunpunt.demo.processes import STOP_S_MAX, DemoError, Processes, Stopped, end, kill
-from steunpunt.demo.siteconfig import NAMES, POSITIONS, Ports, coordinator_toml, kiosk_toml
+from steunpunt.demo.siteconfig import NAMES, PIN_FILE, POSITIONS, Ports, coordinator_toml, kiosk_toml
 from steunpunt.node.links import RESTART_REQUEST
 from steunpunt.sim import ask_control_port
 from steunpunt_ui.desk.passwords import set_password
@@ -35,6 +35,7 @@ SOCKET_PATH_BYTES_MAX = 107
 """Linux takes no longer path for a Unix socket."""
 DESK_NAME = "Officier van dienst"
 DESK_PASSWORD = "alleen-voor-de-demo"  # noqa: S105  printed by the demo on purpose
+STAFF_PIN = "470471"  # printed by the demo on purpose, for both kiosks
 COORDINATOR = "coordinator"
 COORDINATOR_ID = 1
 KIOSKS = {"kiosk-a": 47, "kiosk-b": 48}
@@ -151,6 +152,8 @@ class Region:
             cable.far_end(powered=False)
             cable.start()
         run_as: Literal["root", "mosquitto"] = "root" if os.geteuid() == 0 else "mosquitto"
+        for name in KIOSKS:
+            keyfiles.write_staff_pin(self.sites[name].folder / PIN_FILE, STAFF_PIN)
         for site in self.sites.values():
             site.runtime.mkdir(exist_ok=True)
             site.config.write_text(self._toml(site), encoding="utf-8")

@@ -9,6 +9,8 @@ NAMES = {
 }
 SLIPS = "slips.escpos"
 """What the fire station's printer would print, in the site's folder."""
+PIN_FILE = "staff.pin"
+"""The hash of a kiosk's staff PIN, in the site's folder."""
 POSITIONS = {"kiosk-a": "50.8514,5.6910", "kiosk-b": "50.8560,5.7170", "coordinator": "50.8620,5.6980"}
 
 
@@ -26,6 +28,7 @@ def kiosk_toml(name: str, number: int, ports: Ports, cancel_s: int) -> str:
     """Return a kiosk's config file."""
     return _toml(name, "kiosk", number, ports) + (
         "\n[kiosk]\ndemo = true\n"
+        f'\n[staff]\npin_file = "{PIN_FILE}"\n'
         '\n[panel]\npins = "mock"\nbuzzer_pin = 22\n\n'
         f'[[panel.button]]\nname = "help"\nbutton_pin = 17\nlamp_pin = 27\ncancel_s = {cancel_s}\n'
     )

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from steunpunt.control import ControlError, Refused
 from steunpunt.demo.processes import DemoError
-from steunpunt.demo.region import COORDINATOR, DESK_NAME, DESK_PASSWORD, KIOSKS, Region
+from steunpunt.demo.region import COORDINATOR, DESK_NAME, DESK_PASSWORD, KIOSKS, STAFF_PIN, Region
 from steunpunt.demo.sight import Mark, Sight
 from steunpunt.model import SteunpuntError
 from steunpunt_ui.security import guard
@@ -93,6 +93,7 @@ def create_app(world: World) -> Flask:
             desk=sites[COORDINATOR],
             desk_name=DESK_NAME,
             desk_password=DESK_PASSWORD,
+            staff_pin=STAFF_PIN,
         )
 
     @app.get("/state")

@@ -17,6 +17,8 @@ def approval(config: Config) -> Finding:
     pages = shelf_of(config).pages.values()
     approved = sum(page.front.approved for page in pages)
     on, count = On("content", "kiosk.content"), len(pages)
-    if approved or config.kiosk.demo:
+    if config.kiosk.demo and approved < count:
+        return on.warns("content.demo", unapproved=count - approved, count=count)
+    if approved:
         return on.passes("content.approved", approved=approved, count=count)
     return on.warns("content.unapproved", count=count)

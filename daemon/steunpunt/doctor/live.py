@@ -37,6 +37,7 @@ def examine(config: Config, status: Body) -> Iterator[Finding]:
     if "test" in status:
         yield last_test(status["test"])
     yield from _jobs(status)
+    yield from _pages(status)
     yield from _panel(status)
     yield from _defects(status)
 
@@ -229,6 +230,13 @@ def _jobs(status: Body) -> Iterator[Finding]:
         yield on.fails("jobs.failed", job=name, detail=job["detail"]) if failed else on.warns("jobs.missed", job=name)
     if jobs and not wrong:
         yield On("jobs", _NODE).passes("jobs.good", count=len(jobs))
+
+
+def _pages(status: Body) -> Iterator[Finding]:
+    """Give which pages of the region are here, where they may come."""
+    if "pages" in status:
+        on, serial = On("content", "housekeeping.pages_folder"), status["pages"]["serial"]
+        yield on.passes("content.own") if serial is None else on.passes("content.region", serial=serial)
 
 
 def _panel(status: Body) -> Iterator[Finding]:

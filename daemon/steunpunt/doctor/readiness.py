@@ -62,7 +62,7 @@ def coverage(config: Config, survey: Body | None) -> Finding:
 
 def key_holder(confirmed_s: int | None) -> Finding:
     """Return when somebody last made sure that the key holder can be reached."""
-    on = On("keyholder", "who opens this place")
+    on = On("keyholder", "the key holder")
     if confirmed_s is None:
         return on.warns("keyholder.never")
     if confirmed_s > HALF_YEAR_S:

@@ -18,8 +18,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "files.wrong": ("{reason}", "{mend}"),
     "content.approved": ("{approved} of {count} information pages are approved", ""),
     "content.unapproved": (
-        "none of {count} information pages is approved, so none is shown",
+        "none of {count} information pages is approved, so none is shown but in an exercise",
         "let an authority approve them; see docs/content.md",
+    ),
+    "content.own": ("the information pages are this device's own; the region sent none yet", ""),
+    "content.region": ("the information pages are number {serial} of the region", ""),
+    "content.demo": (
+        "a demonstration: {unapproved} of {count} information pages are shown though nobody approved them",
+        "before people may ask for real help take `demo = true` out of [kiosk]",
     ),
     # the node
     "node.answers": ("it runs and answers", ""),

@@ -14,9 +14,10 @@ from msgspec import Struct
 from steunpunt.engine.checking import NotAccepted, checked_facts, checked_request, text_too_long, tidy_text
 from steunpunt.engine.common import Entropy
 from steunpunt.engine.offers import LANE, OfferMade, check_room, checked_offer
-from steunpunt.facts import NOTHING, Facts
+from steunpunt.facts import NOTHING, Facts, Mark
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.store import Ledger
+from steunpunt.ledger.testrows import note_test
 from steunpunt.model import (
     Category,
     HelpSubmitted,
@@ -191,6 +192,8 @@ class Acceptor:
         counter = outgoing.next_counter(connection)
         request = messages.HelpRequest(counter, form.category, form.life_threat, text, form.language, facts)
         lane = lane_for(form.category, life_threat=form.life_threat)
+        if facts.mark is Mark.TEST:  # with the ticket, so that no waiting board ever shows it
+            note_test(connection, counter)
         return self._keep_new(connection, request, token, lane, now_ms, form.squeezed)
 
     def offer(

@@ -135,14 +135,33 @@ class Hearer:
             outgoing.note_receipt(connection, message, now_ms, head.coordinator << 8 | head.incarnation)
         if not message.is_request:
             return news
-        news |= outgoing.raise_state(connection, message.counter, states.REACHED[code], now_ms)
+        news |= self._note_state(connection, message.counter, code, now_ms)
         if code is TokenCode.PASSED_ON:
             news |= outgoing.note_passed_on(connection, message.counter, now_ms)
-        if states.REACHED[code] is TicketState.CLOSED:
-            outgoing.note_close_code(connection, message.counter, code)
         if code is not TokenCode.RECEIVED:
             self._acknowledger.hold(message.eid, message.n, code, b"", link, now_ms)
         return news
+
+    def _note_state(self, connection: sa.Connection, counter: int, code: TokenCode, now_ms: int) -> bool:
+        """Take over what a token says of the state; False when it says nothing new."""
+        ticket = outgoing.ticket(connection, counter)
+        if ticket is None:
+            return False
+        state, closing = states.told(ticket.state, ticket.close_code, code)
+        if (state, closing) == (ticket.state, ticket.close_code):
+            return False
+        if code is TokenCode.REOPENED and self._answered_since(connection, ticket):
+            state = TicketState.ANSWERED
+        outgoing.note_told(connection, counter, state, closing, now_ms)
+        return True
+
+    @staticmethod
+    def _answered_since(connection: sa.Connection, ticket: outgoing.Ticket) -> bool:
+        """Return whether a whole answer came after a ticket was closed: it may be what the reopening is about."""
+        received_ms = dict(outgoing.answers_of(connection, ticket.counter))
+        whole = answers.whole_answers(list(received_ms))
+        closed = ticket.state is TicketState.CLOSED
+        return closed and any(max(received_ms[part] for part in parts) > ticket.state_ms for parts in whole)
 
     def _answer(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         """Keep an answer, or a part of one: the citizen is told of it when it is whole."""
@@ -153,6 +172,7 @@ class Hearer:
         else:
             self._counts["answers_of_others"] += 1
             return True
+        known = outgoing.has_answer(connection, message.counter, part.salt)
         if not outgoing.add_answer(connection, message.counter, part.salt, frame.payload, now_ms):
             self._counts["answers_refused"] += 1
             return False
@@ -160,7 +180,8 @@ class Hearer:
         if not message.receipted:
             outgoing.note_receipt(connection, message, now_ms)
         kept = [packet for packet, _ in outgoing.answers_of(connection, message.counter)]
-        if any(frame.payload in whole for whole in answers.whole_answers(kept)):
+        # One heard before says nothing new, such as after a reopening.
+        if not known and any(frame.payload in whole for whole in answers.whole_answers(kept)):
             outgoing.raise_state(connection, message.counter, TicketState.ANSWERED, now_ms)
         self._acknowledger.hold(message.eid, message.n, None, part.salt, frame.link, now_ms)
         return False

@@ -200,7 +200,7 @@ class KioskEngine:
                 self._sender.air.prepared(event.preset)
                 self._gateway.prepared(event)
             case RadioUsed():
-                self._sender.air.read(connection, event.share, now_ms)
+                self._sender.radio_used(connection, event, now_ms)
             case _:
                 self.links.note(event, now_ms)
 

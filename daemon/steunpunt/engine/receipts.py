@@ -21,6 +21,7 @@ from steunpunt.ledger.incoming import Piece
 from steunpunt.model import Effect, FrameHeard, Lane, LinkName, TokenCode
 from steunpunt.protocol.tokens import HEAD_BYTES, TOKEN_BYTES, TOKENS_MAX, Head, pack_tokens
 from steunpunt.relay import replies
+from steunpunt.relay.outbox import LIFE_HOPS_MORE
 
 REMEMBERED_MAX = 2_000
 RECEIPTS_MAX = 2_000
@@ -43,6 +44,8 @@ class Owed(Struct, frozen=True):
     """Whether it is worth saying once more; a heartbeat is not sent again without it."""
     hops: int | None = None
     """Over how many radios the message came; None: any way may be needed."""
+    hops_more: int = 0
+    """And over how many more than usual, for a life threat that came again may have come over more."""
 
 
 class ReceiptFlight(Struct, frozen=True):
@@ -67,7 +70,9 @@ class _Kept:
     """Receipted over the mesh, and when last; the latest last."""
     paced_ms: int = 0
     """When the pace of the packets that went over the mesh is over."""
-    last_ms: int = -replies.LIFE_PACE_MS
+    life_paced_ms: int = 0
+    """The same by the pace of those for life threats."""
+    last_ms: int = -replies.LIFE_APART_MS
     """When the last of them went."""
 
     def copy(self) -> "_Kept":
@@ -80,6 +85,7 @@ class _Kept:
             dict(self.meshed),
             dict(self.said),
             self.paced_ms,
+            self.life_paced_ms,
             self.last_ms,
         )
 
@@ -147,12 +153,14 @@ class Receipts:
                 frame.packet_id,
                 again=not taken.heartbeat,
                 hops=None if times else frame.hops,
+                hops_more=LIFE_HOPS_MORE if times and taken.life_threat else 0,
             )
         due_ms = now_ms + taken.gather_ms
         if taken.life_threat:
-            due_ms = max(due_ms, self._now.last_ms + replies.LIFE_PACE_MS)
+            paced_ms = replies.paced_from_ms(self._now.life_paced_ms, replies.LIFE_PACE_MS)
+            due_ms = max(due_ms, self._now.last_ms + replies.LIFE_APART_MS, paced_ms)
         else:
-            due_ms = max(due_ms, replies.paced_from_ms(self._now.paced_ms))
+            due_ms = max(due_ms, replies.paced_from_ms(self._now.paced_ms, replies.TOKEN_PACE_MS))
         self._now.due_ms = due_ms if self._now.due_ms is None else min(due_ms, self._now.due_ms)
 
     def _needs_gateway(self, at: Piece, now_ms: int) -> bool:
@@ -199,7 +207,9 @@ class Receipts:
                 now.due_ms = min(later_ms, now.due_ms or later_ms)
                 continue
             effects.append(self._packet(connection, head, radio, batch, now_ms))
-            now.paced_ms, now.last_ms = replies.paced_to_ms(now.paced_ms, now_ms), now_ms
+            now.paced_ms = replies.paced_to_ms(now.paced_ms, now_ms, replies.TOKEN_PACE_MS)
+            now.life_paced_ms = replies.paced_to_ms(now.life_paced_ms, now_ms, replies.LIFE_PACE_MS)
+            now.last_ms = now_ms
             for at, owed in batch:
                 del now.owed[at]
                 if owed.again:
@@ -226,6 +236,7 @@ class Receipts:
             destination=newest.sender if alone else None,
             answers=newest.packet_id if alone else None,
             hops_max=None if self._overheard else replies.hops_max([owed.hops for _, owed in batch]),
+            hops_more=max(owed.hops_more for _, owed in batch),
         )
 
     def _said_lately(self, radio: str, but: set[Piece], room: int, now_ms: int) -> list[Owed]:

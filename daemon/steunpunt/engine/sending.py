@@ -11,7 +11,17 @@ from steunpunt.engine.common import Counts, Entropy, Flights, Links
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.outgoing import Outgoing
 from steunpunt.ledger.store import Ledger
-from steunpunt.model import SENDING_LINKS, Effect, Lane, LinkName, SendEnded, SendFrame, SendOutcome, TicketState
+from steunpunt.model import (
+    SENDING_LINKS,
+    Effect,
+    Lane,
+    LinkName,
+    RadioUsed,
+    SendEnded,
+    SendFrame,
+    SendOutcome,
+    TicketState,
+)
 from steunpunt.protocol.age import pack_age
 from steunpunt.protocol.packets import fragment_byte
 from steunpunt.protocol.pieces import SealedPiece, batch
@@ -43,7 +53,8 @@ class Flight(Struct, frozen=True):
 
     parts: tuple[Part, ...]
     paced: bool = False
-    """Whether it went over the mesh below life threats."""
+    """Whether it went over the mesh and is no rest of something."""
+    life_threat: bool = False
 
     def told(self) -> tuple[str, str, str]:
         """Return for the log its messages, which try of each, and which fragment; ``-``: a whole message."""
@@ -82,8 +93,8 @@ class Sender:
         self._wanted_ms: dict[int, int] = {}
         self._hello_ms: dict[bytes, int] = {}
         self._pace = Pace()
-        self._unheard: set[int] = set()
-        """Ids of the messages below life threats that a radio took and that have no receipt yet."""
+        self._unheard: dict[int, bool] = {}
+        """Messages that a radio took and that have no receipt yet: by id, whether they are life threats."""
 
     def committed(self) -> None:
         """Note that the last turn is on the disk."""
@@ -120,7 +131,7 @@ class Sender:
         (ids, _, _), detail = flight.told(), event.detail
         _log.info("action=sent messages=%s link=%s outcome=%s reason=%r", ids, event.link, event.outcome, detail)
         if flight.paced and event.outcome is SendOutcome.TAKEN:
-            self._unheard.update(part.message_id for part in flight.parts)
+            self._unheard.update((part.message_id, flight.life_threat) for part in flight.parts)
         for part in flight.parts:
             if event.outcome is not SendOutcome.TAKEN:
                 self._not_taken(connection, part, event.link, now_ms)
@@ -206,11 +217,15 @@ class Sender:
 
     def _paced(self, waiting: list[Waiting], now_ms: int) -> list[Waiting]:
         """Learn which messages were receipted, and hold back what would go too soon after others."""
-        receipted = self._unheard - {message.message_id for message in waiting}
-        if receipted:
-            self._unheard -= receipted
-            self._pace.heard(now_ms)
+        for message_id in self._unheard.keys() - {message.message_id for message in waiting}:
+            self._pace.heard(now_ms, life_threat=self._unheard.pop(message_id))
         return self._pace.held(waiting, now_ms)
+
+    def radio_used(self, connection: sa.Connection, event: RadioUsed, now_ms: int) -> None:
+        """Take the radio's own word on its airtime and on how full the channel is."""
+        self.air.read(connection, event.share, now_ms)
+        if event.channel is not None:
+            self._pace.channel(event.channel)
 
     def _flying(self, link: LinkName) -> set[int]:
         flights = (flight for flight in self.flights.flying(link) if isinstance(flight, Flight))
@@ -248,14 +263,17 @@ class Sender:
         hello = self._hello(messages[0], parts[0].tries)
         pieces = [(self._age(message, now_ms), self._piece(message, fragment)) for message in messages]
         payload = batch(self._site, first.eid, pieces, hello)
-        flight = Flight(tuple(parts), paced=not at_once(first))
+        life_threat = first.lane is Lane.LIFE_THREAT
+        flight = Flight(tuple(parts), paced=not at_once(first), life_threat=life_threat)
         destination = self.region_radio if self.unicasts and outbox.unicast(first) else None
         attempt_id = self._begin(LinkName.MESH, flight, payload)
         self.air.spend(connection, attempt_id, len(payload), now_ms)
         if flight.paced:
-            self._pace.sent(now_ms, self._entropy.unit, again=not self._unheard.isdisjoint(ids))
-        insist = first.lane is Lane.LIFE_THREAT and destination is None
-        frame = SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist)
+            again = any(message_id in self._unheard for message_id in ids)
+            self._pace.sent(now_ms, self._entropy.unit, again=again, life_threat=life_threat)
+        insist = life_threat and destination is None
+        more = outbox.hops_more(first)
+        frame = SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist, hops_more=more)
         if destination is None:
             return [frame]
         return [replace(frame, answers=self.region_packet, hops_max=outbox.hops_max(first, self.region_hops))]

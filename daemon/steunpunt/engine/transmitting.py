@@ -53,6 +53,7 @@ class Transmitter:
         destination: int | None = None,
         answers: int | None = None,
         hops_max: int | None = None,
+        hops_more: int = 0,
     ) -> SendFrame:
         """Return the frame for one radio; its airtime is written before it is sent."""
         attempt_id = self._flights.begin(LinkName.MESH, what)
@@ -66,6 +67,7 @@ class Transmitter:
             answers=answers,
             radio=radio,
             hops_max=hops_max,
+            hops_more=hops_more,
         )
 
     def by_broker(self, carrier: int | None, lane: Lane, payload: bytes, what: object) -> SendFrame:

@@ -1,7 +1,7 @@
 """All that is wrong with a region's files, at once: each with file, line, key and the mend. Opens no key."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,18 @@ from steunpunt.configparts import absolute
 from steunpunt.configwords import line_of, plain
 from steunpunt.fleet.comparing import CheckedSite, Problem, between
 from steunpunt.fleet.merging import ON_DEVICE, layers_of, whole
-from steunpunt.fleet.regionfile import WORDS, Layer, Region, RegionFile, SiteFile, Table, path_of, read_site, site_paths
+from steunpunt.fleet.regionfile import (
+    WORDS,
+    Layer,
+    Region,
+    RegionFile,
+    SiteFile,
+    Table,
+    misnamed,
+    path_of,
+    read_site,
+    site_paths,
+)
 from steunpunt.model import ConfigError
 
 MISTAKES_MAX = 50
@@ -40,24 +51,37 @@ def check(path: Path, *, phrase_book: str = "") -> Fleet:
     ``phrase_book``: the mark of this program's phrase book; "" compares none.
     """
     region, problems = _region(path)
-    fleet = Fleet(region, problems=problems)
+    fleet, derived = Fleet(region, problems=problems), list[Problem]()
     if region is None:
         return fleet
-    for site_path in site_paths(region):
+    paths = site_paths(region)
+    fleet.problems += _folders(region)
+    for site_path in paths:
         try:
             fleet.files.append(read_site(site_path))
         except ConfigError as error:
             fleet.problems.append(_unreadable(site_path, error))
     for site in fleet.files:
-        table, problems = _site(region, site, fleet.files)
+        table, problems, follow = _site(region, site, fleet.files)
         fleet.problems += problems
-        if not problems:
+        derived += follow
+        if not problems and not follow:
             config = absolute(msgspec.convert(table, Config), Path(ON_DEVICE))
             fleet.sites.append(CheckedSite(site, table, config))
     fleet.problems += between(region, fleet.files, fleet.sites, phrase_book)
     # Mistakes in the region's defaults are found once per site.
-    fleet.problems = sorted(set(fleet.problems))
+    fleet.problems = sorted(set(fleet.problems or derived))
     return fleet
+
+
+def _folders(region: Region) -> Iterator[Problem]:
+    """Give what is wrong with the folders that the region file names."""
+    for path in misnamed(region):
+        yield Problem(path, 1, "this file does not count; give it a name that ends in .toml, or move it elsewhere")
+    if region.content is not None and not region.content.is_dir():
+        line = line_of(region.text, "region.content")
+        words = f"key `region.content`: there is no folder {region.content}; make it, or leave the key out"
+        yield Problem(region.path, line, words)
 
 
 def _unreadable(path: Path, error: ConfigError) -> Problem:
@@ -92,21 +116,34 @@ def _region(path: Path) -> tuple[Region | None, list[Problem]]:
 # --- one site -----------------------------------------------------------------------------------------------------
 
 
-def _site(region: Region, site: SiteFile, sites: Sequence[SiteFile]) -> tuple[Table, list[Problem]]:
+def _site(region: Region, site: SiteFile, sites: Sequence[SiteFile]) -> tuple[Table, list[Problem], list[Problem]]:
+    """Return a site's tables, its own mistakes, and those that follow from a mistake that another file is told of."""
     layers = layers_of(region, site, sites)
     table = whole(layers)
     config, mistakes = _mistakes(Config, table, SITE_WORDS)
-    problems = [_placed(layers, mistake) for mistake in mistakes]
+    problems, follow = list[Problem](), list[Problem]()
+    for mistake in mistakes:
+        (follow if _follows(layers, mistake) else problems).append(_placed(region, layers, mistake))
     doubtful = {mistake.key.partition(".")[0].partition("[")[0] for mistake in mistakes}
     for key, words in contradictions(config) if config is not None else ():
         # What stands in for a mistake may contradict what is right.
         if "site" not in doubtful and key.partition(".")[0].partition("[")[0] not in doubtful:
-            problems.append(_placed(layers, Mistake(key, key, words, "value")))
-    return table, problems
+            mistake = Mistake(key, key, words, "value")
+            (follow if _follows(layers, mistake) else problems).append(_placed(region, layers, mistake))
+    return table, problems, follow
 
 
-def _placed(layers: Sequence[Layer], mistake: Mistake) -> Problem:
+def _follows(layers: Sequence[Layer], mistake: Mistake) -> bool:
+    """Whether nobody wrote it here: it was made of what another file says, such as the names of the points."""
+    section = mistake.at.partition("[")[0]
+    made = section in {"point", "other_coordinator"} and not any(layer.has(section) for layer in layers[1:])
+    return made and mistake.kind == "value"
+
+
+def _placed(region: Region, layers: Sequence[Layer], mistake: Mistake) -> Problem:
     """Say in which file a mistake stands: the highest layer that says anything of it, else the site's own file."""
+    if mistake.key == "region.fallback_address" and mistake.kind == "missing":  # once for all, and not at each site
+        return Problem(region.path, line_of(region.text, mistake.key), mistake.words)
     said = [layer for layer in layers[1:] if mistake.kind != "missing" and layer.has(mistake.at)]
     layer = said[-1] if said else layers[-1]
     words = mistake.words.replace(f"`{mistake.key}`", f"`{layer.prefix}{mistake.key}`")

@@ -8,9 +8,14 @@ from typing import cast
 
 from steunpunt.config import Config
 from steunpunt.configwords import line_of
-from steunpunt.fleet.merging import asked
+from steunpunt.fleet.merging import apart, asked, position_of
 from steunpunt.fleet.regionfile import Region, SiteFile, Table
 from steunpunt.model import COORDINATOR_ID_MAX, Role
+
+KM_PER_DEGREE = 111.2
+"""Of latitude."""
+KM_APART_MAX = 300
+"""From a site to the one nearest to it; the Netherlands are some 300 km long."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,6 +49,7 @@ def between(
         yield from _alike(sites, f"radio.{key}", "each radio stands at one site; correct one of them")
     for key in ("region", "preset", "channel"):
         yield from _unlike(sites, f"radio.{key}")
+    yield from _far_away(files)
     yield from _coordinators(region, files)
     said = region.file.region.phrase_book
     if phrase_book and said not in (None, phrase_book):
@@ -79,10 +85,16 @@ def _alike(sites: Sequence[CheckedSite], key: str, mend: str) -> Iterator[Proble
     for site in sites:
         value = _said(site, key)
         other = first.setdefault(value, site)
-        if value is not None and other is not site:
+        if value is not None and other is not site and not _follows(key, site, other):
             line = line_of(site.file.text, key)
             words = f"key `{key}`: {value} is also that of {other.file.path.name}; {mend}"
             yield Problem(site.file.path, line, words)
+
+
+def _follows(key: str, site: CheckedSite, other: CheckedSite) -> bool:
+    """Whether the radio is called so because the site is, and that is told of the site."""
+    of_site = {"radio.long_name": "site.name", "radio.short_name": "site.id"}.get(key)
+    return of_site is not None and _said(site, of_site) == _said(other, of_site)
 
 
 def _unlike(sites: Sequence[CheckedSite], key: str) -> Iterator[Problem]:
@@ -96,6 +108,17 @@ def _unlike(sites: Sequence[CheckedSite], key: str) -> Iterator[Problem]:
         for site in odd:
             words = f"key `{key}`: {value}, and the others have {ranked[0][0]}; radios so set do not hear each other"
             yield Problem(site.file.path, line_of(site.file.text, key), f"{words}; write it under [every.radio] only")
+
+
+def _far_away(files: Sequence[SiteFile]) -> Iterator[Problem]:
+    """Find a site that stands nowhere near the others: its latitude and longitude changed places, as a rule."""
+    placed = [(site, at) for site in files if (at := position_of(site)) is not None]
+    for site, place in placed:
+        nearest = min((apart(place, other) for there, other in placed if there is not site), default=0.0)
+        if nearest * KM_PER_DEGREE > KM_APART_MAX:
+            words = f"key `radio.position`: {nearest * KM_PER_DEGREE:,.0f} km from the nearest other site"
+            mend = "correct it: in the Netherlands latitude is about 51 to 53, and longitude about 4 to 7"
+            yield Problem(site.path, line_of(site.text, "radio.position"), f"{words}; {mend}")
 
 
 def _coordinators(region: Region, files: Sequence[SiteFile]) -> Iterator[Problem]:

@@ -11,8 +11,11 @@ from steunpunt.model import Role
 
 ON_DEVICE = "/etc/steunpunt"
 LEDGERS = {Role.KIOSK: "/var/lib/steunpunt/ledger.db", Role.COORDINATOR: "/var/lib/steunpunt-desk/ledger.db"}
+PAGES_FOLDER = "/var/lib/steunpunt-pages"
 SOCKET = "/run/steunpunt/node.sock"
 LONG_NAME_BYTES_MAX = 39
+LATITUDE_MAX, LONGITUDE_MAX = 90, 180
+"""In degrees."""
 NEAR_MAX = 3
 """Other points that a point's config names; its screen shows no more."""
 
@@ -65,6 +68,7 @@ def _made(region: Region, site: SiteFile, sites: Sequence[SiteFile], said: Table
         "broker": _broker(region, site, said),
         "ledger": {"path": LEDGERS[site.role]},
         "control": {"socket": SOCKET},
+        "housekeeping": {"pages_folder": PAGES_FOLDER},
     }
     if site.role is Role.KIOSK:
         table["staff"] = {"pin_file": "staff.pin"}
@@ -175,28 +179,29 @@ def _points(region: Region, desk: SiteFile, sites: Sequence[SiteFile]) -> list[T
 
 def _near(here: SiteFile, sites: Sequence[SiteFile]) -> list[Table]:
     """Return the points nearest to this one, as its closed screen names them; those whose place is known alone."""
-    at = _position(here)
+    at = position_of(here)
     found = []
     for site in sites if at is not None else ():
-        name, place, there = site.said("name"), site.said("place"), _position(site)
+        name, place, there = site.said("name"), site.said("place"), position_of(site)
         if site.role is not Role.KIOSK or site.id == here.id or there is None:
             continue
         if site.id and isinstance(name, str) and isinstance(place, str):
-            found.append((_apart(at or there, there), site.id, {"id": site.id, "name": name, "place": place}))
+            found.append((apart(at or there, there), site.id, {"id": site.id, "name": name, "place": place}))
     return [point for _, _, point in sorted(found, key=lambda one: one[:2])[:NEAR_MAX]]
 
 
-def _position(site: SiteFile) -> tuple[float, float] | None:
-    """Return latitude and longitude as the site's own file says them."""
+def position_of(site: SiteFile) -> tuple[float, float] | None:
+    """Return latitude and longitude as the site's own file says them; None for what is none on earth, too."""
     said = _section(_section(site.table, "radio"), "position")
     latitude, longitude = said.get("latitude"), said.get("longitude")
-    if isinstance(latitude, int | float) and isinstance(longitude, int | float):
-        return float(latitude), float(longitude)
-    return None
+    if not (isinstance(latitude, int | float) and isinstance(longitude, int | float)):
+        return None
+    on_earth = abs(latitude) <= LATITUDE_MAX and abs(longitude) <= LONGITUDE_MAX
+    return (float(latitude), float(longitude)) if on_earth else None
 
 
-def _apart(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Return a measure of how far apart, in degrees of latitude: within a region the earth is flat."""
+def apart(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return how far apart two places are, in degrees of latitude: within a region the earth is flat."""
     east = (one[1] - other[1]) * math.cos(math.radians((one[0] + other[0]) / 2))
     return math.hypot(one[0] - other[0], east)
 

@@ -22,11 +22,12 @@ from steunpunt.configparts import (
     Port,
     Section,
 )
-from steunpunt.configwords import FORM_OF_NAME, FORMS, line_of
+from steunpunt.configwords import FORM_OF_HOST, FORM_OF_NAME, FORMS, line_of
 from steunpunt.model import COORDINATOR_ID_MAX, ConfigError, Role
 
 SITES_MAX = 1000
 """Site files in one region, as ``region.sites`` of the config allows."""
+_MISNAMED = (".toml", ".txt", ".tml", ".tom")
 Table = dict[str, Any]
 Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 BookMark = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}\Z")]
@@ -117,6 +118,7 @@ WORDS = Words(
             ("region.name", "region.fallback_address", "coordinator.name", "coordinator.fallback_address"), FORM_OF_NAME
         ),
         "firmware.file.board": FORM_OF_NAME,
+        "coordinator.hosts": FORM_OF_HOST,
         "region.phrase_book": "eight of 0-9 a-f",
         "firmware.version": FORMS["radio.firmware"],
         "firmware.file.sha256": "64 of 0-9 a-f",
@@ -226,13 +228,19 @@ def site_paths(region: Region) -> list[Path]:
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml" and not path.name.startswith("."))
     except OSError as error:
-        mend = "make it, with a file like config/fleet/sites/47.toml for each site"
+        mend = "make it, with a file like config/fleet/sites/47-regenboog.toml for each site"
         raise ConfigError(f"{folder}: cannot be read ({error.strerror}); {mend}") from error
     if not paths:
         raise ConfigError(f"{folder}: no site's file is in it; add one per site, each ending in .toml")
     if len(paths) > SITES_MAX:
         raise ConfigError(f"{folder}: {len(paths)} files; a region has at most {SITES_MAX} sites")
     return paths
+
+
+def misnamed(region: Region) -> list[Path]:
+    """Return files beside the sites' that were meant as such and do not count: an editor added ``.txt``, for one."""
+    names = (path for path in region.sites.iterdir() if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in names if path.suffix.lower() in _MISNAMED and path.suffix != ".toml")
 
 
 def read_site(path: Path) -> SiteFile:

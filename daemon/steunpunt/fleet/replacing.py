@@ -53,6 +53,7 @@ def replace(fleet: Fleet, site: int, out: Path, *, keep_ledger: bool = False, no
         head = read_head(bundle)
         if head.site == site and head.generation <= old.generation:
             bundle.unlink()  # nobody must flash it again
+    (region.keys / "sheets" / f"{site}.html").unlink(missing_ok=True)  # nor print it; `build` makes the spare's
     number = site if keep_ledger else _free_id(fleet, region)
     path = _rewrite(found.file.path, found.file.text, number, node)
     if keep_ledger:

@@ -18,6 +18,7 @@ def lines_of(config: Config, status: Body) -> list[Line]:
         *_power_lines(status),
         *_box_lines(status),
         *_job_lines(status),
+        *_page_lines(status),
         *_clock_lines(status),
         *_keeping_lines(status),
     ]
@@ -81,10 +82,18 @@ def _job_lines(status: Body) -> Iterator[Line]:
     for name, job in status.get("housekeeping", {}).items():
         well = "never yet" if job["well_s"] is None else f"last {job['well_s'] // 3600} h ago"
         detail = f": {job['detail']}" if job["detail"] else ""
+        title = "new information pages" if name == "pages" else f"{name} of the ledger"
         if job["ok"] is False or job["missed"]:
-            yield False, f"{name} of the ledger {'failed' if job['ok'] is False else 'is overdue'}, well {well}{detail}"
+            yield False, f"{title} {'failed' if job['ok'] is False else 'is overdue'}, well {well}{detail}"
         else:
-            yield None, f"{name} of the ledger: {well}"
+            yield None, f"{title}: {well}"
+
+
+def _page_lines(status: Body) -> Iterator[Line]:
+    if "pages" in status:
+        serial = status["pages"]["serial"]
+        whose = "this device's own" if serial is None else f"number {serial} of the region"
+        yield None, f"information pages: {whose}"
 
 
 def _clock_lines(status: Body) -> Iterator[Line]:

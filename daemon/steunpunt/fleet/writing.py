@@ -158,6 +158,9 @@ def _digest(descriptor: int, size: int, step: Step) -> str:
 def refuse(target: Path, image: Path, *, sys_block: Path = Path("/sys/block"), proc: Path = Path("/proc")) -> None:
     """Raise FleetError for what must not be overwritten: the image, a disk in use, a partition, no disk at all."""
     if not target.exists():
+        # A file there would lie in this computer's memory, and be taken for a card.
+        if target.absolute().is_relative_to("/dev"):
+            raise FleetError(f"{target}: no such disk; put the card in, and look with lsblk what it is called")
         return
     if target.samefile(image):
         raise FleetError(f"{target}: is the image itself; name another file or the card's device")

@@ -5,7 +5,13 @@ from msgspec import Struct
 
 from steunpunt.ledger.tables import announcements
 from steunpunt.protocol import vault
-from steunpunt.protocol.announcements import Announcement, MessageType, pack_announcement, unpack_announcement
+from steunpunt.protocol.announcements import (
+    Announcement,
+    MessageType,
+    is_command,
+    pack_announcement,
+    unpack_announcement,
+)
 from steunpunt.values import replace
 
 LISTED_MAX = 300
@@ -87,6 +93,11 @@ def drafts(connection: sa.Connection) -> list[Issued]:
 def newest(connection: sa.Connection) -> list[Issued]:
     """Return at most LISTED_MAX announcements, the newest first."""
     return [_issued(r) for r in connection.execute(_NEWEST)]
+
+
+def commands(connection: sa.Connection) -> list[Issued]:
+    """Return the commands to points among the newest LISTED_MAX announcements, the newest first."""
+    return [_issued(r) for r in connection.execute(_NEWEST) if is_command(r.content)]
 
 
 def find(connection: sa.Connection, announcement_id: int) -> Issued | None:

@@ -1,8 +1,7 @@
-"""What a person at the desk does: look, take up, answer, pass on, close.
+"""What a person at the desk does: look, take up, answer, pass on, close, reopen, link.
 
 Looking changes nothing. Each act is one transaction: the event with the person's name, the case's new state, and
-what the
-kiosk must be told. Each form acts once: its token is unique among the events. The caller rings the node's bell
+what the kiosk must be told. Each form acts once: its token is unique among the events. The caller rings the node's bell
 afterwards; polling is the truth.
 """
 
@@ -19,21 +18,20 @@ from steunpunt import keyfiles
 from steunpunt.config import Config
 from steunpunt.facts import NOTHING, Facts
 from steunpunt.ledger import incoming, standby
-from steunpunt.ledger.caserows import LISTED, CaseRow, EventRow, as_they_lie, events_of, read_case
+from steunpunt.ledger.caserows import LISTED, CaseRow, EventRow, events_of, read_case
 from steunpunt.ledger.clock import boot_name, boot_time_ms
+from steunpunt.ledger.deskact import Act, NotAllowed, checked_name, linked, note_act, row_of
 from steunpunt.ledger.incoming import EventContent, Piece, member
 from steunpunt.ledger.lastfacts import LAST_ACT
-from steunpunt.ledger.outgoing import ANSWERS_MAX
 from steunpunt.ledger.store import Ledger, engine_for
-from steunpunt.ledger.tables import cases, events, replies
+from steunpunt.ledger.tables import replies
 from steunpunt.model import (
-    CLOSE_CODES,
+    CLOSE_REASONS,
     Category,
     Lane,
     LinkName,
     SenderFunction,
     Skill,
-    SteunpuntError,
     SupplementCode,
     TicketState,
     TokenCode,
@@ -47,17 +45,11 @@ from steunpunt.protocol.phrasecodes import BOOK
 from steunpunt.protocol.phrases import Phrase, may_say
 from steunpunt.relay.standby import Stand
 
-NAME_CHARS_MAX = 80
 FIELD_CHARS_MAX = 200
-_BY_PERSON = ("seen", "answer", "passed_on", "closed")
-
-
-class CaseGone(SteunpuntError, LookupError):
-    """There is no case with this id."""
-
-
-class NotAllowed(SteunpuntError, ValueError):
-    """This act is not possible now; the message says why and what to do first."""
+REOPEN_H_MAX = 48
+"""How long after its closing a case can be reopened: the kiosk listens for it 72 hours, and the word takes its time."""
+_BY_PERSON = ("seen", "answer", "passed_on", "closed", "reopened")
+_TAKES_UP = ("seen", "reopened")
 
 
 class CaseEvent(Struct, frozen=True):
@@ -135,6 +127,19 @@ class Case(Struct, frozen=True):
     stand: Stand = Stand.OWN
     damaged: bool = False
     """The disk changed it: not all of it can be read, and what is told may be wrong."""
+    linked: tuple[str, ...] = ()
+    """Public numbers of the cases that a person said belong with it."""
+
+    @property
+    def reopened(self) -> bool:
+        """Return whether it was closed and opened again, be it closed once more since."""
+        return self.close_code is not None and self.close_code >= TokenCode.REOPENED
+
+    @property
+    def can_reopen(self) -> bool:
+        """Return whether it can be reopened: once, and not long after its closing."""
+        closed_s = next((event.age_s for event in reversed(self.events) if event.kind == "closed"), 0)
+        return self.state is TicketState.CLOSED and not self.reopened and closed_s < REOPEN_H_MAX * 3600
 
     @property
     def elsewhere(self) -> bool:
@@ -196,7 +201,7 @@ class Desk:
     def case(self, case_id: int) -> Case:
         """Return one case; CaseGone when there is none."""
         with self._opened() as ledger:
-            row = _row(ledger.connection, self._ledger_key, case_id)
+            row = row_of(ledger.connection, self._ledger_key, case_id)
             return self._case(ledger, row, standby.stands(ledger.connection))
 
     def active_min(self) -> int | None:
@@ -209,12 +214,13 @@ class Desk:
         content, columns = row.content, row.columns
         coordinator, stand = stands.get(row.at, (None, Stand.OWN))
         now_ms, received_ms = ledger.clock.now_ms(), columns["received_ms"]
-        history = self._history(ledger.connection, row, now_ms)
-        seen = next((event for event in history if event.kind == "seen"), None)
+        lines = events_of(ledger.connection, self._ledger_key, row)
+        history = self._history(ledger.connection, row, lines, now_ms)
+        seen = next((event for event in reversed(history) if event.kind in _TAKES_UP), None)
         last_act = max((i for i, event in enumerate(history) if event.kind in _BY_PERSON), default=-1)
         return Case(
             id=columns["id"],
-            number=ticket_number(row.at.site, columns["counter"]),
+            number=number_of(row),
             site=row.at.site,
             lane=row.lane,
             category=Category(content.category),
@@ -244,22 +250,23 @@ class Desk:
             stand=stand,
             quarantined=bool(columns["quarantined"]),
             damaged=row.damaged,
+            linked=linked(lines),
         )
 
-    def _history(self, connection: sa.Connection, case: CaseRow, now_ms: int) -> tuple[CaseEvent, ...]:
+    @staticmethod
+    def _history(connection: sa.Connection, case: CaseRow, lines: list[EventRow], now_ms: int) -> tuple[CaseEvent, ...]:
         delivered: dict[int, bool] = {}  # a long answer only when all its packets are
         for r in connection.execute(sa.select(replies).where(replies.c.case_id == case.columns["id"])):
             delivered[r.event_id] = delivered.get(r.event_id, True) and r.delivered_ms is not None
-        found = events_of(connection, self._ledger_key, case)
-        return tuple(_event(row, now_ms, delivered=delivered.get(row.id)) for row in found)
+        return tuple(_event(row, now_ms, delivered=delivered.get(row.id)) for row in lines)
 
     # --- acting -------------------------------------------------------------------------------------------------
 
     def present(self, name: str) -> None:
         """Note that a person is here and looking; kiosks are told how long ago that was."""
-        _checked_name(name)
+        checked_name(name)
         with self._opened() as ledger, ledger.transaction() as connection:
-            _note_act(ledger, connection)
+            note_act(ledger, connection)
 
     def take_up(self, case_id: int, name: str, *, token: str) -> None:
         """Take a case up, "Ik pak dit op": the one act that means *seen*. NotAllowed when another has taken it up."""
@@ -321,8 +328,8 @@ class Desk:
                 act.tell(event_id, TokenCode.PASSED_ON)
 
     def close(self, case_id: int, name: str, code: TokenCode, *, token: str) -> None:
-        """Close a case with one of CLOSE_CODES."""
-        if code not in CLOSE_CODES:
+        """Close a case with one of CLOSE_REASONS."""
+        if code not in CLOSE_REASONS:
             raise NotAllowed("Choose a reason for closing.")
         with self._act(case_id, name, token) as act:
             if act.again("closed"):
@@ -331,9 +338,52 @@ class Desk:
             if act.row.state == TicketState.CLOSED:
                 raise NotAllowed("This case is closed already.")
             event_id = act.note("closed", EventContent(by=name, code=code))
+            told = code.again if act.row.close_code is TokenCode.REOPENED else code
             act.state(TicketState.CLOSED)
-            act.change(close_code=int(code))
-            act.tell(event_id, code)
+            act.change(close_code=int(told))
+            act.tell(event_id, told)
+
+    def reopen(self, case_id: int, name: str, *, token: str) -> None:
+        """Open a closed case again, once: who asked reads that somebody takes it up. Who does so has taken it up.
+
+        NotAllowed for one that is not closed, was reopened before, or was closed over REOPEN_H_MAX hours ago.
+        """
+        with self._act(case_id, name, token) as act:
+            if act.again("reopened"):
+                return
+            if act.row.state != TicketState.CLOSED:
+                raise NotAllowed("This case is not closed.")
+            if act.row.close_code is not None and act.row.close_code >= TokenCode.REOPENED:
+                raise NotAllowed("This case was reopened before. Let the person ask anew.")
+            closed_ms = act.last("closed")
+            if closed_ms is None or act.now_ms() - closed_ms >= REOPEN_H_MAX * 3_600_000:
+                raise NotAllowed("This case was closed too long ago. Let the person ask anew.")
+            event_id = act.note("reopened", EventContent(by=name))
+            act.change(state=int(TicketState.SEEN), close_code=int(TokenCode.REOPENED))
+            act.tell(event_id, TokenCode.REOPENED)
+
+    def link(self, case_id: int, name: str, number: str, *, token: str) -> None:
+        """Note at both cases that they belong together, such as two requests for one event. Nothing of them is merged.
+
+        ``number``: the other's public number. NotAllowed when there is no such case, or they are linked already.
+        """
+        with self._act(case_id, name, token) as act:
+            if not act.again("linked"):
+                other = act.other(number)
+                if number_of(other.row) in act.linked():
+                    raise NotAllowed("These cases are linked already.")
+                act.note("linked", EventContent(by=name, reference=number_of(other.row)))
+                other.note("linked", EventContent(by=name, reference=number_of(act.row)))
+
+    def unlink(self, case_id: int, name: str, number: str, *, token: str) -> None:
+        """Note at both cases that they don't belong together after all."""
+        with self._act(case_id, name, token) as act:
+            if not act.again("unlinked"):
+                other = act.other(number)
+                if number_of(other.row) not in act.linked():
+                    raise NotAllowed("These cases are not linked.")
+                act.note("unlinked", EventContent(by=name, reference=number_of(other.row)))
+                other.note("unlinked", EventContent(by=name, reference=number_of(act.row)))
 
     def _opened(self) -> "_Opened":
         ledger = Ledger(
@@ -346,10 +396,10 @@ class Desk:
         return _Opened(ledger)
 
     @contextmanager
-    def _act(self, case_id: int, name: str, token: str) -> Iterator["_Act"]:
-        _checked_name(name)
+    def _act(self, case_id: int, name: str, token: str) -> Iterator[Act]:
+        checked_name(name)
         with self._opened() as ledger, ledger.transaction() as connection:
-            yield _Act(self, ledger, connection, case_id, token)
+            yield Act(self, ledger, connection, case_id, token)
 
     @property
     def ledger_key(self) -> bytes:
@@ -359,6 +409,11 @@ class Desk:
     def nonce(self) -> bytes:
         """Return a fresh nonce."""
         return self._random(vault.NONCE_BYTES)
+
+
+def number_of(row: CaseRow) -> str:
+    """Return a case's public number."""
+    return ticket_number(row.at.site, row.columns["counter"])
 
 
 def _links(columns: Mapping[str, object], history: tuple[CaseEvent, ...]) -> tuple[str, ...]:
@@ -378,76 +433,6 @@ class _Opened:
 
     def __exit__(self, *_: object) -> None:
         self._ledger.close()
-
-
-class _Act:
-    """One act on one case, inside a transaction in which everything or nothing happens."""
-
-    def __init__(self, desk: Desk, ledger: Ledger, connection: sa.Connection, case_id: int, token: str) -> None:
-        self._desk, self._ledger, self._connection = desk, ledger, connection
-        self._case_id, self._token = case_id, token
-        self.row = _row(connection, desk.ledger_key, case_id)
-        if self.row.key is None or not self.row.content.verify:
-            raise NotAllowed("This case is damaged on the disk. Reach the point another way.")
-        self._key, self.content, self.at = self.row.key, self.row.content, self.row.at
-
-    def again(self, kind: str) -> bool:
-        """Return whether this form did this act before; NotAllowed when it did another one."""
-        row = self._connection.execute(sa.select(events).where(events.c.token == self._token)).first()
-        if row is None:
-            return False
-        if (row.kind, row.site, row.eid, row.n) != (kind, self.at.site, self.at.eid, self.at.n):
-            raise NotAllowed("This form was used for something else already. Open the case again.")
-        return True
-
-    def must_be_taken_up(self) -> None:
-        """Raise NotAllowed while nobody has taken the case up."""
-        if self.row.state < TicketState.SEEN:
-            raise NotAllowed("Take the case up first.")
-
-    def must_have_room(self, packets: int) -> None:
-        """Raise NotAllowed when the kiosk would not keep so many more packets of answers to this case."""
-        answers = sa.select(sa.func.count()).where(replies.c.case_id == self._case_id, replies.c.code.is_(None))
-        if self._connection.execute(answers).scalar_one() + packets > ANSWERS_MAX:
-            raise NotAllowed("The kiosk keeps no more answers to this. Shorten it, pass this on or close it.")
-
-    def note(self, kind: str, content: EventContent) -> int:
-        """Write the event and that a person acted; returns the event's id."""
-        _note_act(self._ledger, self._connection)
-        box = incoming.box_event(self._key, self._desk.nonce(), content)
-        now_ms = self._ledger.clock.now_ms()
-        return incoming.add_event(self._connection, self.at, kind, now_ms, box, self._token)
-
-    def state(self, to: TicketState) -> None:
-        """Raise the case's state."""
-        where = (cases.c.id == self._case_id, cases.c.state < to)
-        self._connection.execute(sa.update(cases).where(*where).values(state=int(to)))
-
-    def change(self, **values: int | bool) -> None:
-        """Set columns of the case."""
-        self._connection.execute(sa.update(cases).where(cases.c.id == self._case_id).values(**values))
-
-    def tell(
-        self, event_id: int, code: TokenCode | None, salt: bytes | None = None, packet: bytes | None = None
-    ) -> None:
-        """Queue what the kiosk must be told."""
-        incoming.add_reply(self._connection, self._case_id, event_id, code, salt, packet)
-
-
-def _row(connection: sa.Connection, ledger_key: bytes, case_id: int) -> CaseRow:
-    found = connection.execute(as_they_lie(cases).where(cases.c.id == case_id)).first()
-    if found is None:
-        raise CaseGone(f"case {case_id} is not in this ledger")
-    return read_case(ledger_key, found)
-
-
-def _note_act(ledger: Ledger, connection: sa.Connection) -> None:
-    ledger.set_meta(connection, LAST_ACT, ledger.clock.now_ms().to_bytes(8, "big"))
-
-
-def _checked_name(name: str) -> None:
-    if not name.strip() or len(name) > NAME_CHARS_MAX:
-        raise NotAllowed("Fill in your name, at most 80 characters.")
 
 
 def _event(row: EventRow, now_ms: int, *, delivered: bool | None) -> CaseEvent:

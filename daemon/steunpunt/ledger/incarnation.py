@@ -15,7 +15,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from steunpunt.keyfiles import sync_folder
+from steunpunt.durable import sync
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import LedgerError
 
@@ -138,6 +138,6 @@ def _write(path: Path, count: int, incarnation: int) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise LedgerError(f"{path}: cannot be written ({error.strerror}); check the folder's owner") from error

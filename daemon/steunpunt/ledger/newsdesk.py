@@ -11,13 +11,14 @@ from pathlib import Path
 import sqlalchemy as sa
 from msgspec import Struct
 
-from steunpunt.ledger import announcements, heartbeats
+from steunpunt.ledger import announcements, heartbeats, orders
 from steunpunt.ledger.announcements import Draft, Issued
 from steunpunt.ledger.clock import boot_name, boot_time_ms
-from steunpunt.ledger.desk import NAME_CHARS_MAX, CaseGone, NotAllowed
+from steunpunt.ledger.deskact import NAME_CHARS_MAX, CaseGone, NotAllowed
+from steunpunt.ledger.orders import Order
 from steunpunt.ledger.store import Ledger, engine_for
 from steunpunt.ledger.tables import sites
-from steunpunt.model import LinkName
+from steunpunt.model import LinkName, PointState
 from steunpunt.protocol import vault
 from steunpunt.protocol.announcements import Announcement
 from steunpunt.protocol.heartbeat import Heartbeat
@@ -34,6 +35,25 @@ class Told(Struct, frozen=True):
     in_force: bool
     expired: bool
     heard: tuple[int, ...]
+    overruled: tuple[int, ...] = ()
+    """Of a command in force: the points at which a later one holds instead."""
+
+
+class Exercise(Struct, frozen=True):
+    """Where an exercise runs, by command or as a point last said of itself; nowhere when all of it is empty."""
+
+    everywhere: bool = False
+    """All points were told so, but for ``but``."""
+    but: tuple[int, ...] = ()
+    sites: tuple[int, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Return whether one runs anywhere."""
+        return self.everywhere or bool(self.sites)
+
+    def at(self, site: int) -> bool:
+        """Return whether a point exercises."""
+        return site in self.sites or (self.everywhere and site not in self.but)
 
 
 class PointLife(Struct, frozen=True):
@@ -106,7 +126,9 @@ class NewsDesk:
         with self._opened() as ledger:
             lives = heartbeats.all_lives(ledger.connection)
             now_ms = ledger.clock.now_ms()
-            found = [self._told(one, lives, now_ms) for one in announcements.newest(ledger.connection)]
+            issued = announcements.newest(ledger.connection)
+            held = {order.id: order for order in orders.orders_of(issued, now_ms)}
+            found = [self._told(one, lives, now_ms, held.get(one.id)) for one in issued]
         return sorted(found, key=lambda told: (not told.in_force, -told.id))
 
     def find(self, announcement_id: int) -> Told:
@@ -117,12 +139,20 @@ class NewsDesk:
                 raise CaseGone(f"announcement {announcement_id} is not in this ledger")
             return self._told(found, heartbeats.all_lives(ledger.connection), ledger.clock.now_ms())
 
-    def _told(self, one: Issued, lives: list[heartbeats.Life], now_ms: int) -> Told:
+    def exercise(self) -> Exercise:
+        """Return where an exercise runs."""
+        with self._opened() as ledger:
+            held = orders.standing(ledger.connection, ledger.clock.now_ms())
+            said = {life.site: life.beat.state for life in heartbeats.all_lives(ledger.connection)}
+        return _exercise(held, said)
+
+    def _told(self, one: Issued, lives: list[heartbeats.Life], now_ms: int, order: Order | None = None) -> Told:
         heard = tuple(life.site for life in lives if _has(life.beat, one))
         by = announcements.open_by(self._ledger_key, one.by_box)
         age_s = max(now_ms - one.issued_ms, 0) // 1000
-        holds, expired = one.in_force(now_ms), one.expired(now_ms)
-        return Told(one.id, one.announcement, by, one.serial, age_s, holds, expired, heard)
+        holds = one.in_force(now_ms) and not (order and order.holds_nowhere)
+        overruled = tuple(sorted(order.overruled)) if order is not None and holds else ()
+        return Told(one.id, one.announcement, by, one.serial, age_s, holds, one.expired(now_ms), heard, overruled)
 
     def points(self) -> list[PointLife]:
         """Return what is known of each point that was ever heard, by its number."""
@@ -135,6 +165,17 @@ class NewsDesk:
             if incarnation != own:
                 newest = floor = 0
             return [_life(row, lives.get(row.site), now_ms, own, (newest, floor)) for row in roads]
+
+
+def _exercise(held: list[Order], said: dict[int, PointState]) -> Exercise:
+    """Return where it runs: what a point said of itself counts beside what it was told."""
+    named = {site for order in held for site in order.sites} | set(said)
+    told = {site: orders.commanded(held, site) for site in named}
+    exercising = {site for site in named if PointState.EXERCISE in (told[site], said.get(site))}
+    general = next((order for order in held if not order.sites), None)
+    if general is None or general.state is not PointState.EXERCISE:
+        return Exercise(sites=tuple(sorted(exercising)))
+    return Exercise(everywhere=True, but=tuple(sorted(named - exercising)))
 
 
 def _must_hold(about: Issued | None, now_ms: int) -> None:

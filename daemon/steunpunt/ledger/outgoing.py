@@ -12,7 +12,7 @@ from steunpunt.relay.outbox import ALL_MISSING, Waiting
 WAITING_MAX = 500
 """Most messages the outbox looks at in one turn, by lane and age; the rest waits its turn in the ledger."""
 OPEN_MAX = 2_000
-"""Most messages that tokens are compared with, newest first: 12,000 HMACs, some 25 ms on a PC."""
+"""Most messages that tokens are compared with, newest first: 20,000 HMACs."""
 ANSWERS_MAX = 50
 """Most packets of answers kept per ticket: three of 2,000 characters that hardly compress, or fifty short ones."""
 KEEP_CLOSED_MS = 72 * 3600 * 1000
@@ -332,10 +332,18 @@ def note_passed_on(connection: sa.Connection, counter: int, now_ms: int) -> bool
     return bool(connection.execute(sa.update(tickets).where(*where).values(passed_on_ms=now_ms)).rowcount)
 
 
-def note_close_code(connection: sa.Connection, counter: int, code: TokenCode) -> None:
-    """Note why a request was closed; of two coordinators that both close it, the first that was heard counts."""
-    where = (tickets.c.counter == counter, tickets.c.close_code.is_(None))
-    connection.execute(sa.update(tickets).where(*where).values(close_code=int(code)))
+def note_told(
+    connection: sa.Connection, counter: int, state: TicketState, closing: TokenCode | None, now_ms: int
+) -> None:
+    """Keep a ticket's new state, and the last word about closing it (relay.states.told)."""
+    values = {"state": int(state), "state_ms": now_ms, "close_code": closing}
+    connection.execute(sa.update(tickets).where(tickets.c.counter == counter).values(**values))
+
+
+def has_answer(connection: sa.Connection, counter: int, salt: bytes) -> bool:
+    """Return whether this packet of an answer is kept already."""
+    query = sa.select(answers.c.id).where(answers.c.counter == counter, answers.c.salt == salt)
+    return connection.execute(query).first() is not None
 
 
 def add_answer(connection: sa.Connection, counter: int, salt: bytes, packet: bytes, now_ms: int) -> bool:

@@ -35,7 +35,7 @@ UNTOLD_TIMES = 2
 """What a point has not yet confirmed that it holds stays until so many times as long has passed."""
 _META = "retention"
 _LAST = struct.Struct(">QIII")
-_BY_PERSON = ("seen", "answer", "passed_on", "closed")
+_BY_PERSON = ("seen", "answer", "passed_on", "closed", "reopened")
 
 
 class Limits(Struct, frozen=True):

@@ -5,12 +5,12 @@ steps, so that a node can end while they run.
 """
 
 import contextlib
-import os
 import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from steunpunt.durable import sync
 from steunpunt.model import LedgerError
 
 STEPS = 20_000
@@ -54,7 +54,7 @@ def copy(path: Path, folder: Path, copies: int, stopping: Stop) -> Path:
         part = made.with_suffix(".part")
         _copy(path, part, stopping)
         part.rename(made)
-        _sync(folder)
+        sync(folder)
         for number in there[: max(len(there) + 1 - copies, 0)]:
             (folder / f"ledger-{number:06}.db").unlink(missing_ok=True)
     except sqlite3.Error as error:
@@ -81,7 +81,7 @@ def _copy(path: Path, part: Path, stopping: Stop) -> None:
         source.execute("SELECT 1 FROM sqlite_master").fetchone()
         source.backup(target, pages=COPY_PAGES, progress=look, sleep=COPY_PAUSE_S)
         target.execute("PRAGMA journal_mode=DELETE")  # one file, without companions
-    _sync(part)
+    sync(part)
     wrong = check(part, stopping)  # what was written, read back
     if wrong:
         raise LedgerError(f"{part}: the copy is {wrong}")
@@ -96,11 +96,3 @@ def _open(path: Path, stopping: Stop) -> sqlite3.Connection:
 def _number(file: Path) -> int | None:
     match = _NAME.fullmatch(file.name)
     return int(match[1]) if match else None
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -28,9 +28,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from steunpunt.config import Broker
+from steunpunt.jobfacts import PagesHeard
 from steunpunt.links.base import STABLE_S, Backoff, Clock, Inbox, LinkThread
 from steunpunt.links.broker_hang import HangWatch
-from steunpunt.links.topics import BridgeStates, DownlinkTopics, Topics, bridge_of, carrier_of
+from steunpunt.links.topics import PAGES, BridgeStates, DownlinkTopics, Topics, bridge_of, carrier_of
 from steunpunt.model import (
     BridgeChanged,
     DownlinkHeard,
@@ -41,6 +42,7 @@ from steunpunt.model import (
     SendFrame,
     SendOutcome,
 )
+from steunpunt.protocol.pagearchive import ARCHIVE_BYTES_MAX
 
 KEEPALIVE_S = 30
 KEEPALIVE_MARGIN_S = 0.1
@@ -99,6 +101,7 @@ class BrokerLink(LinkThread):
         inbox: Inbox,
         *,
         overhears: bool = False,
+        pages: bool = False,
         restart_request: Path | None = None,
         clock: Clock = time.monotonic,
         rng: random.Random | None = None,
@@ -107,7 +110,7 @@ class BrokerLink(LinkThread):
         super().__init__(inbox, clock)
         self.config = config
         self.hang_watch = HangWatch(config.host, restart_request, clock)
-        self.topics = Topics(site_id, role, overhears)
+        self.topics = Topics(site_id, role, overhears, pages)
         self.downlink = DownlinkTopics(config.mesh_root)
         self._gateways: set[str] = set()
         """Last topic levels of our own uplink: with downlink on, the broker sends it back to us."""
@@ -130,10 +133,19 @@ class BrokerLink(LinkThread):
         """
         self.offer(_Confirm(handle), always=True)
 
-    def bridge_heard(self, name: str, payload: bytes) -> None:
-        """Take mosquitto's word on one of its bridges."""
-        if self._bridges.take(name, up=payload == b"1"):
-            self.emit(BridgeChanged(self._bridges.up))
+    def heard_aside(self, topic: str, payload: bytes) -> str | None:
+        """Take what is meant for us and no packet; return the counter's name, None for all else."""
+        if (bridge := bridge_of(topic)) is not None:
+            if self._bridges.take(bridge, up=payload == b"1"):
+                self.emit(BridgeChanged(self._bridges.up))
+            return "bridge_states"
+        if topic != PAGES or not self.topics.pages:
+            return None
+        if len(payload) > ARCHIVE_BYTES_MAX:
+            return "dropped_size"
+        if payload:  # an empty one is what this broker was told to forget
+            self.emit(PagesHeard(payload))
+        return "pages_heard"
 
     def is_echo(self, topic: str) -> bool:
         """Say whether an envelope's topic is one that this link publishes on."""
@@ -459,9 +471,8 @@ class _Connection:
             topic = message.topic
         except UnicodeDecodeError:
             return "dropped_topic"
-        if (bridge := bridge_of(topic)) is not None:
-            self._link.bridge_heard(bridge, bytes(message.payload))
-            return "bridge_states"
+        if (aside := self._link.heard_aside(topic, bytes(message.payload))) is not None:
+            return aside
         downlink = self._is_downlink(topic)
         if downlink and self._link.is_echo(topic):
             return "uplink_echoes"

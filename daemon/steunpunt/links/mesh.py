@@ -55,6 +55,17 @@ class MeshLink(LinkThread):
         self._config = config
         self._backoff = Backoff(RETRY_FIRST_S, RETRY_CAP_S, rng or random.Random())  # noqa: S311  jitter
         self._transport: Transport | None = None
+        self.wall_less_clock_s: float | None = None
+
+    def trust(self, wall_less_clock_s: float | None) -> None:
+        """Take by how much the wall clock is ahead of this link's, in seconds; None: it cannot be believed.
+
+        From any thread. The radio's own clock is set by it.
+        """
+        came_or_went = (self.wall_less_clock_s is None) is not (wall_less_clock_s is None)
+        self.wall_less_clock_s = wall_less_clock_s
+        if came_or_went:  # else the session sees it when it wakes by itself
+            self.waker.wake()
 
     def run(self) -> None:
         """Serve one session after the other until told to stop."""
@@ -90,6 +101,7 @@ class MeshLink(LinkThread):
             return failure
         self.count("connects")
         session = Session(self._wanted(), _draw_id(), _draw_id, self.clock())
+        session.trust(self.wall_less_clock_s, self.clock())
         started = self.clock()
         failure = _Service(self, self._transport, session).serve()
         if self.clock() - started >= STABLE_S:
@@ -155,6 +167,7 @@ class _Service:
             elif mask & selectors.EVENT_READ:
                 self._read()
         now = clock()
+        session.trust(self._link.wall_less_clock_s, now)
         for command in self._link.take():
             if isinstance(command, SendFrame):
                 session.send(command, now)

@@ -114,6 +114,7 @@ _RES_NAMES = {
     7: "TOO_LARGE",
     9: "DUTY_CYCLE_LIMIT",
     QUEUE_FULL_RES: "radio's queue full",
+    34: "transmitter off: the radio has no region, or lora.tx_enabled is off",
     39: "PKI_SEND_FAIL_PUBLIC_KEY",
 }
 

@@ -27,6 +27,7 @@ from steunpunt.links.mesh_terms import (
     in_plain_words,
     readable,
 )
+from steunpunt.links.mesh_time import RadioTime
 from steunpunt.model import (
     PACKET_BYTES_MAX,
     Event,
@@ -46,6 +47,7 @@ from steunpunt.wire import (
     BROADCAST,
     FRAME_BYTES_MAX,
     FrameReader,
+    channel_pb2,
     config_pb2,
     encode_frame,
     mesh_pb2,
@@ -96,6 +98,7 @@ class Session:
         self._reader = FrameReader(accepts=self._parse)
         self._padding = False
         self._queue = TransmitQueue()
+        self._time = RadioTime()
         self._learned = Learned()
         self._state = RadioState()
         self._held: deque[bytes] = deque(maxlen=HELD_PACKETS_MAX)
@@ -143,7 +146,7 @@ class Session:
         handshake_by = float("inf") if self.ready else self._handshake_by
         answer_by = float("inf") if self._answer_by is None else self._answer_by
         own = min(handshake_by, answer_by, self._heartbeat_at, self._stalled_at, self._reask_at, self._status_by)
-        return min(own, self._queue.timer(), self._ask_at)
+        return min(own, self._queue.timer(), self._ask_at, self._time.due)
 
     # --- what comes in
 
@@ -165,6 +168,10 @@ class Session:
             for ended in self._queue.offer(effect):
                 self._end(ended)
             self._pump(now)
+
+    def trust(self, wall_less_clock_s: float | None, now: float) -> None:
+        """Take by how many seconds the wall clock is ahead of ``now``; None: nobody vouches for it."""
+        self._time.trust(wall_less_clock_s, now)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due at ``now``; harmless when nothing is."""
@@ -245,19 +252,23 @@ class Session:
         if kind == "metadata":
             self._learned.firmware = message.metadata.firmware_version
         elif kind == "channel":
-            self._learn_channel(message.channel.index, message.channel.role, message.channel.settings.name)
+            self._learn_channel(message.channel)
         elif kind == "node_info":
             self._learn_name(message.node_info)
         elif message.config.WhichOneof("payload_variant") == "lora":
             self._learned.preset = _preset_name(message.config.lora)
 
-    def _learn_channel(self, index: int, role: int, name: str) -> None:
-        if 0 <= index < CHANNELS_MAX and role != _DISABLED:
-            self._learned.channels[index] = name
+    def _learn_channel(self, channel: channel_pb2.Channel) -> None:
+        if 0 <= channel.index < CHANNELS_MAX and channel.role != _DISABLED:
+            self._learned.channels[channel.index] = channel.settings.name
+            if channel.settings.uplink_enabled:
+                self._learned.uplinks.add(channel.index)
 
     def _learn_name(self, info: mesh_pb2.NodeInfo) -> None:
         if info.HasField("user") and len(self._learned.long_names) < NAMES_MAX:
             self._learned.long_names[info.num] = info.user.long_name
+        if info.num == self._learned.node_num:
+            self._learned.owner = info.user.SerializeToString()
 
     def _complete(self, now: float) -> None:
         """Compare the radio with the config; become ready or fail with what to mend."""
@@ -283,6 +294,8 @@ class Session:
             self._emergency = learned.index_named(wanted.emergency_channel)
             self._answer_by, self._heartbeat_at = None, now + HEARTBEAT_S
             self._announce(learned.node_num)
+            self._time.ready(now)
+            self._tell_time(now)
 
     def _announce(self, node_num: int) -> None:
         learned = self._learned
@@ -291,7 +304,7 @@ class Session:
         self._state = RadioState()  # the comparison is made; it need not stay in memory
         known = tuple(learned.long_names.items())
         prepared = RadioPrepared(node_num, names, learned.preset, learned.firmware, drift, known, self._wanted.radio)
-        self._events.append(prepared)
+        self._events.append(replace(prepared, owner=learned.owner, uplinks=frozenset(learned.uplinks)))
         self._events += [PacketHeard(packet, node_num) for packet in self._held]
         self._held.clear()
 
@@ -339,10 +352,11 @@ class Session:
         self._events.append(replace(heard, hops=hops_of(packet)))
 
     def _own_telemetry(self, packet: mesh_pb2.MeshPacket) -> None:
-        """Hand on how much of the last hour this radio was on the air, relaying included."""
+        """Hand on how much of the last hour this radio sent, relaying included, and how full its channel is."""
         try:
-            if (share := mesh_words.share_of_air(packet)) is not None:
-                self._events.append(RadioUsed(share, self._wanted.radio))
+            if (use := mesh_words.use_of_air(packet)) is not None:
+                share, channel = use
+                self._events.append(RadioUsed(share, self._wanted.radio, channel))
         except DecodeError:
             self.counts["frames_refused"] += 1
 
@@ -401,7 +415,16 @@ class Session:
             self._heartbeat(now)  # is it this packet, or is the radio gone?
         if now >= self._heartbeat_at or now >= self._ask_at:
             self._heartbeat(now)
+        self._tell_time(now)
         self._pump(now)
+
+    def _tell_time(self, now: float) -> None:
+        """Tell the radio what time it is, when that is due and known."""
+        if now >= self._time.due and self._learned.node_num is not None:
+            told = self._time.tell(self._learned.node_num, self._draw_id(), now)
+            if told is not None:
+                self.counts["clock_told"] += 1
+                self._say(mesh_pb2.ToRadio(packet=told))
 
     def _heartbeat(self, now: float) -> None:
         self.counts["heartbeats"] += 1

@@ -9,6 +9,8 @@ from steunpunt.model import MAIN_RADIO, SendFrame, TextHeard
 from steunpunt.radiosettings import WantedSettings
 from steunpunt.wire import BROADCAST, mesh_pb2, portnums_pb2
 
+HOP_LIMIT_MAX = 7
+"""Three bits of the header."""
 PRIORITY_RELIABLE = 70
 _TEXT_APP = portnums_pb2.PortNum.TEXT_MESSAGE_APP
 
@@ -59,6 +61,10 @@ class Learned:
     preset: str = ""
     channels: dict[int, str] = field(default_factory=dict)
     long_names: dict[int, str] = field(default_factory=dict)
+    uplinks: set[int] = field(default_factory=set)
+    """Indexes of the channels that are to go to MQTT."""
+    owner: bytes = b""
+    """The radio's own User."""
 
     def index_named(self, name: str | None) -> int | None:
         """Return the channel of plain words: the primary one for ``None``; ``None`` when there is none of that name."""
@@ -92,8 +98,13 @@ def hops_of(packet: mesh_pb2.MeshPacket) -> int | None:
 
 
 def hop_limit(effect: SendFrame, most: int) -> int:
-    """Return a packet's hop limit, at most what the radio is set to. Never unset: that means no relay at all."""
-    return most if effect.hops_max is None else min(effect.hops_max, most)
+    """Return a packet's hop limit; ``most``: what the radio is set to. Never unset: that means no relay at all.
+
+    What answers a packet that came over more than that goes back as far, but then without the margin of one.
+    """
+    if effect.hops_max is not None:
+        return min(effect.hops_max, max(most, effect.hops_max - 1), HOP_LIMIT_MAX)
+    return min(most + effect.hops_more, HOP_LIMIT_MAX)
 
 
 def in_plain_words(text: str, packet_id: int, channel: int, hop_limit: int) -> mesh_pb2.MeshPacket:

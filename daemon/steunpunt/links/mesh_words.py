@@ -14,20 +14,28 @@ def made_here(packet: mesh_pb2.MeshPacket) -> bool:
     return internal and not packet.via_mqtt and not packet.rx_rssi and not packet.rx_snr
 
 
-def share_of_air(packet: mesh_pb2.MeshPacket) -> float | None:
-    """Return ``air_util_tx`` of the radio's own telemetry as a share of the last hour; None where it tells none.
+def use_of_air(packet: mesh_pb2.MeshPacket) -> tuple[float, float | None] | None:
+    """Return what the radio's own telemetry tells of the air, or None where it tells nothing.
 
-    DecodeError for bytes that are none.
+    That is ``air_util_tx`` as a share of the last hour, and ``channel_utilization`` as one of the last minute (None
+    where absent or absurd). DecodeError for bytes that are none.
     """
     telemetry = telemetry_pb2.Telemetry.FromString(packet.decoded.payload)
     if not made_here(packet):
         return None
     if telemetry.device_metrics.HasField("air_util_tx"):
-        percent = telemetry.device_metrics.air_util_tx
+        metrics = telemetry.device_metrics
+        taken = metrics.channel_utilization if metrics.HasField("channel_utilization") else None
+        sent = metrics.air_util_tx
     elif telemetry.HasField("local_stats"):
-        percent = telemetry.local_stats.air_util_tx
+        sent, taken = telemetry.local_stats.air_util_tx, telemetry.local_stats.channel_utilization
     else:
         return None
+    share = _share(sent)
+    return None if share is None else (share, None if taken is None else _share(taken))
+
+
+def _share(percent: float) -> float | None:
     return percent / 100 if 0 <= percent <= PERCENT_MAX else None  # "not a number" is not within either
 
 

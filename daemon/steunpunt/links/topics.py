@@ -10,6 +10,8 @@ from msgspec import Struct
 from steunpunt.model import SITE_ID_MAX, Role
 
 ROOT = "steunpunt/v1"
+PAGES = f"{ROOT}/pages"
+"""The retained topic of the region's information pages, as one archive."""
 BRIDGE_STATES = "$SYS/broker/connection/+/state"
 """Where mosquitto says, locally and retained, whether its bridges are connected."""
 BRIDGES_MAX = 8
@@ -26,6 +28,8 @@ class Topics(Struct, frozen=True):
     role: Role
     overhears: bool = False
     """Whether a coordinator also hears what other coordinators say to the sites, and itself."""
+    pages: bool = False
+    """Whether the site takes the region's information pages."""
 
     @property
     def client_id(self) -> str:
@@ -49,11 +53,11 @@ class Topics(Struct, frozen=True):
 
     def subscriptions(self) -> list[tuple[str, int]]:
         """Return topic filters with their QoS."""
-        states = (BRIDGE_STATES, 0)
+        others = [(BRIDGE_STATES, 0), *([(PAGES, 0)] if self.pages else [])]
         if self.role is Role.COORDINATOR:
             overheard = [(f"{ROOT}/down/+", 0)] if self.overhears else []
-            return [(f"{ROOT}/up/+", 1), *overheard, states]
-        return [(f"{ROOT}/down/{self.site_id}", 1), (f"{ROOT}/down/all", 1), states]
+            return [(f"{ROOT}/up/+", 1), *overheard, *others]
+        return [(f"{ROOT}/down/{self.site_id}", 1), (f"{ROOT}/down/all", 1), *others]
 
     def outgoing(self, carrier: int | None) -> str:
         """Return where a packet goes: a kiosk's own ``up``, or ``down`` to one carrier or to all."""

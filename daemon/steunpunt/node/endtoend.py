@@ -18,7 +18,6 @@ from steunpunt.facts import Facts, Mark
 from steunpunt.ledger import outgoing
 from steunpunt.ledger.lastfacts import roads_tried
 from steunpunt.ledger.store import Ledger
-from steunpunt.ledger.testrows import note_test
 from steunpunt.model import Category, HelpSubmitted, TicketState, parse_ticket_number
 from steunpunt.node.pending import WAIT_S_MAX, Pending, no
 from steunpunt.node.requests import KioskRequests
@@ -142,8 +141,6 @@ class EndToEnd:
         parsed = parse_ticket_number(str(answer.get("number", "")))
         if answer.get("ok") and parsed is not None:
             self._last = Result(str(answer["number"]), now_ms, by)
-            with self._ledger.transaction() as transaction:
-                note_test(transaction, parsed[1])
 
     def _end(self, connection: sa.Connection, counter: int, test: Result) -> None:
         self._last = test = replace(test, road="+".join(roads_tried(connection, counter)), over=True)

@@ -21,6 +21,7 @@ from steunpunt.jobfacts import Fault, FaultSeen, JobEnded
 from steunpunt.ledger import jobs, upkeep
 from steunpunt.ledger.jobs import Run
 from steunpunt.model import Event, Role, SteunpuntError
+from steunpunt.node.pages import Pages
 from steunpunt.node.retention import retention_job
 
 HOUR_MS = 3_600_000
@@ -34,6 +35,8 @@ RETRY_MS = HOUR_MS
 """A job that failed is tried again after this."""
 RUN_MS_MAX = 4 * HOUR_MS
 """A job that was begun and of which nothing was heard for so long is begun again."""
+PAGES_MS = 24 * HOUR_MS
+"""Between two looks at the stick and at the region's pages; those that the broker brings are looked into at once."""
 SELF_TEST_MS = 30 * 24 * HOUR_MS
 """A point proves its road once a month."""
 _OF_STORAGE = ("check", "copy")
@@ -50,6 +53,8 @@ class _Job:
     """Returns what is wrong, "" for nothing; raises SteunpuntError."""
     each_start: bool = False
     """Whether it is due after each start, however lately it ran: what ended the last run may have done damage."""
+    wanted: Callable[[], bool] = lambda: False
+    """Whether it has something to do before it is due."""
     due_ms: int = 0
     begun_ms: int | None = None
     run: Run | None = None
@@ -69,6 +74,7 @@ class Housekeeping:
     inbox: Callable[[Event], None]
     self_test: Callable[[threading.Event], str] | None = None
     """A point's test request all the way; see :mod:`steunpunt.node.endtoend`."""
+    pages: Pages | None = None
     by_name: dict[str, _Job] = field(default_factory=dict)
     _scheduler: Any = None
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -92,6 +98,9 @@ class Housekeeping:
         prove = self.self_test
         if prove is not None and self.config.site.role is Role.KIOSK:
             found.append(_Job("self-test", SELF_TEST_MS, lambda: prove(self._stopping)))
+        pages, stopping = self.pages, self._stopping.is_set
+        if pages is not None:
+            found.append(_Job("pages", PAGES_MS, lambda: pages.job(stopping), wanted=lambda: pages.wanted))
         if keeping.copy_folder is not None and self.config.site.role is Role.COORDINATOR:
             folder = Path(keeping.copy_folder)
 
@@ -120,7 +129,7 @@ class Housekeeping:
         """Have what is due run now."""
         for job in self.by_name.values():
             waits = job.begun_ms is not None and now_ms - job.begun_ms < RUN_MS_MAX
-            if now_ms >= job.due_ms and not waits:
+            if (now_ms >= job.due_ms or job.wanted()) and not waits:
                 job.begun_ms = now_ms
                 self._run(job)
 
@@ -196,6 +205,7 @@ def _scheduler() -> Any:  # noqa: ANN401  it comes without types
 _TROUBLES = {
     "retention": "Wat lang geleden is afgesloten, wordt niet verwijderd. Waarschuw de technicus.",
     "check": "De opslag van deze computer is niet in orde of niet gecontroleerd. Waarschuw de technicus.",
+    "pages": "Nieuwe informatiepagina's zijn niet aangekomen of niet geldig. Waarschuw de technicus.",
     "copy": "De reservekopie lukt niet. Zit de stick erin? Waarschuw de technicus.",
 }
 

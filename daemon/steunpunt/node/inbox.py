@@ -2,6 +2,7 @@
 
 import queue
 
+from steunpunt.jobfacts import PagesHeard
 from steunpunt.model import (
     Asked,
     BellRung,
@@ -31,7 +32,7 @@ _ASKED_HERE = (*AWAITED, ButtonPressed, CallCancelled, BellRung)
 
 def droppable(event: Event | None) -> bool:
     """Return whether an event may be dropped in need: it costs nothing, or its sender sends it again."""
-    return isinstance(event, PacketHeard | DownlinkHeard | TextHeard) or (
+    return isinstance(event, PacketHeard | DownlinkHeard | TextHeard | PagesHeard) or (
         isinstance(event, FrameHeard) and event.confirm is None
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import secrets
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 from msgspec import Struct
 
 from steunpunt import __version__
+from steunpunt.bridge import own
 from steunpunt.bridge.downlink import Charge, Downlink
 from steunpunt.bridge.homeassistant import discovery, discovery_topic
 from steunpunt.bridge.report import Body, Reporter, public
@@ -49,13 +51,20 @@ class _Flight(Struct, frozen=True):
     kind: str
     charge: Charge
     radio: str
+    packet: bytes
 
 
 class Integrators:
     """See the module. ``publish(topic, payload, retain=…)`` is the broker link's; the node's loop alone calls here."""
 
-    def __init__(self, config: Config, publish: Publish, clock_s: Callable[[], float]) -> None:
-        self._config, self._publish = config, publish
+    def __init__(
+        self, config: Config, publish: Publish, clock_s: Callable[[], float], wall_s: Callable[[], int] = lambda: 0
+    ) -> None:
+        """``wall_s()``: Unix seconds, 0 while the time is not known."""
+        self._config, self._publish, self._clock_s, self._wall_s = config, publish, clock_s, wall_s
+        self._radios: dict[str, RadioPrepared] = {}
+        self._said_s: dict[str, float] = {}
+        """When it was last said who each radio is, by its name in the config."""
         self._topics = Topics(config.site.id, config.site.role)
         self._translator = Translator(config.broker.mesh_root)
         self._downlinks = _downlinks_of(config)
@@ -73,12 +82,24 @@ class Integrators:
     def prepared(self, radio: RadioPrepared) -> None:
         """Learn the radio."""
         self._translator.prepared(radio)
+        before, self._radios[radio.radio] = self._radios.get(radio.radio), radio
+        if before is None or (before.node_num, before.owner) != (radio.node_num, radio.owner):
+            self._say_who(radio)
         if radio.radio in self._downlinks:
             self._downlinks[radio.radio].prepared(radio)
 
+    def _say_who(self, radio: RadioPrepared) -> None:
+        """Publish who a radio is: it hands its own NodeInfo to nobody, and programs take its name from there."""
+        self._said_s[radio.radio] = self._clock_s()
+        settings = self._config.radios.get(radio.radio, self._config.radio)
+        self._uplink(own.node_info(radio, _draw_id(), settings.hop_limit, self._wall_s()), radio.node_num)
+
     def packet(self, event: PacketHeard) -> None:
         """Publish what the radio heard; our own packets never appear."""
-        for topic, payload in self._translator.translate(event.packet, event.gateway):
+        self._uplink(event.packet, event.gateway)
+
+    def _uplink(self, packet: bytes, gateway: int) -> None:
+        for topic, payload in self._translator.translate(packet, gateway) if packet else ():
             if self._broker_up:
                 self._publish(topic, payload)
             else:
@@ -127,11 +148,11 @@ class Integrators:
 
     def _frame(self, radio: str, topic: str, wanted: Wanted, charge: Charge) -> GuestSending:
         self._last_attempt -= 1  # the engine's own attempts count upwards
-        self._flights[self._last_attempt] = _Flight(topic, wanted.kind, charge, radio)
         self._down_counts["sent"] += 1
         attempt, air_ms = self._last_attempt, round(charge.air_ms)
         _log.info("action=downlink_send attempt=%d kind=%s air_ms=%d", attempt, wanted.kind, air_ms)
         packet = wanted.packet.SerializeToString()
+        self._flights[attempt] = _Flight(topic, wanted.kind, charge, radio, packet)
         frame = SendFrame(LinkName.MESH, attempt, b"", Lane.HOUSEKEEPING, packet=packet, radio=radio)
         return GuestSending(frame, charge.air_ms)
 
@@ -142,11 +163,18 @@ class Integrators:
             return
         _log.info("action=downlink_ended attempt=%d outcome=%s", event.attempt_id, event.outcome)
         if event.outcome is SendOutcome.TAKEN:
+            self._echo(flight, event)
             return
         if event.outcome is SendOutcome.REFUSED:
             self._downlinks[flight.radio].give_back(flight.charge)
         refusal = NotSent(f"radio_{event.outcome}", f"{flight.kind}: the radio did not take it ({event.detail})")
         self._refused(flight.topic, refusal, now_ms)
+
+    def _echo(self, flight: _Flight, event: SendEnded) -> None:
+        """Publish what was sent for an integrator, as the firmware did: others see it, and who asked knows its id."""
+        radio = self._radios.get(flight.radio)
+        if radio is not None and event.packet_id:
+            self._uplink(own.sent(flight.packet, radio.node_num, event.packet_id, self._wall_s()), radio.node_num)
 
     def _refused(self, topic: str, refusal: NotSent, now_ms: int) -> None:
         """Count, log at most once a minute, and tell the integrator; never what was in the message."""
@@ -181,7 +209,10 @@ class Integrators:
             self._publish(*self._held.popleft())
 
     def look(self, now_ms: int, status: Callable[[], Body]) -> None:
-        """Publish the site's state when it is due and new."""
+        """Publish the site's state when it is due and new, and now and then who its radios are."""
+        for radio in self._radios.values():
+            if self._clock_s() - self._said_s[radio.radio] >= own.NODE_INFO_S:
+                self._say_who(radio)
         report = self.reporter.look(now_ms, lambda: public(status(), __version__))
         if report is not None:
             self._publish(self._topics.status, report, retain=True)
@@ -210,3 +241,8 @@ def _downlinks_of(config: Config) -> dict[str, Downlink]:
     air_s, siblings = allowed.airtime_s_per_hour_max, set[str]()
     radios = config.radios or {MAIN_RADIO: config.radio}  # without a radio each request is told so
     return {name: Downlink(root, one.channel, one.hop_limit, air_s, siblings) for name, one in radios.items()}
+
+
+def _draw_id() -> int:
+    """Draw the id of a packet, never 0."""
+    return secrets.randbelow(0xFFFFFFFF) + 1

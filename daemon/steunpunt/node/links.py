@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from pathlib import Path
 
 from steunpunt.config import Config
@@ -45,7 +46,15 @@ class SiteLinks:
         if config.broker.enabled:
             request = None if runtime is None else Path(runtime.partition(":")[0]) / RESTART_REQUEST
             several = bool(config.other_coordinator)
-            broker = BrokerLink(config.broker, site.id, site.role, inbox, overhears=several, restart_request=request)
+            broker = BrokerLink(
+                config.broker,
+                site.id,
+                site.role,
+                inbox,
+                overhears=several,
+                pages=config.housekeeping.pages_folder is not None,
+                restart_request=request,
+            )
         return cls(radios, broker, inbox)
 
     def tell_absent(self) -> None:
@@ -73,6 +82,14 @@ class SiteLinks:
             self._inbox(refused)
         else:
             link.send(frame)
+
+    def trust_clock(self, wall_less_boot_s: float | None) -> None:
+        """Let the radios know the time: by how much the wall clock is ahead of the boot clock; None: not known."""
+        ahead_s = None
+        if wall_less_boot_s is not None:  # the links count by a clock that stands still in suspend
+            ahead_s = wall_less_boot_s + time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+        for radio in self._radios.values():
+            radio.trust(ahead_s)
 
     def confirm(self, handle: int) -> None:
         """Send the broker's PUBACK."""

@@ -19,7 +19,7 @@ from steunpunt.engine.accepting import form_key
 from steunpunt.engine.calls import BUZZ_S
 from steunpunt.engine.common import Entropy, LinkView, Neighbours
 from steunpunt.engine.kiosk import KioskEngine, KioskSettings
-from steunpunt.jobfacts import JobEnded
+from steunpunt.jobfacts import JobEnded, PagesHeard
 from steunpunt.ledger import incarnation
 from steunpunt.ledger.belonging import check_ledger_key, check_owner
 from steunpunt.ledger.store import Ledger, prepare
@@ -99,12 +99,12 @@ class Node:
         """Rows written and whether the region answered, when the site's report was last asked for."""
         self._counts: Counter[str] = Counter()
         self._radios = KnownRadios()
-        self._integrators = Integrators(config, self._publish, time.monotonic)
-        self._power = SitePower(config, self._inbox.put)
-        self._technician = Technician(config)
         self._clock = ClockWatch()
+        self._integrators = Integrators(config, self._publish, time.monotonic, self._clock.wall_s)
+        self._power = SitePower(config, self._inbox.put)
+        self._technician = Technician(config, self._inbox.put, self._publish)
         self._box = SiteBox(config, self._inbox.put, self._clock)
-        self._housekeeping = Housekeeping(config, self._inbox.put, self._technician.self_test)
+        self._housekeeping = Housekeeping(config, self._inbox.put, self._technician.self_test, self._technician.pages)
         self._incarnation: incarnation.Keeper | None = None
         self._watchdog_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6 or None
 
@@ -186,6 +186,7 @@ class Node:
         self._server.start()
         self._links.start()
         self._box.start()  # after the links: loading gpiozero takes as long as radio and broker need to answer
+        self._clock.tell(lambda: self._links.trust_clock(self._clock.wall_less_boot_s()))
         self._clock.start()
         if isinstance(self._engine, KioskEngine):
             Stocker(self._engine.stock, self._stopping).start()
@@ -367,6 +368,9 @@ class Node:
     def _for_integrators(self, event: Event) -> Event | None:
         now_ms = self._ledger.clock.now_ms()
         match event:
+            case PagesHeard():
+                self._technician.heard(event)
+                return None
             case PacketHeard():
                 self._technician.heard(event)
                 self._integrators.packet(event)

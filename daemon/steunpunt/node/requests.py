@@ -243,7 +243,7 @@ class KioskRequests(Struct, frozen=True):
             "life_threat": row.life_threat,
             "open_to_all": row.secret_salt is None,
             "active_min": self.engine.region.active_min(now_ms),
-            "close_code": None if row.close_code is None else row.close_code.name,
+            "close_code": None if row.close_code is None else row.close_code.reason.name,
             "passed_on_age_s": _age_s(row.passed_on_ms, now_ms),
             "fallback_age_s": _age_s(row.fallback_ms, now_ms),
             "handheld_age_s": _age_s(row.handheld_ms, now_ms),

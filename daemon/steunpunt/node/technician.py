@@ -12,6 +12,7 @@ from steunpunt.model import Event
 from steunpunt.node.endtoend import EndToEnd
 from steunpunt.node.figures import Engine, Figures
 from steunpunt.node.logkeeper import LogKeeper
+from steunpunt.node.pages import Pages, Publish
 from steunpunt.node.pending import no
 from steunpunt.node.readiness import Readiness
 from steunpunt.node.requests import KioskRequests
@@ -21,7 +22,7 @@ from steunpunt.node.surveying import Surveyor
 class Technician:
     """See the module. The loop calls :meth:`heard` and :meth:`look`; what is asked comes on any thread."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, put: Callable[[Event], None], publish: Publish) -> None:
         self._figures, self._log = Figures(config), LogKeeper(boot_time_ms)
         self._ledger: Ledger | None = None
         self._config = config
@@ -29,6 +30,7 @@ class Technician:
         self.tests: EndToEnd | None = None
         self.surveys: Surveyor | None = None
         self.readiness: Readiness | None = None
+        self.pages = None if config.housekeeping.pages_folder is None else Pages(config, put, publish)
 
     def open(self, ledger: Ledger, requests: KioskRequests | None) -> None:
         """Begin; ``requests`` are a kiosk's, which alone can ask for help."""
@@ -51,13 +53,22 @@ class Technician:
     def heard(self, event: Event) -> None:
         """Take an event, before the engine does."""
         self._figures.heard(event)
-        if self.surveys is not None and self._ledger is not None:
-            self.surveys.heard(event, self._ledger.clock.now_ms())
+        if self._ledger is None:
+            return
+        now_ms = self._ledger.clock.now_ms()
+        if self.surveys is not None:
+            self.surveys.heard(event, now_ms)
+        if self.pages is not None:
+            self.pages.heard(event, now_ms)
 
     @property
     def due_ms(self) -> int | None:
         """When :meth:`look` must be called although nothing happened; None for never."""
-        return None if self.surveys is None else self.surveys.due_ms()
+        dues_ms = [
+            None if self.surveys is None else self.surveys.due_ms(),
+            None if self.pages is None else self.pages.due_ms,
+        ]
+        return min((due_ms for due_ms in dues_ms if due_ms is not None), default=None)
 
     def look(
         self, engine: Engine, ledger: Ledger, status: Callable[[], Body], power: Callable[[], Body | None]
@@ -68,6 +79,8 @@ class Technician:
             self.tests.look(ledger.connection, now_ms)
         if self.surveys is not None:
             self.surveys.look(ledger.connection, now_ms)
+        if self.pages is not None:
+            self.pages.look(now_ms)
         looked = self._figures.look(engine, ledger.connection, now_ms, status)
         if self.readiness is not None and (looked or self.readiness.asked):
             self.readiness.look(power() or {}, now_ms)
@@ -75,6 +88,8 @@ class Technician:
     def status(self, now_ms: int) -> Body:
         """Return what ``status`` tells of it."""
         found: Body = {"figures": self._figures.status(now_ms)}
+        if self.pages is not None:
+            found["pages"] = self.pages.status()
         if self.tests is None or self.surveys is None or self.readiness is None:
             return found
         tested, surveyed = self.tests.status(now_ms), self.surveys.status(now_ms)
@@ -83,6 +98,8 @@ class Technician:
     def handlers(self) -> dict[str, Callable[[Body], Body]]:
         """Return what may be asked here."""
         asked: dict[str, Callable[[Body], Body]] = {"technician": self._history}
+        if self.pages is not None:
+            asked["pages"] = self.pages.asked
         if self.tests is None or self.readiness is None:
             return asked
         own = {"survey": self._survey, "confirm_key_holder": self.readiness.confirm_key_holder}

@@ -137,6 +137,11 @@ def pack_announcement(announcement: Announcement) -> bytes:
     return with_text(writer, announcement.text)
 
 
+def is_command(plain: bytes) -> bool:
+    """Return whether an announcement's bytes are a command to points, without reading the rest."""
+    return MessageType(BitReader(plain).take(2)) is MessageType.POINT_STATE
+
+
 def unpack_announcement(plain: bytes) -> Announcement:
     """Read an announcement's bytes; FrameError when they make no sense.
 

@@ -37,7 +37,9 @@ REFUSED_WAIT_MS = 5_000
 ALL_MISSING = 0xFFFF
 _GROWTH = 1.7
 _JITTER = 0.4
-_HELLO_AGAIN_TRIES = 3
+LIFE_PACKET_BYTES_MAX = 120
+"""A longer packet is more easily lost where many talk at once: life threats share one only as far as this."""
+_HELLO_AGAIN_TRIES = 4
 
 
 class Roads(Struct, frozen=True):
@@ -132,6 +134,7 @@ class Chosen(Struct, frozen=True):
 
 UNICAST_TRIES_MAX = 2
 HOPS_MARGIN = 1
+LIFE_HOPS_MORE = 2
 
 
 def unicast(message: Waiting) -> bool:
@@ -153,6 +156,16 @@ def hops_max(message: Waiting, hops_heard: int | None) -> int | None:
     try gets; the air beyond it would be taken for nothing. Whatever goes again may take any way.
     """
     return None if hops_heard is None or message.mesh_tries else hops_heard + HOPS_MARGIN
+
+
+def hops_more(message: Waiting) -> int:
+    """Return over how many radios more than usual a try may go.
+
+    A life threat that neither two tries brought may have to go around where the air is full: where a flood loses the
+    shortest way, the longer ones end at the usual limit, a radio short of the region's.
+    """
+    unheard = message.lane is Lane.LIFE_THREAT and message.mesh_tries >= UNICAST_TRIES_MAX
+    return LIFE_HOPS_MORE if unheard else 0
 
 
 def lane_for(category: Category, *, life_threat: bool) -> Lane:
@@ -216,14 +229,12 @@ def choose(
 
 
 def _company(first: Waiting, ranked: list[Waiting], roads: Roads, now_ms: int) -> list[Waiting]:
-    """Return the messages of the same epoch that fit into the packet of ``first``, of those that are due or nearly so.
-
-    A life threat shares its packet with life threats only: a longer packet is more easily lost.
-    """
+    """Return the messages of the same epoch that fit into the packet of ``first``, of those (nearly) due."""
     if first.fragmented:
         return []
     says = says_hello(receipted=first.receipted_epoch, tries=first.mesh_tries + 1)
-    left = PACKET_BYTES_MAX - BATCH_HEAD_BYTES - (E_PUB_BYTES if says else 0) - BATCH_ITEM_HEAD_BYTES - first.body_bytes
+    most = LIFE_PACKET_BYTES_MAX if first.lane is Lane.LIFE_THREAT else PACKET_BYTES_MAX
+    left = most - BATCH_HEAD_BYTES - (E_PUB_BYTES if says else 0) - BATCH_ITEM_HEAD_BYTES - first.body_bytes
     company = []
     for other in sorted(ranked, key=lambda m: m.mesh_next_ms > now_ms):
         size = BATCH_ITEM_HEAD_BYTES + other.body_bytes
@@ -233,13 +244,20 @@ def _company(first: Waiting, ranked: list[Waiting], roads: Roads, now_ms: int) -
             or other.fragmented
             or size > left
             or not _goes_along(other, now_ms)
-            or (first.lane is Lane.LIFE_THREAT) is not (other.lane is Lane.LIFE_THREAT)
+            or not _share(first, other)
             or LinkName.MESH not in links_for(other, roads)
         ):
             continue
         left -= size
         company.append(other)
     return company
+
+
+def _share(first: Waiting, other: Waiting) -> bool:
+    """Return whether two messages may share a packet: life threats share with life threats only, new ones with new."""
+    if first.lane is Lane.LIFE_THREAT or other.lane is Lane.LIFE_THREAT:
+        return first.lane is other.lane and (first.mesh_tries == 0) is (other.mesh_tries == 0)
+    return True
 
 
 def _goes_along(message: Waiting, now_ms: int) -> bool:
@@ -275,8 +293,8 @@ def refused_wait_ms(link: LinkName, lane: Lane, tries: int, jitter: float) -> in
 
 
 def says_hello(*, receipted: bool, tries: int) -> bool:
-    """Return whether e_pub rides along: until the epoch is receipted, and again when nobody answers for long.
+    """Return whether e_pub rides along: until the epoch is receipted, and each fourth time when nobody answers.
 
-    The second case heals a coordinator that lost its ledger and with it the epoch.
+    The second case heals a coordinator that lost its ledger and with it the epoch, should its own question get lost.
     """
-    return not receipted or tries > _HELLO_AGAIN_TRIES
+    return not receipted or tries % _HELLO_AGAIN_TRIES == 0

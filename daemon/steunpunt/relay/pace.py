@@ -1,12 +1,14 @@
-"""How soon a site puts its next packet on the mesh, when packets go unheard: less of the same air for all, but fairly.
+"""How soon a site puts its next packet on the mesh, when the air is full: less of the same air for all, but fairly.
 
 A message that waits longer and longer slows only itself down. When more people come than the air carries, new messages
-come too, each with its first try at once, and the more is sent the less arrives. So the site as a whole slows down:
-each try that has to be made again doubles the gap between its packets, each receipt halves it, as TCP does with its
-window (additive steps would take hours here). What waits meanwhile goes together, in fuller packets: the head that a
-packet costs is shared.
+come too, each with its first try at once, and the more is sent the less arrives. So the site as a whole slows down, by
+two signs: tries that have to be made again, and how much of the last minute its radio found the channel taken. The
+second holds back those near the region too, whose own tries are heard but which drown what comes from afar. A gap
+doubles and halves, as TCP does with its window (additive steps would take hours here). What waits meanwhile goes
+together, in fuller packets: the head that a packet costs is shared.
 
-Life threats know no gap. Nor does a site at all of whose messages the first try was heard.
+A life threat's first try knows no gap; what must go again of life threats has a short one of its own, which all of a
+site's life threats share.
 """
 
 from collections.abc import Callable
@@ -17,47 +19,103 @@ from steunpunt.values import replace
 
 GAP_MS_MIN = 15_000
 GAP_MS_MAX = 600_000
+LIFE_GAP_MS_MAX = 90_000
+"""For life threats that must go again."""
+CHANNEL_FULL = 0.30
+"""Share of a minute with traffic, own and heard, above which a site takes the air for full. On simulated maps of thirty
+sites it is 0.1 where all arrives (186 requests an hour), 0.3 with four times that, and from there on more is lost than
+gained."""
+CHANNEL_FREE = 0.25
 _JITTER = 0.4
 
 
+class _Gap:
+    """A length of time that doubles and halves, between ``GAP_MS_MIN`` and a limit, and is gone below."""
+
+    def __init__(self, ms_max: int) -> None:
+        self.ms = 0
+        self._ms_max = ms_max
+
+    def widen(self) -> None:
+        self.ms = min(max(self.ms * 2, GAP_MS_MIN), self._ms_max)
+
+    def narrow(self) -> None:
+        self.ms = self.ms // 2 if self.ms > GAP_MS_MIN else 0
+
+
 class Pace:
-    """One site's gap on the mesh, in memory: a restart begins without one. Ledger milliseconds."""
+    """One site's gaps on the mesh, in memory: a restart begins without any. Ledger milliseconds."""
 
     def __init__(self) -> None:
-        self._gap_ms = 0
+        self._unheard, self._full = _Gap(GAP_MS_MAX), _Gap(GAP_MS_MAX)
+        self._life = _Gap(LIFE_GAP_MS_MAX)
         self._free_ms = 0
+        self._life_free_ms = 0
 
-    def sent(self, now_ms: int, jitter: Callable[[], float], *, again: bool) -> None:
-        """Note a packet below life threats; ``again``: an earlier try of what it holds was not receipted.
+    def sent(self, now_ms: int, jitter: Callable[[], float], *, again: bool, life_threat: bool = False) -> None:
+        """Note a packet; ``again``: an earlier try of what it holds was taken by a radio and not receipted.
 
         ``jitter`` gives chance in 0 … 1, asked for only where there is a gap; it only lengthens.
         """
+        unheard = self._life if life_threat else self._unheard
         if again:
-            self._gap_ms = min(max(self._gap_ms * 2, GAP_MS_MIN), GAP_MS_MAX)
-        if self._gap_ms:
-            self._free_ms = now_ms + round(self._gap_ms * (1 + _JITTER * jitter()))
+            unheard.widen()
+        gap_ms = unheard.ms if life_threat else max(unheard.ms, self._full.ms)
+        if not gap_ms:
+            return
+        free_ms = now_ms + round(gap_ms * (1 + _JITTER * jitter()))
+        if life_threat:
+            self._life_free_ms = free_ms
+        else:
+            self._free_ms = free_ms
 
-    def heard(self, now_ms: int) -> None:
+    def heard(self, now_ms: int, *, life_threat: bool = False) -> None:
         """Note that the region receipted something that had gone by radio."""
-        self._gap_ms = self._gap_ms // 2 if self._gap_ms > GAP_MS_MIN else 0
-        rest_ms = max(self._free_ms - now_ms, 0) if self._gap_ms else 0
-        self._free_ms = now_ms + rest_ms // 2
+        if life_threat:
+            self._life.narrow()
+            self._life_free_ms = _sooner(self._life_free_ms, now_ms, gap=bool(self._life.ms))
+            return
+        self._unheard.narrow()
+        self._free_ms = _sooner(self._free_ms, now_ms, gap=bool(self._unheard.ms or self._full.ms))
+
+    def channel(self, share: float) -> None:
+        """Note how much of its last minute the radio found the channel taken, 0 … 1; radios tell it once a minute."""
+        if share > CHANNEL_FULL:
+            self._full.widen()
+        elif share < CHANNEL_FREE:
+            self._full.narrow()
 
     def held(self, waiting: list[Waiting], now_ms: int) -> list[Waiting]:
-        """Return the messages as the outbox should see them: none below life threats is due before the gap is over.
+        """Return the messages as the outbox should see them: none is due before its gap is over.
 
-        The fragments that are left of a try under way follow at once, and so do those that the region asked for.
+        The fragments that are left of a try under way follow at once, and so do those that the region asked for. While
+        a life threat waits for its gap, what is less urgent waits too.
         """
-        if self._free_ms <= now_ms:
+        if max(self._free_ms, self._life_free_ms) <= now_ms:
             return waiting
-        return [
-            message
-            if at_once(message) or message.mesh_next_ms >= self._free_ms
-            else replace(message, mesh_next_ms=self._free_ms)
-            for message in waiting
-        ]
+        overdue = any(_shares_life_gap(message) and message.mesh_next_ms <= now_ms for message in waiting)
+        behind_ms = self._life_free_ms if overdue else 0
+        return [self._not_before(message, behind_ms) for message in waiting]
+
+    def _not_before(self, message: Waiting, behind_ms: int) -> Waiting:
+        if _shares_life_gap(message):
+            free_ms = self._life_free_ms
+        elif message.lane is Lane.LIFE_THREAT:
+            return message
+        else:
+            free_ms = behind_ms if at_once(message) else max(behind_ms, self._free_ms)
+        return message if message.mesh_next_ms >= free_ms else replace(message, mesh_next_ms=free_ms)
 
 
 def at_once(message: Waiting) -> bool:
-    """Return whether a message knows no gap."""
-    return message.lane is Lane.LIFE_THREAT or bool(message.unsent) or message.missing != ALL_MISSING
+    """Return whether it is the rest of what goes already, or what the region asked for."""
+    return bool(message.unsent) or message.missing != ALL_MISSING
+
+
+def _shares_life_gap(message: Waiting) -> bool:
+    return message.lane is Lane.LIFE_THREAT and message.mesh_tries > 0 and not at_once(message)
+
+
+def _sooner(free_ms: int, now_ms: int, *, gap: bool) -> int:
+    """Return when a gap is over of which half of the rest is given back; all of it where no gap is left."""
+    return now_ms + max(free_ms - now_ms, 0) // 2 if gap else now_ms

@@ -20,11 +20,14 @@ BEAT_GATHER_MS = 1_800_000
 TOKEN_PACE_MS = 60_000
 """In a flood one packet with receipts goes in this time, unless it is for a life threat: what a flood carries costs
 less than the flood itself. A kiosk's first wait for a token is longer than this."""
-LIFE_PACE_MS = 10_000
-"""The pace of those for life threats. In a flood each of them would take the air from the next; a kiosk waits three
-times as long before it sends a life threat again."""
+LIFE_PACE_MS = 30_000
+"""The pace of those for life threats, all of which share a packet: in a flood each of them would take the air from the
+next request."""
+LIFE_APART_MS = 10_000
+"""Packets with receipts of life threats are at least this far apart; a kiosk waits three times as long before it sends
+a life threat again."""
 TOKEN_BURST = 3
-"""So many packets go ahead of that pace after a quiet time: somebody stands there and waits to read "received"."""
+"""So many packets go ahead of their pace after a quiet time: somebody stands there and waits to read "received"."""
 TOKEN_AGAIN_MS = 240_000
 """A receipt that went with others less long ago rides along once more where there is room: six bytes that may spare a
 whole request."""
@@ -97,14 +100,14 @@ def hops_max(hops_heard: Sequence[int | None]) -> int | None:
     return max(known) + HOPS_MARGIN if known and len(known) == len(hops_heard) else None
 
 
-def paced_from_ms(paced_ms: int) -> int:
+def paced_from_ms(paced_ms: int, pace_ms: int) -> int:
     """Return from when the next packet with receipts may go; ``paced_ms``: when the pace of all so far is over."""
-    return paced_ms - TOKEN_BURST * TOKEN_PACE_MS
+    return paced_ms - TOKEN_BURST * pace_ms
 
 
-def paced_to_ms(paced_ms: int, now_ms: int) -> int:
+def paced_to_ms(paced_ms: int, now_ms: int, pace_ms: int) -> int:
     """Return when the pace is over after one more packet now: the generic cell rate algorithm (ITU-T I.371)."""
-    return max(paced_ms, now_ms) + TOKEN_PACE_MS
+    return max(paced_ms, now_ms) + pace_ms
 
 
 def wait_ms(link: LinkName, tries: int, jitter: float) -> int:

@@ -18,6 +18,8 @@ REBOOT_AFTER_MS = 7_000.0
 
 _EU_868_POWER_DBM = 27
 _PASSKEY_BYTES = 8
+_HAM_NODE_INFO_S = 600
+"""A licensed station says its call sign this often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Admin:
             "set_ignored_node": lambda m: self._mark(m.set_ignored_node, "is_ignored", value=True),
             "remove_ignored_node": lambda m: self._mark(m.remove_ignored_node, "is_ignored", value=False),
             "remove_by_nodenum": self._remove_node,
+            "add_contact": self._add_contact,
+            "set_ham_mode": self._set_ham_mode,
             "nodedb_reset": self._forget_nodes,
             "set_time_only": lambda m: Outcome(epoch_s=int(m.set_time_only)),
             "begin_edit_settings": self._begin,
@@ -213,6 +217,30 @@ class Admin:
         if message.remove_by_nodenum != self._settings.num:
             self._settings.nodes.pop(message.remove_by_nodenum, None)
         return _DONE
+
+    def _add_contact(self, message: admin_pb2.AdminMessage) -> Outcome:
+        """Take a node from its owner's QR code: its key counts as verified; it is a favorite, or to be ignored."""
+        contact = message.add_contact
+        node = self._settings.node(contact.node_num)
+        if contact.should_ignore:
+            node.Clear()
+            node.num, node.is_ignored = contact.node_num, True
+            return _DONE
+        node.user.CopyFrom(contact.user)
+        node.is_favorite = node.is_key_manually_verified = True
+        return _DONE
+
+    def _set_ham_mode(self, message: admin_pb2.AdminMessage) -> Outcome:
+        """Become a licensed amateur's station: its call sign for a name, and nothing encrypted on the first channel."""
+        asked, settings = message.set_ham_mode, self._settings
+        owner, lora = settings.owner, settings.config["lora"].lora
+        owner.long_name, owner.short_name, owner.is_licensed = asked.call_sign, asked.short_name, True
+        lora.override_duty_cycle, lora.tx_power, lora.override_frequency = True, asked.tx_power, asked.frequency
+        device = settings.config["device"].device
+        device.node_info_broadcast_secs = _HAM_NODE_INFO_S
+        device.rebroadcast_mode = device.RebroadcastMode.LOCAL_ONLY
+        settings.channels[0].settings.psk = b""
+        return self._after_change(_REBOOT)
 
     def _forget_nodes(self, _: admin_pb2.AdminMessage) -> Outcome:
         me = self._settings.nodes[self._settings.num]

@@ -5,11 +5,13 @@ interval, on the primary channel; a request for one of them is answered.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
 from google.protobuf.message import DecodeError
 
+from steunpunt.sim.rtc import Quality
 from steunpunt.sim.settings import Settings, device_metrics
 from steunpunt.sim.spec import RadioSpec
 from steunpunt.sim.timeline import Timeline, Timer
@@ -20,6 +22,9 @@ FIRST_AFTER_MS = (5_000.0, 30_000.0)
 
 TELEMETRY_TO_CLIENT_MS = 60_000.0
 """How often the client is told the radio's own telemetry, in milliseconds."""
+
+STATS_TO_CLIENT_MS = 900_000.0
+"""How often the client is told what the radio counted, in milliseconds."""
 
 _Port = portnums_pb2.PortNum
 _Tell = Callable[[int], None]
@@ -44,8 +49,15 @@ class Sender(Protocol):
     def keeps_nothing(self) -> bool:
         """Whether no packet waits for the client."""
 
-    def epoch_s(self) -> int:
-        """Wall clock or 0."""
+    @property
+    def packet_counts(self) -> Counter[str]:
+        """What was sent, heard and relayed."""
+
+    def epoch_s(self, least: Quality = Quality.NET) -> int:
+        """Wall clock, or 0 while nobody of that quality told it."""
+
+    def set_clock(self, epoch_s: int, quality: Quality) -> None:
+        """Take the time."""
 
     def new_id(self) -> int:
         """Make a fresh packet id."""
@@ -65,6 +77,8 @@ class Announcer:
         self._timeline = timeline
         self._rng = rng
         self._timers: dict[str, Timer] = {}
+        self._stats_ms: float | None = None
+        """Uptime at which the client was last told what was counted."""
 
     def start(self) -> None:
         """Begin with the first broadcasts."""
@@ -84,6 +98,7 @@ class Announcer:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._stats_ms = None
 
     def learn(self, packet: mesh_pb2.MeshPacket) -> bool:
         """Note what a packet says about its sender; True if it was a request and got its reply."""
@@ -104,7 +119,7 @@ class Announcer:
         """Send the position, if there is one."""
         position = self._radio.settings.position
         if position is not None:
-            position.time = self._radio.epoch_s()
+            position.time = self._radio.epoch_s(Quality.NTP)  # hearsay is not passed on
             self._send(to, _Port.POSITION_APP, position.SerializeToString())
 
     def tell_telemetry(self, to: int) -> None:
@@ -123,6 +138,7 @@ class Announcer:
             node.user.CopyFrom(mesh_pb2.User.FromString(data.payload))
         elif data.portnum == _Port.POSITION_APP:
             node.position.CopyFrom(mesh_pb2.Position.FromString(data.payload))
+            self._radio.set_clock(int(node.position.time), Quality.NET)
         elif data.portnum == _Port.TELEMETRY_APP:
             telemetry = telemetry_pb2.Telemetry.FromString(data.payload)
             if telemetry.HasField("device_metrics"):
@@ -136,14 +152,21 @@ class Announcer:
             payload = settings.owner.SerializeToString()
         elif port == _Port.TRACEROUTE_APP and not packet.decoded.request_id:
             payload = packet.decoded.payload  # the radio has written its part into it
-        elif port == _Port.TELEMETRY_APP and _asks_device(packet.decoded.payload):
-            payload = self._telemetry()
+        elif port == _Port.TELEMETRY_APP and (told := self._asked_telemetry(packet.decoded.payload)):
+            payload = told
         elif port == _Port.POSITION_APP and settings.position is not None:
             payload = settings.position.SerializeToString()
         else:
             return False
         self._send(sender(packet), port, payload, request=packet)
         return True
+
+    def _asked_telemetry(self, payload: bytes) -> bytes:
+        """Return what a request for telemetry gets: the device's own, what it counted, or nothing: no sensors here."""
+        asked = telemetry_pb2.Telemetry.FromString(payload).WhichOneof("variant")
+        if asked == "local_stats":
+            return self._local_stats()
+        return self._telemetry() if asked in (None, "device_metrics") else b""
 
     def _telemetry(self) -> bytes:
         radio = self._radio
@@ -154,9 +177,32 @@ class Announcer:
         telemetry = telemetry_pb2.Telemetry(time=radio.epoch_s(), device_metrics=metrics)
         return bytes(telemetry.SerializeToString())
 
+    def _local_stats(self) -> bytes:
+        """Return what the radio counted since it was switched on, as it tells its client and who asks for it."""
+        radio, counts, nodes = self._radio, self._radio.packet_counts, len(self._radio.settings.nodes)
+        channel_percent, sent_percent = radio.airtime_percents
+        stats = telemetry_pb2.LocalStats(
+            uptime_seconds=int(radio.uptime_ms / 1000),
+            channel_utilization=channel_percent,
+            air_util_tx=sent_percent,
+            num_packets_tx=counts["frames_sent"],
+            num_packets_rx=counts["frames_heard"],
+            num_online_nodes=nodes,
+            num_total_nodes=nodes,
+            num_rx_dupe=counts["duplicates"],
+            num_tx_relay=counts["frames_relayed"],
+            num_tx_relay_canceled=counts["relays_cancelled"],
+        )
+        return bytes(telemetry_pb2.Telemetry(time=radio.epoch_s(), local_stats=stats).SerializeToString())
+
     def _telemetry_to_client(self, _: int) -> None:
-        if self._radio.keeps_nothing:  # never in the way of what came over the air
-            self._radio.keep_for_client(self._packet(BROADCAST, _Port.TELEMETRY_APP, self._telemetry()))
+        radio = self._radio
+        if not radio.keeps_nothing:  # never in the way of what came over the air
+            return
+        radio.keep_for_client(self._packet(BROADCAST, _Port.TELEMETRY_APP, self._telemetry()))
+        if self._stats_ms is None or radio.uptime_ms - self._stats_ms >= STATS_TO_CLIENT_MS:
+            self._stats_ms = radio.uptime_ms
+            radio.keep_for_client(self._packet(BROADCAST, _Port.TELEMETRY_APP, self._local_stats()))
 
     def _packet(self, to: int, port: "portnums_pb2.PortNum.ValueType", payload: bytes) -> mesh_pb2.MeshPacket:
         packet = mesh_pb2.MeshPacket(to=to, id=self._radio.new_id())
@@ -164,6 +210,7 @@ class Announcer:
         packet.priority = mesh_pb2.MeshPacket.Priority.BACKGROUND
         packet.decoded.portnum = port
         packet.decoded.payload = payload
+        packet.rx_time = self._radio.epoch_s()
         set_sender(packet, self._radio.num)
         return packet
 
@@ -180,9 +227,3 @@ class Announcer:
             packet.channel = request.channel
             packet.priority = mesh_pb2.MeshPacket.Priority.RESPONSE
         self._radio.try_send(packet)
-
-
-def _asks_device(payload: bytes) -> bool:
-    """Whether a request for telemetry means the device's own: there are no sensors here."""
-    asked = telemetry_pb2.Telemetry.FromString(payload).WhichOneof("variant")
-    return asked in (None, "device_metrics")

@@ -13,6 +13,9 @@ from steunpunt.wire import FrameReader, encode_frame
 OUT_BYTES_MAX = 65_536
 """Bytes waiting for a client that does not read; beyond it the radio keeps the rest."""
 
+CONNECTS_MAX = 64
+"""Connections taken in one turn. One alone would let those behind it wait a second: the kernel drops their SYNs."""
+
 _RECEIVE_BYTES = 4096
 _HOST = "127.0.0.1"
 
@@ -125,27 +128,32 @@ class Door:
                 f"virtual radio {self.radio.spec.name!r} cannot listen on {_HOST}:{self.port} "
                 f"({error.strerror}); give it another port, or 0 for a free one"
             ) from error
-        listener.listen(8)
+        listener.listen(socket.SOMAXCONN)
         listener.settimeout(0)
         self.port = listener.getsockname()[1]
         self._listener = listener
         self._selector.register(listener, selectors.EVENT_READ, self)
 
     def _accept(self, now_s: float) -> None:
+        """Take who knocks; each newcomer evicts the one before."""
         assert self._listener is not None  # noqa: S101 - only called for the listener
         with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
-            client, _ = self._listener.accept()
-            if self._client is not None:
-                self.counters["clients_evicted"] += 1
-                self.drop_client()
-            client.settimeout(0)
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._client = client
-            self._reader = FrameReader()
-            self._stopped_listening = self._last_words = False
-            self.heard_s = now_s
-            self.counters["clients"] += 1
-            self._selector.register(client, selectors.EVENT_READ, self)
+            for _ in range(CONNECTS_MAX):
+                client, _address = self._listener.accept()
+                self._take(client, now_s)
+
+    def _take(self, client: socket.socket, now_s: float) -> None:
+        if self._client is not None:
+            self.counters["clients_evicted"] += 1
+            self.drop_client()
+        client.settimeout(0)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._client = client
+        self._reader = FrameReader()
+        self._stopped_listening = self._last_words = False
+        self.heard_s = now_s
+        self.counters["clients"] += 1
+        self._selector.register(client, selectors.EVENT_READ, self)
 
     def _receive(self, now_s: float) -> None:
         assert self._client is not None  # noqa: S101 - only called for the client

@@ -94,8 +94,12 @@ class _Pending:
 class Mesh:
     """Sends, relays and repeats packets for one radio; silent until ``start``."""
 
-    def __init__(self, num: int, air: Air, rng: random.Random, host: Host) -> None:
+    def __init__(
+        self, num: int, air: Air, rng: random.Random, host: Host, transmits: Callable[[], bool] = lambda: True
+    ) -> None:
+        """``transmits``: whether the settings let the transmitter be used."""
         self.num = num
+        self._transmits = transmits
         self.counters: Counter[str] = Counter()
         self._air = air
         self._rng = rng
@@ -240,6 +244,9 @@ class Mesh:
     # --- the transmit queue
 
     def _enqueue(self, item: _Queued) -> bool:
+        if not self._transmits():
+            self.counters["transmitter_off"] += 1
+            return False
         if not self.free and self._queue[-1].priority >= item.priority:
             self.counters["queue_refused"] += 1
             return False

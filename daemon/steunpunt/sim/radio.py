@@ -20,6 +20,7 @@ from steunpunt.sim.faults import Faults
 from steunpunt.sim.mesh import DUTY_CYCLE_MAX_PERCENT, TX_QUEUE_MAX, Mesh
 from steunpunt.sim.packets import over_duty_cycle, pki_lock, priority_of, received, routing, unanswered
 from steunpunt.sim.ratelimits import RateLimits
+from steunpunt.sim.rtc import Quality, Rtc
 from steunpunt.sim.sealing import sealed
 from steunpunt.sim.settings import HOP_LIMIT_MAX, Settings
 from steunpunt.sim.spec import RadioSpec
@@ -40,6 +41,7 @@ CLIENT_IDS_REMEMBERED = 20
 BACK_AFTER_REBOOT_MS = 50.0
 
 _RES_QUEUE_FULL = 32
+_RES_DISABLED = 34
 _HOP_MARGIN = 2
 _UNENCRYPTED_UNICAST = "serial"
 _NODEINFO_BY_HEARTBEAT_MS = 60_000.0
@@ -72,12 +74,12 @@ class VirtualRadio:
         self.on_reboot: Callable[[], None] = lambda: None
         self._air = air
         self._rng = rng
-        self._mesh = Mesh(self.num, air, rng, self)
+        self._mesh = Mesh(self.num, air, rng, self, lambda: self.settings.transmits)
         self._admin = Admin(self.settings, rng.randbytes(8))
         self._announcer = Announcer(self, air.timeline, rng)
         self._power_timer: Timer | None = None
         self._started_ms = 0.0
-        self._epoch_at_start_s: float | None = None
+        self._rtc = Rtc()
         self._heartbeat_nodeinfo_ms: float | None = None
         self._limits = RateLimits()
         self._client_ids: deque[int] = deque(maxlen=CLIENT_IDS_REMEMBERED)
@@ -108,7 +110,7 @@ class VirtualRadio:
         self._statuses.clear()
         self._notices.clear()
         self._client_ids.clear()
-        self._epoch_at_start_s = None
+        self._rtc = Rtc()
         self.client_gone()
 
     def reboot(self, after_ms: float = 0.0) -> None:
@@ -281,7 +283,7 @@ class VirtualRadio:
         except DecodeError:
             return Outcome(error=_Error.BAD_REQUEST)
         if outcome.epoch_s is not None:
-            self._epoch_at_start_s = outcome.epoch_s - self.uptime_ms / 1000
+            self.set_clock(outcome.epoch_s, Quality.NTP)
         if outcome.reboot_after_ms is not None:
             self.reboot(outcome.reboot_after_ms)
         if outcome.off_after_ms is not None:
@@ -322,6 +324,8 @@ class VirtualRadio:
         self._check_duty_cycle()
         frame = self._frame(packet, data, pki=pki)
         accepted = self._mesh.send(frame, priority_of(packet), reliable=packet.want_ack)
+        if not self.settings.transmits:
+            return _RES_DISABLED
         return 0 if accepted else _RES_QUEUE_FULL
 
     def try_send(self, packet: mesh_pb2.MeshPacket) -> None:
@@ -463,11 +467,18 @@ class VirtualRadio:
         """Simulated milliseconds since power came on."""
         return self._air.timeline.now_ms - self._started_ms
 
-    def epoch_s(self) -> int:
-        """Wall clock in Unix seconds; 0 until a client set it, as without GPS or network time."""
-        if self._epoch_at_start_s is None:
-            return 0
-        return int(self._epoch_at_start_s + self.uptime_ms / 1000)
+    def set_clock(self, epoch_s: int, quality: Quality) -> None:
+        """Take the time from a client or from the mesh, unless it is known better."""
+        self.counters["clock_set"] += self._rtc.set(epoch_s, quality, self.uptime_ms)
+
+    def epoch_s(self, least: Quality = Quality.NET) -> int:
+        """Wall clock in Unix seconds; 0 until somebody of at least this quality set it."""
+        return self._rtc.epoch_s(self.uptime_ms, least)
+
+    @property
+    def packet_counts(self) -> Counter[str]:
+        """What the mesh side counted."""
+        return self._mesh.counters
 
     @property
     def airtime_percents(self) -> tuple[float, float]:

@@ -124,6 +124,12 @@ class Settings:
         """Hops a packet gets when nothing else is said; 1 to 7, 3 if unset."""
         return min(self.config["lora"].lora.hop_limit or 3, HOP_LIMIT_MAX)
 
+    @property
+    def transmits(self) -> bool:
+        """Whether the transmitter may be used: never before the region is set."""
+        lora = self.config["lora"].lora
+        return bool(lora.tx_enabled) and lora.region != config_pb2.Config.LoRaConfig.RegionCode.UNSET
+
     def node(self, num: int) -> mesh_pb2.NodeInfo:
         """Find or add a node; the one heard longest ago makes room for a new one."""
         if num not in self.nodes:

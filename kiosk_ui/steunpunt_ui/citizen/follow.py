@@ -29,6 +29,5 @@ def follow() -> Response | str:
         return redirect(url_for("citizen.ticket", number=number, secret=secret), 303)
     else:
         return redirect(url_for("citizen.public_ticket", number=number), 303)
-    return make_response(
-        render_template("citizen/follow.html", number=typed[:_TYPED_CHARS_MAX], problem=problem), HTTPStatus.BAD_REQUEST
-    )
+    kept = {"number": typed[:_TYPED_CHARS_MAX], "secret": code[:_TYPED_CHARS_MAX]}
+    return make_response(render_template("citizen/follow.html", **kept, problem=problem), HTTPStatus.BAD_REQUEST)

@@ -13,6 +13,7 @@ from flask_babel import format_date, gettext
 from markupsafe import Markup
 
 from steunpunt_ui.citizen.pointstate import read_status
+from steunpunt_ui.citizen.swapboard import swapboard
 from steunpunt_ui.content.serving import shelf, unapproved_too
 from steunpunt_ui.content.shelf import InfoPage
 from steunpunt_ui.languages import LANGUAGES, language
@@ -37,7 +38,8 @@ def show_list() -> str:
     """Show what there is to read."""
     too = unapproved_too(read_status())
     pages = shelf().listed(language(), unapproved_too=too)
-    return render_template("citizen/info_list.html", pages=pages, unapproved=any(not p.front.approved for p in pages))
+    unapproved = any(not page.front.approved for page in pages)
+    return render_template("citizen/info_list.html", pages=pages, unapproved=unapproved, board=swapboard() is not None)
 
 
 def show_page(slug: str) -> str | tuple[str, int]:

@@ -37,33 +37,39 @@ def find(number: str, secret: str | None) -> dict[str, Any] | Response:
     tidy = tidy_number(number)
     half = tidy_secret(secret) if secret is not None else ""
     if not tidy or (secret is not None and not half):
-        return not_found()
+        return not_found(tidy)
     if not may_guess():
-        return _too_often()
+        return _too_often(tidy)
     try:
         return client().call("ticket", number=tidy, **({"secret": half} if secret is not None else {}))
     except Refused:
         note_wrong_code()
-        return not_found()
+        return not_found(tidy)
     except (Unreachable, NotKnownYet):
         return _away(number)
 
 
-def not_found() -> Response:
-    """Return the one page for a number that is not here and a code that is not right."""
+def not_found(number: str = "") -> Response:
+    """Return the one page for a number that is not here and a code that is wrong, and the way to type both again."""
     page = Page(
         gettext("We can't find this."),
         gettext("This point does not know the number, or the code is wrong."),
         gettext("Look again at your number and code. They are known at the point where you asked for help."),
+        look_up=_look_up(number),
     )
     return make_response(show_message(page, at_desk=False), HTTPStatus.NOT_FOUND)
 
 
-def _too_often() -> Response:
+def _look_up(number: str) -> str:
+    return url_for("citizen.follow", number=number or None)
+
+
+def _too_often(number: str) -> Response:
     page = Page(
         gettext("Too many numbers or codes were wrong."),
         gettext("Wait a minute, then try again. Your request stays."),
         gettext("Ask the staff."),
+        look_up=_look_up(number),
     )
     return make_response(show_message(page, at_desk=False), HTTPStatus.TOO_MANY_REQUESTS)
 

@@ -7,7 +7,7 @@ from flask import Flask, current_app
 
 from steunpunt.config import Config
 from steunpunt.model import PointState
-from steunpunt_ui.content.place import folder_of, words_of
+from steunpunt_ui.content.place import Place, words_of
 from steunpunt_ui.content.shelf import Library, Shelf
 from steunpunt_ui.context import config
 
@@ -16,7 +16,7 @@ _KEY = "steunpunt_library"
 
 def add_library(app: Flask, config: Config) -> None:
     """Give the application its library; nothing is read before a page asks for it."""
-    app.extensions[_KEY] = Library(folder_of(config), words_of(config), time.monotonic)
+    app.extensions[_KEY] = Library(Place(config), words_of(config), time.monotonic)
 
 
 def shelf() -> Shelf:

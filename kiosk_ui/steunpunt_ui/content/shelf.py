@@ -90,8 +90,9 @@ def read(folder: Path, words: Mapping[str, str]) -> Shelf:
 class Library:
     """A folder of pages, read again when its files change: an editor sees a change at the next look."""
 
-    def __init__(self, folder: Path, words: Mapping[str, str], monotonic_s: Callable[[], float]) -> None:
-        self._folder = folder
+    def __init__(self, place: Callable[[], Path], words: Mapping[str, str], monotonic_s: Callable[[], float]) -> None:
+        """``place``: where the folder is now; asked at each look."""
+        self._place = place
         self._words = words
         self._monotonic_s = monotonic_s
         self._lock = threading.Lock()
@@ -104,16 +105,17 @@ class Library:
         with self._lock:
             now_s = self._monotonic_s()
             if self._shelf is None or now_s - self._looked_s >= LOOK_AGAIN_S:
-                mark = _mark(self._folder)
+                folder = self._place()
+                mark = mark_of(folder)
                 if self._shelf is None or mark != self._mark:
-                    self._shelf = read(self._folder, self._words)
+                    self._shelf = read(folder, self._words)
                     for problem in self._shelf.problems:
                         _log.warning("%s", problem)
                 self._mark, self._looked_s = mark, now_s
             return self._shelf
 
 
-def _mark(folder: Path) -> Mark:
+def mark_of(folder: Path) -> Mark:
     """Return what changes when a file does: name, time and size of each."""
     found = []
     pages = [path for name in (*LANGUAGES, _PICTURES) for path in sorted((folder / name).glob("*"))]

@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, current_app, g
 from steunpunt.config import Config
 from steunpunt.model import KeyFileError, LedgerError
 from steunpunt_ui import technician
-from steunpunt_ui.desk import acts, announcing, cases, login, offers, opening, paper, points
+from steunpunt_ui.desk import acts, announcing, cases, exercise, login, offers, opening, paper, points
 from steunpunt_ui.desk.sessions import Limiter, Sessions
 
 _CASE = "int(max=9223372036854775807)"
@@ -42,7 +42,7 @@ def _make_blueprint() -> Blueprint:
     pages.add_url_rule(f"/melding/<{_CASE}:case_id>", "case", cases.show_case)
     pages.add_url_rule(f"/melding/<{_CASE}:case_id>/stand", "case_mark", cases.show_case_mark)
     pages.add_url_rule(
-        f"/melding/<{_CASE}:case_id>/<any(oppakken,antwoord,doorgeven,afsluiten):act>",
+        f"/melding/<{_CASE}:case_id>/<any(oppakken,antwoord,doorgeven,afsluiten,heropenen,koppelen,loskoppelen):act>",
         "act",
         acts.act,
         methods=["POST"],
@@ -54,8 +54,14 @@ def _make_blueprint() -> Blueprint:
     pages.add_url_rule("/punten", "points", points.show)
     pages.add_url_rule("/punten/stand", "points_part", points.show_part)
     technician.add_pages(pages)
-    pages.context_processor(lambda: {"person": g.get("person"), "new_token": _new_token})
+    pages.context_processor(_for_all_pages)
     return pages
+
+
+def _for_all_pages() -> dict[str, object]:
+    """Return what every page shows; nobody who is not logged in learns whether an exercise runs."""
+    runs = exercise.running() if g.get("person") else None
+    return {"person": g.get("person"), "new_token": _new_token, "exercise": runs, "exercise_words": exercise.words}
 
 
 def _new_token() -> str:

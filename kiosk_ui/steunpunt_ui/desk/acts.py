@@ -7,8 +7,9 @@ from flask import make_response, redirect, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from steunpunt.ledger.desk import CaseGone, NotAllowed, PassedOn
-from steunpunt.model import CLOSE_CODES, TokenCode
+from steunpunt.ledger.desk import PassedOn
+from steunpunt.ledger.deskact import CaseGone, NotAllowed
+from steunpunt.model import CLOSE_REASONS, TokenCode
 from steunpunt_ui.desk.cases import case_page
 from steunpunt_ui.desk.composing import compose
 from steunpunt_ui.desk.login import form_token, person
@@ -33,6 +34,9 @@ def act(case_id: int, act: str) -> Response:
         "antwoord": _answer,
         "doorgeven": _pass_on,
         "afsluiten": _close,
+        "heropenen": _reopen,
+        "koppelen": _link,
+        "loskoppelen": _unlink,
     }
     token = form_token()
     try:
@@ -88,9 +92,29 @@ def _pass_on(case_id: int, token: str) -> str:
 
 def _close(case_id: int, token: str) -> str:
     code = TokenCode.__members__.get(request.form.get("code", ""))
-    if code not in CLOSE_CODES:
+    if code not in CLOSE_REASONS:
         return gettext("Choose a reason.")
     if request.form.get("do") != "close":  # the person who asked is told at once, and that cannot be taken back
         raise _ReadOver
     desk().close(case_id, person().name, code, token=token)
+    return ""
+
+
+def _reopen(case_id: int, token: str) -> str:
+    if request.form.get("do") != "reopen":
+        raise _ReadOver
+    desk().reopen(case_id, person().name, token=token)
+    return ""
+
+
+def _link(case_id: int, token: str) -> str:
+    number = clean_line(request.form.get("number", ""))
+    if not number:
+        return gettext("Write the number of the other case.")
+    desk().link(case_id, person().name, number, token=token)
+    return ""
+
+
+def _unlink(case_id: int, token: str) -> str:
+    desk().unlink(case_id, person().name, clean_line(request.form.get("number", "")), token=token)
     return ""

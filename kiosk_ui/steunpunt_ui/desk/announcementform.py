@@ -52,8 +52,11 @@ class FormProblem(ValueError):
     """What was typed is no announcement yet; the text says what to do, in the reader's language."""
 
 
-def starting_fields(purpose: Purpose, about: Told | None) -> dict[str, str]:
-    """Return what the form shows at first: sensible defaults, or what is to be changed or withdrawn."""
+def starting_fields(purpose: Purpose, about: Told | None, *, exercise: bool = False) -> dict[str, str]:
+    """Return what the form shows at first: sensible defaults, or what is to be changed or withdrawn.
+
+    ``exercise``: one runs, so what is new begins as part of it.
+    """
     fields = {
         "purpose": purpose.value,
         "function": SenderFunction.DUTY_OFFICER.name,
@@ -62,6 +65,7 @@ def starting_fields(purpose: Purpose, about: Told | None) -> dict[str, str]:
         "severity": Severity.MODERATE.name,
         "certainty": Certainty.LIKELY.name,
         "category": CapCategory.SAFETY.name,
+        "exercise": "1" if exercise else "",
     }
     if about is None:
         return fields

@@ -2,12 +2,13 @@
 
 from http import HTTPStatus
 
-from flask import abort, current_app, make_response, redirect, render_template, request, url_for
+from flask import abort, make_response, redirect, render_template, request, url_for
 from flask_babel import format_decimal
 from werkzeug.wrappers import Response
 
-from steunpunt.ledger.desk import CaseGone, NotAllowed
-from steunpunt.ledger.newsdesk import NewsDesk, Told
+from steunpunt.facts import Mark
+from steunpunt.ledger.deskact import CaseGone, NotAllowed
+from steunpunt.ledger.newsdesk import Told
 from steunpunt.protocol.airtime import private_app_lora_bytes, time_on_air_ms
 from steunpunt.protocol.announcements import Announcement, pack_announcement
 from steunpunt.protocol.news import frame_sizes
@@ -15,25 +16,16 @@ from steunpunt.protocol.phrasebook import render_all
 from steunpunt.protocol.phrases import Kind
 from steunpunt_ui.ages import ago
 from steunpunt_ui.context import config
-from steunpunt_ui.desk import newswords, sentences
+from steunpunt_ui.desk import exercise, newswords, sentences
 from steunpunt_ui.desk.announcementform import SLOTS, FormProblem, Purpose, read_announcement, starting_fields
 from steunpunt_ui.desk.login import form_token, person
-from steunpunt_ui.desk.opening import node_troubles, opening, ring_bell
+from steunpunt_ui.desk.opening import news_desk, node_troubles, ring_bell
 from steunpunt_ui.desk.words import function_choices, refusal_words
 from steunpunt_ui.languages import LANGUAGES
 
 POINTS_SHOWN_MAX = 200
 _KINDS = (Kind.ANNOUNCEMENT, Kind.INSTRUCTION)
 _NOT_TYPED = ("token", "do", "over")
-
-
-def news_desk() -> NewsDesk:
-    """Return the desk's door to announcements and points; raises KeyFileError."""
-    key = "steunpunt.newsdesk"
-    found = current_app.extensions.get(key)
-    if not isinstance(found, NewsDesk):
-        found = current_app.extensions[key] = opening().news()
-    return found
 
 
 def show_list() -> str:
@@ -53,7 +45,8 @@ def compose() -> Response | str:
     """Show the form; with what it says, show how it will look and what it costs; then say it."""
     about = _about()
     if request.method != "POST":
-        return _form(starting_fields(Purpose.of(request.args.get("soort", "")), about), about)
+        purpose = Purpose.of(request.args.get("soort", ""))
+        return _form(starting_fields(purpose, about, exercise=bool(exercise.running())), about)
     token, fields, do = form_token(), request.form.to_dict(), request.form.get("do")
     if do == "edit":
         return _form(fields, about)
@@ -87,6 +80,12 @@ def not_heard(told: Told) -> list[int]:
     return [site for site in meant if site not in told.heard]
 
 
+def unknown(sites: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the points that are not listed here and were never heard: most likely a number was mistyped."""
+    known = {point.id for point in config().point} | {life.site for life in news_desk().points()}
+    return tuple(site for site in sites if site not in known)
+
+
 def _about() -> Told | None:
     number = request.values.get("over", "")
     if not number:
@@ -100,6 +99,7 @@ def _about() -> Told | None:
 
 
 def _preview(announcement: Announcement, fields: dict[str, str], about: Told | None, token: str) -> str:
+    runs, marked = exercise.running(), announcement.mark is Mark.EXERCISE
     return render_template(
         "desk/announcement_preview.html",
         announcement=announcement,
@@ -111,6 +111,10 @@ def _preview(announcement: Announcement, fields: dict[str, str], about: Told | N
         about=about,
         words=newswords,
         token=token,
+        unknown=unknown(announcement.sites),
+        names=exercise.names,
+        for_real=bool(runs) and not marked and announcement.state is None,
+        not_exercising=exercise.outside(announcement, runs) if marked else (),
     )
 
 

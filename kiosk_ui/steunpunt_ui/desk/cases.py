@@ -8,7 +8,8 @@ from flask import Response, abort, g, make_response, render_template, url_for
 from flask_babel import gettext
 
 from steunpunt.facts import Mark
-from steunpunt.ledger.desk import Case, CaseGone
+from steunpunt.ledger.desk import Case
+from steunpunt.ledger.deskact import CaseGone
 from steunpunt.model import TEXT_CHARS_MAX, Category, Lane, SteunpuntError, TicketState
 from steunpunt_ui.ages import ago
 from steunpunt_ui.context import config
@@ -18,6 +19,8 @@ from steunpunt_ui.pages import Page
 
 CLOSED_SHOWN_MAX = 50
 TESTS_SHOWN_MAX = 20
+NEAR_SHOWN_MAX = 30
+"""Cases offered to be linked with one; any other number can be typed."""
 _log = logging.getLogger(__name__)
 
 
@@ -57,12 +60,30 @@ def case_page(case_id: int, problem: str = "", typed: dict[str, str] | None = No
         preset=config().radio.preset,
         ago=ago,
         closed=case.state is TicketState.CLOSED,
+        linked=_linked(case),
+        near=_near(case),
         mark=_mark(case),
         troubles=node_troubles(),
         here=url_for("desk.case", case_id=case_id),
         poll=url_for("desk.case_mark", case_id=case_id),
         answer_chars_max=TEXT_CHARS_MAX,
     )
+
+
+def _linked(case: Case) -> list[tuple[str, Case | None]]:
+    """Return the cases that belong with one, by number; None for one that is no longer here."""
+    known = {other.number: other for other in desk().cases()} if case.linked else {}
+    return [(number, known.get(number)) for number in case.linked]
+
+
+def _near(case: Case) -> list[Case]:
+    """Return the cases that one may belong with: open ones, those of the same point first."""
+    others = [
+        other
+        for other in desk().cases()
+        if other.state is not TicketState.CLOSED and other.id != case.id and other.number not in case.linked
+    ]
+    return sorted(others, key=lambda other: (other.site != case.site, other.age_s))[:NEAR_SHOWN_MAX]
 
 
 def find_case(case_id: int) -> Case:

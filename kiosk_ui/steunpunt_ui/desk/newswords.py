@@ -28,7 +28,9 @@ def standing_words(told: Told) -> str:
         return gettext("Ended")
     if told.announcement.type is MessageType.CANCEL:
         return gettext("Sent")
-    return gettext("Holds now") if told.in_force else gettext("Replaced or withdrawn")
+    if not told.in_force:
+        return gettext("Replaced or withdrawn")
+    return gettext("Holds now, but not everywhere") if told.overruled else gettext("Holds now")
 
 
 def speaker_words(function: SenderFunction) -> str:

@@ -61,6 +61,18 @@ class DeskDoor(Protocol):
         """Close a case."""
         ...
 
+    def reopen(self, case_id: int, name: str, *, token: str) -> None:
+        """Open a closed case again."""
+        ...
+
+    def link(self, case_id: int, name: str, number: str, *, token: str) -> None:
+        """Note that two cases belong together."""
+        ...
+
+    def unlink(self, case_id: int, name: str, number: str, *, token: str) -> None:
+        """Note that they don't."""
+        ...
+
 
 @dataclass(slots=True)
 class Opening:
@@ -89,6 +101,15 @@ class Opening:
 def opening() -> Opening:
     """Return what opens the ledger for this application."""
     found: Opening = current_app.extensions["steunpunt.desk"]
+    return found
+
+
+def news_desk() -> NewsDesk:
+    """Return the door to announcements and points of this application; raises KeyFileError."""
+    key = "steunpunt.newsdesk"
+    found = current_app.extensions.get(key)
+    if not isinstance(found, NewsDesk):
+        found = current_app.extensions[key] = opening().news()
     return found
 
 

@@ -11,8 +11,7 @@ from steunpunt.protocol.heartbeat import BROKER_S, mesh_interval_s
 from steunpunt_ui.ages import ago
 from steunpunt_ui.context import config
 from steunpunt_ui.desk import newswords
-from steunpunt_ui.desk.announcing import news_desk
-from steunpunt_ui.desk.opening import node_troubles
+from steunpunt_ui.desk.opening import news_desk, node_troubles
 
 BEATS_MISSED_MAX = 5
 """Heartbeats over the broker that may stay away before a point counts as silent."""

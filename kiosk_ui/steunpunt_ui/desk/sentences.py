@@ -134,7 +134,11 @@ def _read_slot(name: str, form: Mapping[str, str]) -> tuple[Slot, Phrase | None,
     entry = BOOK.get(code)
     if entry is None:
         return Slot(name, 0), None, ""
-    fields = tuple(_field(f"{name}_{param_name}", param, form) for param_name, param in entry.params)
+    sentence = SENTENCES[language()][code]
+    fields = tuple(
+        _field(f"{name}_{param_name}", param, form, _word_before(sentence, param_name))
+        for param_name, param in entry.params
+    )
     values = [_READ[param](field.typed) for field, (_, param) in zip(fields, entry.params, strict=True)]
     missing = [field for field, value in zip(fields, values, strict=True) if value is None]
     if missing:
@@ -151,12 +155,19 @@ def _read_slot(name: str, form: Mapping[str, str]) -> tuple[Slot, Phrase | None,
     return Slot(name, code, fields, "\n".join(preview(phrase))), phrase, ""
 
 
-def _field(name: str, param: Param, form: Mapping[str, str]) -> Field:
+def _word_before(sentence: str, param_name: str) -> str:
+    """Return what a sentence itself says before a value, such as "door" in "Door: {who}."; "" for nothing."""
+    found = re.search(r"(?:^|[.?!] )([^.:?!{}]+): \{" + re.escape(param_name) + r"\}", sentence)
+    return found[1][:1].lower() + found[1][1:] if found else ""
+
+
+def _field(name: str, param: Param, form: Mapping[str, str], said: str) -> Field:
+    """Return a value of a sentence as a field; ``said`` is the sentence's own word for whom it means."""
     labels = {
         Param.PLACE: (gettext("place"), gettext("In a few words.")),
         Param.ADDRESS: (gettext("address"), gettext("In a few words.")),
         Param.TIME: (gettext("time"), gettext("A time such as 14:30, or a number of minutes from now such as 40.")),
-        Param.WHO: (gettext("who says so"), ""),
+        Param.WHO: (said or gettext("who says so"), ""),
         Param.NUMBER: (gettext("number"), gettext("In digits.")),
         Param.DURATION: (gettext("how long"), gettext("Minutes such as 20, or hours such as 3 h.")),
         Param.REASON: (gettext("reason"), ""),

@@ -2,7 +2,8 @@
 
 from flask_babel import gettext
 
-from steunpunt.ledger.desk import Case, CaseEvent, NotAllowed
+from steunpunt.ledger.desk import Case, CaseEvent
+from steunpunt.ledger.deskact import NotAllowed
 from steunpunt.model import (
     CLOSE_CODES,
     Category,
@@ -65,9 +66,11 @@ def lane_words(lane: Lane) -> str:
 def state_words(case: Case) -> str:
     """Return where a case stands, from the desk's side."""
     if case.state is TicketState.CLOSED:
-        return gettext("Closed") + (f": {close_words()[case.close_code]}" if case.close_code else "")
+        return gettext("Closed") + (f": {close_words()[case.close_code.reason]}" if case.close_code else "")
     if case.state is TicketState.ANSWERED:
         return gettext("Answered")
+    if case.reopened and case.seen_by:
+        return gettext("Reopened by %(name)s", name=case.seen_by)
     if case.seen_by:
         return gettext("Taken up by %(name)s", name=case.seen_by)
     return gettext("Nobody has taken this up")
@@ -130,6 +133,17 @@ def refusal_words(refusal: NotAllowed) -> str:
         "This case is damaged on the disk. Reach the point another way.": gettext(
             "This case is damaged on the disk. Reach the point another way."
         ),
+        "This case is not closed.": gettext("This case is not closed."),
+        "This case was reopened before. Let the person ask anew.": gettext(
+            "This case was reopened before. Let the person ask anew."
+        ),
+        "This case was closed too long ago. Let the person ask anew.": gettext(
+            "This case was closed too long ago. Let the person ask anew."
+        ),
+        "There is no case with this number here.": gettext("There is no case with this number here."),
+        "That is the number of this case itself.": gettext("That is the number of this case itself."),
+        "These cases are linked already.": gettext("These cases are linked already."),
+        "These cases are not linked.": gettext("These cases are not linked."),
         "Choose a reason for closing.": gettext("Choose a reason for closing."),
         "Fill in your name, at most 80 characters.": gettext("Fill in your name, at most 80 characters."),
     }
@@ -160,7 +174,12 @@ def _taken_over_words(event: CaseEvent) -> str:
 
 def _overheard_words(event: CaseEvent) -> str:
     closed = {code: gettext("Closed") for code in CLOSE_CODES}
-    words = {TokenCode.SEEN: gettext("Taken up"), TokenCode.PASSED_ON: gettext("Passed on"), **closed}
+    words = {
+        TokenCode.SEEN: gettext("Taken up"),
+        TokenCode.PASSED_ON: gettext("Passed on"),
+        TokenCode.REOPENED: gettext("Reopened"),
+        **closed,
+    }
     what = "" if event.said is None else words.get(event.said, event.said.name)
     return gettext("At %(name)s: %(what)s", name=coordinator_words(event.coordinator), what=what)
 
@@ -178,6 +197,9 @@ def event_words(event: CaseEvent) -> str:
         "answer": gettext("Answered"),
         "passed_on": gettext("Passed on"),
         "closed": gettext("Closed"),
+        "reopened": gettext("Reopened"),
+        "linked": gettext("Belongs with %(number)s", number=event.reference),
+        "unlinked": gettext("Does not belong with %(number)s", number=event.reference),
     }
     return words.get(event.kind, event.kind)
 
@@ -189,6 +211,25 @@ def passed_on_words(event: CaseEvent) -> str:
     parts = [event.to, how_choices().get(event.how, event.how), event.reference]
     parts.append(gettext("read back") if event.read_back else gettext("not read back"))
     return " · ".join(part for part in parts if part)
+
+
+_TELLS_HOW_IT_IS = (
+    SupplementCode.LIFE_THREAT,
+    SupplementCode.WORSE,
+    SupplementCode.STILL_NEEDED,
+    SupplementCode.NO_LONGER_NEEDED,
+    SupplementCode.GOT_HELP,
+)
+
+
+def last_word(case: Case) -> str:
+    """Return what the person last said of the help that is needed, for the list; "" for nothing since a closing."""
+    for event in reversed(case.events):
+        if event.kind == "closed":
+            break
+        if event.kind == "supplement" and not event.doubtful and event.code in _TELLS_HOW_IT_IS:
+            return _supplement_words(event.code)
+    return ""
 
 
 def _supplement_words(code: SupplementCode | None) -> str:

@@ -169,10 +169,11 @@ def _place(form: Mapping[str, str], problems: dict[str, str]) -> dict[str, Any]:
 
 
 def _paper_age(form: Mapping[str, str], said: Report) -> None:
-    """Take how long ago it was written: as long as the form says that it came from paper."""
-    if form.get("source") != "paper":
+    """Take how long ago it was written. Nothing typed is no age: the desk would take an old form for a new one."""
+    typed = clean_line(form.get("minutes", ""))
+    if form.get("source") != "paper" and not typed:
         return
-    minutes = _whole(form.get("minutes", ""), 0, PAPER_MIN_MAX)
+    minutes = _whole(typed, 0, PAPER_MIN_MAX) if typed else None
     if minutes is None:
         words = gettext("How long ago it was written: minutes, from 0 to %(most)s.", most=PAPER_MIN_MAX)
         said.problems["minutes"] = words

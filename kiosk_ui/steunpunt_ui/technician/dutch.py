@@ -43,9 +43,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "files.good": ("sleutels, wachtwoorden en certificaten zijn van dit punt en horen bij elkaar", ""),
     "files.wrong": ("{reason}", "{mend}"),
     "content.approved": ("{approved} van {count} informatiepagina's zijn goedgekeurd", ""),
+    "content.own": ("de informatiepagina's zijn die van dit apparaat; de regio stuurde er nog geen", ""),
+    "content.region": ("de informatiepagina's zijn nummer {serial} van de regio", ""),
     "content.unapproved": (
-        "geen van de {count} informatiepagina's is goedgekeurd, dus er is er geen te zien",
+        "geen van de {count} informatiepagina's is goedgekeurd; zonder oefening is er geen te zien",
         "laat ze goedkeuren; zie docs/content.md",
+    ),
+    "content.demo": (
+        "een demonstratie: {unapproved} van {count} informatiepagina's zijn te zien zonder dat iemand ze goedkeurde",
+        "haal `demo = true` uit [kiosk] voordat hier echt hulp gevraagd wordt",
     ),
     "node.answers": ("draait en antwoordt", ""),
     "node.dead": (

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from steunpunt.facts import Facts
 from steunpunt.ledger import outgoing
-from steunpunt.ledger.desk import Case, CaseGone, NotAllowed, PassedOn
+from steunpunt.ledger.desk import Case, PassedOn
+from steunpunt.ledger.deskact import CaseGone, NotAllowed
 from steunpunt.ledger.incoming import Piece
 from steunpunt.model import (
     BellRung,

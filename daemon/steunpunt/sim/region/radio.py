@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 
 from steunpunt.links.mesh_queue import QUEUE_FULL_RES, TransmitQueue
+from steunpunt.links.mesh_terms import hop_limit
 from steunpunt.model import Event, FrameHeard, LinkName, SendEnded, SendFrame, SendOutcome, TextHeard
 from steunpunt.protocol.airtime import LORA_HEADER_BYTES
 from steunpunt.sim.air import Air, Frame
@@ -271,10 +272,8 @@ class MeshRoad:
         if effect.text:
             return self.radio.say(effect.text)
         to = BROADCAST if effect.destination is None else effect.destination
-        hop_limit = HOP_LIMIT if effect.hops_max is None else min(effect.hops_max, HOP_LIMIT)
-        return self.radio.send(
-            effect.payload, to, want_ack=effect.want_ack, answers=effect.answers or 0, hop_limit=hop_limit
-        )
+        hops, answers = hop_limit(effect, HOP_LIMIT), effect.answers or 0
+        return self.radio.send(effect.payload, to, want_ack=effect.want_ack, answers=answers, hop_limit=hops)
 
     def _status(self, queue: TransmitQueue, handle: int, res: int, free: int) -> None:
         if queue is not self._queue:

@@ -199,9 +199,10 @@ class World:
 
     def _tell_air(self, site: SimSite) -> None:
         """Let a radio tell what it has sent; one that has sent nothing says nothing."""
-        share = site.mesh.radio.mesh.sent_percent() / 100
+        mesh = site.mesh.radio.mesh
+        share = mesh.sent_percent() / 100
         if share and site.mesh.up:
-            self._arrive(site, RadioUsed(share))
+            self._arrive(site, RadioUsed(share, channel=mesh.channel_percent() / 100))
         self.after(AIR_TOLD_MS, lambda: self._tell_air(site))
 
     def kiosks(self) -> list[KioskMachine]:
