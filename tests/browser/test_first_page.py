@@ -18,6 +18,7 @@ _DOWN: Final = {"mesh": {"up": False}, "broker": {"up": False}}
 _RADIO_DOWN: Final = {"mesh": {"up": False}, "broker": {"up": True}}
 _PRESSED: Final = {"name": "deur", "pending_s": 28, "number": None}
 _CALLED: Final = {"name": "balie", "pending_s": None, "number": "47-1204"}
+_CALLED_TOO: Final = {"name": "zaal", "pending_s": None, "number": "47-1205"}
 _BATTERY: Final = {"power": {"state": "critical", "hours_left": 0.4}}
 WARNINGS: Final[dict[str, dict[str, Any]]] = {
     "nothing leaves, on battery": {"links": _DOWN} | _BATTERY,
@@ -26,6 +27,23 @@ WARNINGS: Final[dict[str, dict[str, Any]]] = {
     "exercise, nothing leaves": {"point_state": "EXERCISE", "links": _DOWN},
     "closed, on battery": {"point_state": "CLOSED"} | _BATTERY,
 }
+ALOUD: Final = {name: WARNINGS[name] for name in ("no radio, two calls", "closed, on battery")} | {
+    "closed, a call": {"point_state": "CLOSED", "buttons": [_CALLED]},
+    "no radio, three calls": {"links": _RADIO_DOWN, "buttons": [_PRESSED, _CALLED, _CALLED_TOO]},
+    "exercise, a call": {"point_state": "EXERCISE", "buttons": [_CALLED]},
+    "exercise, two calls": {"point_state": "EXERCISE", "buttons": [_PRESSED, _CALLED]},
+}
+ALOUD_LANGUAGES: Final = ("nl", "uk", "ar")
+"""The one everybody starts with, the one with the longest words, and one from right to left."""
+# What the control covers that is not its own place.
+_UNDER = """() => {
+  const own = document.querySelector(".listen").getBoundingClientRect()
+  return [...document.querySelectorAll(".tile, .note > *, .first, .power, .exercise, .name")].filter((one) => {
+    const box = one.getBoundingClientRect()
+    const beside = box.left >= own.right - 1 || own.left >= box.right - 1
+    return box.width && !beside && box.top < own.bottom - 1 && own.top < box.bottom - 1
+  }).map((one) => one.className)
+}"""
 
 
 @pytest.fixture(name="site")
@@ -49,4 +67,25 @@ def test_it_needs_no_scrolling_and_a_glove_hits_every_tile(
                 small = [one for one in glass.targets() if one.smallest < GLOVE_PX]
                 if glass.overflow() != (0, 0) or small or glass.cut():
                     found.append((warning, language, glass.overflow(), small, glass.cut()))
+    assert found == []
+
+
+@pytest.mark.browser
+def test_reading_aloud_is_as_large_as_a_tile_covers_nothing_and_makes_nothing_scroll(
+    tmp_path: Path, browser: Browser
+) -> None:
+    found = []
+    with citizen_site(tmp_path, long_names=True, aloud=ALOUD_LANGUAGES) as (node, web):
+        node.tickets |= {number: ticket_body(number, "RECEIVED") for number in ("47-1204", "47-1205")}
+        well = dict(node.status)
+        with looking_glass(browser, web) as glass:
+            for warning, status in ALOUD.items():
+                node.status = well | status
+                for language in ALOUD_LANGUAGES:
+                    glass.show(FoundPage("/", language, web.get(f"/{language}/").text, 200))
+                    box = glass.page.locator(".listen").bounding_box()
+                    assert box is not None
+                    small = min(box["width"], box["height"]) < GLOVE_PX
+                    if small or glass.overflow() != (0, 0) or glass.cut() or glass.page.evaluate(_UNDER):
+                        found.append((warning, language, box, glass.overflow(), glass.cut()))
     assert found == []

@@ -22,6 +22,8 @@ from steunpunt.protocol.answerbody import pack_phrases
 from steunpunt.protocol.phrases import Phrase
 from steunpunt.values import replace
 from steunpunt_ui.app import create_app
+from steunpunt_ui.speech.sentences import mark_of
+from steunpunt_ui.speech.texts import texts_of
 from tests.fakes.fake_node import PIN, SECRET, FakeNode, news_row, ticket_body
 from tests.fakes.ui_citizen import HOME, words
 from tests.fakes.ui_sites import kiosk_config
@@ -204,12 +206,25 @@ def tickets() -> list[str]:
 
 
 @contextmanager
-def citizen_site(folder: Path, *, long_names: bool = False) -> Iterator[tuple[FakeNode, FlaskClient]]:
-    """The example kiosk as a citizen finds it, in demonstration: pages that nobody has approved are there too."""
+def citizen_site(
+    folder: Path, *, long_names: bool = False, aloud: Iterable[str] = ()
+) -> Iterator[tuple[FakeNode, FlaskClient]]:
+    """The example kiosk as a citizen finds it, in demonstration: pages that nobody has approved are there too.
+
+    ``aloud``: languages that can be read aloud. Their sounds are empty: looked at, not heard.
+    """
     node = full_node(folder / "node.sock")
     client = Client(node.path, timeout_s=5)
     config = kiosk_config(node.path, long_names=long_names)
     config = msgspec.structs.replace(config, kiosk=msgspec.structs.replace(config.kiosk, demo=True))
+    if aloud:
+        config = msgspec.structs.replace(
+            config, screen=msgspec.structs.replace(config.screen, audio=str(folder / "audio"))
+        )
+    for language in aloud:
+        (folder / "audio" / language).mkdir(parents=True)
+        for text in texts_of(config, language):
+            (folder / "audio" / language / f"{mark_of(text)}.mp3").touch()
     try:
         yield node, create_app(config, client).test_client()
     finally:
