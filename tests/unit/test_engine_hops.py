@@ -85,10 +85,16 @@ def test_a_life_threat_that_two_tries_did_not_bring_goes_further_and_so_does_its
     first = region.ask("Zij ademt niet meer", life_threat=True)
     assert next_try(region.kiosk).hops_more == 0
     third = next_try(region.kiosk)
-    assert (third.hops_max, third.hops_more) == (None, outbox.LIFE_HOPS_MORE)
+    assert (third.hops_max, third.hops_more) == (None, outbox.HOPS_MORE)
     assert region.arrives(first).hops_more == 0
     receipt = region.arrives(third, hops=5)
-    assert (receipt.hops_max, receipt.hops_more) == (None, outbox.LIFE_HOPS_MORE)
+    assert (receipt.hops_max, receipt.hops_more) == (None, outbox.HOPS_MORE)
+
+
+def test_a_receipt_for_what_came_again_from_afar_goes_further(region: Region) -> None:
+    first = region.ask("Wij hebben geen water meer")
+    region.arrives(first, hops=3)
+    assert region.arrives(next_try(region.kiosk), hops=3).hops_more == outbox.HOPS_MORE
 
 
 def test_a_receipt_goes_one_radio_further_than_its_request_came(region: Region) -> None:

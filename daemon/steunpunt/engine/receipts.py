@@ -21,7 +21,7 @@ from steunpunt.ledger.incoming import Piece
 from steunpunt.model import Effect, FrameHeard, Lane, LinkName, TokenCode
 from steunpunt.protocol.tokens import HEAD_BYTES, TOKEN_BYTES, TOKENS_MAX, Head, pack_tokens
 from steunpunt.relay import replies
-from steunpunt.relay.outbox import LIFE_HOPS_MORE
+from steunpunt.relay.outbox import HOPS_MORE
 
 REMEMBERED_MAX = 2_000
 RECEIPTS_MAX = 2_000
@@ -45,7 +45,7 @@ class Owed(Struct, frozen=True):
     hops: int | None = None
     """Over how many radios the message came; None: any way may be needed."""
     hops_more: int = 0
-    """And over how many more than usual, for a life threat that came again may have come over more."""
+    """And over how many more than usual, for what came again may have come over more."""
 
 
 class ReceiptFlight(Struct, frozen=True):
@@ -153,7 +153,7 @@ class Receipts:
                 frame.packet_id,
                 again=not taken.heartbeat,
                 hops=None if times else frame.hops,
-                hops_more=LIFE_HOPS_MORE if times and taken.life_threat else 0,
+                hops_more=HOPS_MORE if times and (taken.life_threat or (frame.hops or 0) >= replies.FAR_HOPS) else 0,
             )
         due_ms = now_ms + taken.gather_ms
         if taken.life_threat:

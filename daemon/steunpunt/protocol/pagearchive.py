@@ -113,7 +113,7 @@ def unpacked(data: bytes) -> Archive:
 
 def _check_frame(data: bytes) -> None:
     if not data.startswith(_MAGIC):
-        raise ArchiveError("this is no archive of pages; `steunpunt content pack` makes one")
+        raise ArchiveError("this is no archive of pages; `steunpunt pages pack` makes one")
     if not _BODY < len(data) <= ARCHIVE_BYTES_MAX:
         raise ArchiveError(f"an archive of {len(data)} bytes; it has {_BODY + 1} to {ARCHIVE_BYTES_MAX}; copy it again")
 

@@ -134,7 +134,8 @@ class Chosen(Struct, frozen=True):
 
 UNICAST_TRIES_MAX = 2
 HOPS_MARGIN = 1
-LIFE_HOPS_MORE = 2
+HOPS_MORE = 2
+HOPS_MORE_TRIES = 4
 
 
 def unicast(message: Waiting) -> bool:
@@ -161,11 +162,11 @@ def hops_max(message: Waiting, hops_heard: int | None) -> int | None:
 def hops_more(message: Waiting) -> int:
     """Return over how many radios more than usual a try may go.
 
-    A life threat that neither two tries brought may have to go around where the air is full: where a flood loses the
-    shortest way, the longer ones end at the usual limit, a radio short of the region's.
+    What two tries of a life threat did not bring, or four of anything else, may have to go around: where a flood loses
+    the shortest way, the longer ones end at the usual limit, a radio short of the region's.
     """
-    unheard = message.lane is Lane.LIFE_THREAT and message.mesh_tries >= UNICAST_TRIES_MAX
-    return LIFE_HOPS_MORE if unheard else 0
+    usual = UNICAST_TRIES_MAX if message.lane is Lane.LIFE_THREAT else HOPS_MORE_TRIES
+    return HOPS_MORE if message.mesh_tries >= usual else 0
 
 
 def lane_for(category: Category, *, life_threat: bool) -> Lane:

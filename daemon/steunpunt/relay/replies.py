@@ -39,6 +39,8 @@ WAIT_MS_MAX = 1_800_000
 TRIES_PER_RADIO = 2
 HOPS_MARGIN = 1
 """A packet goes back over so many radios more than the one that it answers came by: ways differ from time to time."""
+FAR_HOPS = 3
+"""What came over so many radios, as many as Meshtastic's default, and came again, is answered over more."""
 OLD_ROAD_MS = 900_000
 """A road on which a site was last heard so much earlier than on another comes after that one."""
 _GROWTH = 2.0
