@@ -292,7 +292,7 @@ def test_each_fact_travels_alone_in_a_request_and_in_a_supplement(field: str) ->
         (b"\x07", "type that is not known"),
         (b"\x80", "too early"),
         (b"\x80\x7f\xff\xff", "six digits"),
-        (b"\x37\x80\x00", "unknown code 7"),
+        (b"\x3b\x80\x00", "unknown code 11"),
     ],
 )
 def test_nonsense_says_what_is_wrong(plain: bytes, why: str) -> None:
