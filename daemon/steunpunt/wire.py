@@ -59,6 +59,7 @@ with _without_package_init():
 __all__ = [
     "BROADCAST",
     "FRAME_BYTES_MAX",
+    "HOP_LIMIT_MAX",
     "START",
     "FrameReader",
     "FrameTooLongError",
@@ -87,6 +88,8 @@ FRAME_BYTES_MAX = 512
 
 BROADCAST = 0xFFFFFFFF
 """The node number that means every node."""
+HOP_LIMIT_MAX = 7
+"""Three bits of a packet's header."""
 
 _HEADER_BYTES = 4
 

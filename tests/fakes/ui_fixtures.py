@@ -1,4 +1,4 @@
-"""A kiosk over a node in memory, for the tests of its pages: imported by the conftest of each folder that has such."""
+"""A kiosk over a node in memory, and a desk's passwords: imported by the conftest of each folder that tests pages."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.fake_node import FakeNode
 from tests.fakes.ui_citizen import kiosk_web
+from tests.fakes.ui_sites import NAME, PASSWORD
 
 
 @pytest.fixture(name="node")
@@ -23,3 +25,10 @@ def fixture_web(node: FakeNode) -> Iterator[FlaskClient]:
     """Give the pages of that kiosk."""
     with kiosk_web(node) as web:
         yield web
+
+
+@pytest.fixture(name="passwords", scope="module")
+def fixture_passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "desk.passwords"
+    set_password(path, NAME, PASSWORD)
+    return path

@@ -6,6 +6,8 @@ import msgspec
 
 from steunpunt.config import Config, load
 
+NAME, PASSWORD = "Jansen", "brandweer-47"
+"""Who logs in at the desk."""
 EXAMPLES = Path(__file__).parents[2] / "config"
 LONG_NAME = "Wijkcentrum en Gemeenschapshuis Sint-Servatius van Heer-Scharn en Wittevrouwenvl"
 LONG_STATION = "Regionale Brandweerkazerne Maastricht-Randwijck en Omstreken van de Veiligheidsr"

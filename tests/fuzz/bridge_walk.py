@@ -7,11 +7,11 @@ import json
 from collections.abc import Callable
 
 from steunpunt.bridge.downlink import Downlink
-from steunpunt.bridge.requests import HOP_LIMIT_MAX, NotSent
+from steunpunt.bridge.requests import NotSent
 from steunpunt.bridge.uplink import PACKET_BYTES_MAX, Translator
 from steunpunt.model import RadioPrepared
 from steunpunt.protocol.airtime import DATA_BYTES_MAX
-from steunpunt.wire import mesh_pb2, portnums_pb2
+from steunpunt.wire import HOP_LIMIT_MAX, mesh_pb2, portnums_pb2
 
 GATEWAY = 0xA1B2C3D4
 RADIO = RadioPrepared(GATEWAY, ("", "serial", "fire"), "LONG_FAST", "2.7.26")

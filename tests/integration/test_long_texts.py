@@ -25,9 +25,8 @@ from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.ether import Ether
 from tests.fakes.sites import Clock, CoordinatorSite, KioskSite, seeded
 from tests.fakes.ui_citizen import hidden, post, words
-from tests.fakes.ui_sites import coordinator_config, kiosk_config
+from tests.fakes.ui_sites import NAME, PASSWORD, coordinator_config, kiosk_config
 
-NAME, PASSWORD = "Jansen", "brandweer-47"
 LOST = 1 / 3
 HOURS_S = 4 * 3600
 DUTCH = (

@@ -22,11 +22,10 @@ from steunpunt.protocol.phrases import Clock as ClockTime
 from steunpunt.protocol.phrases import Phrase
 from steunpunt.values import replace
 from steunpunt_ui.app import create_app
-from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.sites import LEDGER_KEY, MESH_UP, Clock, CoordinatorSite, heard, seeded
 from tests.fakes.ui_citizen import words
-from tests.fakes.ui_sites import coordinator_config
-from tests.integration.test_ui_desk import HOME, NAME, PASSWORD, log_in
+from tests.fakes.ui_sites import NAME, coordinator_config
+from tests.integration.test_ui_desk import HOME, log_in
 
 NEW = "/desk/berichten/nieuw"
 
@@ -83,13 +82,6 @@ def form_of(page: str) -> dict[str, str]:
     if 'type="checkbox" name="exercise"' in html and "checked" not in html:
         fields.pop("exercise")
     return fields
-
-
-@pytest.fixture(name="passwords", scope="module")
-def fixture_passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("keys") / "desk.passwords"
-    set_password(path, NAME, PASSWORD)
-    return path
 
 
 @pytest.fixture(name="site")

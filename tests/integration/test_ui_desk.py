@@ -34,17 +34,9 @@ from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.fake_node import FakeNode
 from tests.fakes.memory_desk import CASE, MemoryDesk
 from tests.fakes.sites import UNSHORTENED
-from tests.fakes.ui_sites import coordinator_config
+from tests.fakes.ui_sites import NAME, PASSWORD, coordinator_config
 
 HOME = "http://localhost"
-NAME, PASSWORD = "Jansen", "brandweer-47"
-
-
-@pytest.fixture(name="passwords", scope="module")
-def fixture_passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("keys") / "desk.passwords"
-    set_password(path, NAME, PASSWORD)
-    return path
 
 
 @pytest.fixture(name="desk")

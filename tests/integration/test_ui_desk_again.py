@@ -15,8 +15,8 @@ from steunpunt.values import replace
 from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.memory_desk import CASE, MemoryDesk
-from tests.fakes.ui_sites import coordinator_config
-from tests.integration.test_ui_desk import HOME, NAME, PASSWORD, log_in, token_of
+from tests.fakes.ui_sites import NAME, PASSWORD, coordinator_config
+from tests.integration.test_ui_desk import HOME, log_in, token_of
 
 FLAT = "رقم الشقة 12 B"
 CODES = "\n\n".join(["0056PE7 T00R1GF 06DBW9K WF35SY6 KPE4XDE"] * 100)

@@ -10,18 +10,10 @@ from steunpunt.ledger.desk import CaseEvent
 from steunpunt.model import Lane, SupplementCode, TicketState, TokenCode
 from steunpunt.values import replace
 from steunpunt_ui.app import create_app
-from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.memory_desk import CASE, MemoryDesk
 from tests.fakes.ui_citizen import words
-from tests.fakes.ui_sites import coordinator_config
-from tests.integration.test_ui_desk import NAME, PASSWORD, act, log_in
-
-
-@pytest.fixture(name="passwords", scope="module")
-def fixture_passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("keys") / "desk.passwords"
-    set_password(path, NAME, PASSWORD)
-    return path
+from tests.fakes.ui_sites import NAME, coordinator_config
+from tests.integration.test_ui_desk import act, log_in
 
 
 @pytest.fixture(name="desk")

@@ -7,21 +7,12 @@ import pytest
 from steunpunt.facts import Mark
 from steunpunt.model import PointState
 from steunpunt.protocol.heartbeat import Heartbeat
-from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.ui_citizen import words
 from tests.integration.test_ui_announcements import NEW, DeskSite, form_of, say
-from tests.integration.test_ui_desk import NAME, PASSWORD
 
 ORDER = f"{NEW}?soort=opdracht"
 PAGES = ("/desk/", "/desk/stand", "/desk/berichten", NEW, ORDER, "/desk/punten", "/desk/punten/stand", "/desk/aanbod",
          "/desk/papier", "/desk/techniek")  # fmt: skip
-
-
-@pytest.fixture(name="passwords", scope="module")
-def fixture_passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("keys") / "desk.passwords"
-    set_password(path, NAME, PASSWORD)
-    return path
 
 
 @pytest.fixture(name="site")

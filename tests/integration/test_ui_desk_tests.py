@@ -14,9 +14,8 @@ from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.cases import is_test
 from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.memory_desk import CASE, MemoryDesk
-from tests.fakes.ui_sites import coordinator_config
+from tests.fakes.ui_sites import NAME, PASSWORD, coordinator_config
 
-NAME, PASSWORD = "Jansen", "brandweer-47"
 TEST = replace(CASE, id=2, number="48-7", facts=Facts(mark=Mark.TEST))
 
 

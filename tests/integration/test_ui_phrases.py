@@ -14,22 +14,14 @@ from steunpunt.protocol.messages import QuestionReply
 from steunpunt.protocol.phrases import After, Clock, Phrase, Reason
 from steunpunt.values import replace
 from steunpunt_ui.app import create_app
-from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.fake_node import SECRET, FakeNode, ticket_body
 from tests.fakes.memory_desk import CASE, MemoryDesk
 from tests.fakes.ui_citizen import hidden, kiosk_web, post, words
-from tests.fakes.ui_sites import coordinator_config
-from tests.integration.test_ui_desk import NAME, PASSWORD, act, log_in
+from tests.fakes.ui_sites import NAME, coordinator_config
+from tests.integration.test_ui_desk import act, log_in
 
 TAKEN = replace(CASE, state=TicketState.SEEN, seen_by=NAME, seen_age_s=5)
 ROOM = SenderFunction.CONTROL_ROOM
-
-
-@pytest.fixture(name="passwords", scope="module")
-def fixture_passwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("keys") / "desk.passwords"
-    set_password(path, NAME, PASSWORD)
-    return path
 
 
 @pytest.fixture(name="desk")

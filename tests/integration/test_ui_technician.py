@@ -15,10 +15,9 @@ from steunpunt_ui.app import create_app
 from steunpunt_ui.desk.passwords import set_password
 from tests.fakes.fake_node import Body, FakeNode
 from tests.fakes.memory_desk import MemoryDesk
-from tests.fakes.ui_sites import coordinator_config
+from tests.fakes.ui_sites import NAME, PASSWORD, coordinator_config
 from tests.unit.test_doctor_live import healthy
 
-NAME, PASSWORD = "Jansen", "brandweer-47"
 LOG = [
     {"age_s": 90, "level": "INFO", "name": "steunpunt.node.loop", "text": "action=started site=1 role=coordinator"},
     {"age_s": 60, "level": "WARNING", "name": "steunpunt.links.base", "text": "mesh: <b>is the cable in?</b>"},

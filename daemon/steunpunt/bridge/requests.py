@@ -18,9 +18,8 @@ from msgspec import Struct
 
 from steunpunt.bridge.channels import PKI, channel_title
 from steunpunt.model import RadioPrepared, SteunpuntError
-from steunpunt.wire import BROADCAST, mesh_pb2, mqtt_pb2, node_name, portnums_pb2, sender
+from steunpunt.wire import BROADCAST, HOP_LIMIT_MAX, mesh_pb2, mqtt_pb2, node_name, portnums_pb2, sender
 
-HOP_LIMIT_MAX = 7
 PRIORITY_BACKGROUND = 10
 """The radio, too, sends everything of ours before this."""
 _PORT = portnums_pb2.PortNum

@@ -7,10 +7,8 @@ from msgspec import Struct
 
 from steunpunt.model import MAIN_RADIO, SendFrame, TextHeard
 from steunpunt.radiosettings import WantedSettings
-from steunpunt.wire import BROADCAST, mesh_pb2, portnums_pb2
+from steunpunt.wire import BROADCAST, HOP_LIMIT_MAX, mesh_pb2, portnums_pb2
 
-HOP_LIMIT_MAX = 7
-"""Three bits of the header."""
 PRIORITY_RELIABLE = 70
 _TEXT_APP = portnums_pb2.PortNum.TEXT_MESSAGE_APP
 

@@ -135,7 +135,9 @@ class Chosen(Struct, frozen=True):
 UNICAST_TRIES_MAX = 2
 HOPS_MARGIN = 1
 HOPS_MORE = 2
-HOPS_MORE_TRIES = 4
+"""Over so many radios more goes what these many tries did not bring: of a life threat, of anything else."""
+LIFE_TRIES_USUAL = 2
+TRIES_USUAL = 4
 
 
 def unicast(message: Waiting) -> bool:
@@ -165,7 +167,7 @@ def hops_more(message: Waiting) -> int:
     What two tries of a life threat did not bring, or four of anything else, may have to go around: where a flood loses
     the shortest way, the longer ones end at the usual limit, a radio short of the region's.
     """
-    usual = UNICAST_TRIES_MAX if message.lane is Lane.LIFE_THREAT else HOPS_MORE_TRIES
+    usual = LIFE_TRIES_USUAL if message.lane is Lane.LIFE_THREAT else TRIES_USUAL
     return HOPS_MORE if message.mesh_tries >= usual else 0
 
 

@@ -23,8 +23,7 @@ LIFE_GAP_MS_MAX = 90_000
 """For life threats that must go again."""
 CHANNEL_FULL = 0.30
 """Share of a minute with traffic, own and heard, above which a site takes the air for full. On simulated maps of thirty
-sites it is 0.1 where all arrives (186 requests an hour), 0.3 with four times that, and from there on more is lost than
-gained."""
+sites it is 0.1 where all arrives (186 requests an hour), 0.3 with four times that and 0.4 with eight times."""
 CHANNEL_FREE = 0.25
 _JITTER = 0.4
 
