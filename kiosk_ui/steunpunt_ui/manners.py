@@ -8,7 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
@@ -81,7 +81,7 @@ class Allowances:
 
 
 class OwnTickets:
-    """Which tickets were made from which address: who guessed wrong still sees what was kept of their own. Any thread."""
+    """Which tickets were made from which address: who guessed wrong still sees their own. Any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -107,12 +107,12 @@ class OwnTickets:
 class Manners:
     """The allowances of one application."""
 
+    own: OwnTickets
     pages: Allowances
     requests: Allowances
     additions: Allowances
     offers: Allowances
     wrong_codes: Allowances
-    own: OwnTickets = field(default_factory=OwnTickets)
 
 
 _KEY = "steunpunt_manners"
@@ -120,7 +120,7 @@ _KEY = "steunpunt_manners"
 
 def add_manners(app: Flask, clock_s: Callable[[], float] = time.monotonic) -> None:
     """Count what phones ask from now on."""
-    made = Manners(*(Allowances(one, clock_s) for one in (PAGES, REQUESTS, ADDITIONS, OFFERS, WRONG_CODES)))
+    made = Manners(OwnTickets(), *(Allowances(one, clock_s) for one in (PAGES, REQUESTS, ADDITIONS, OFFERS, WRONG_CODES)))
     app.extensions[_KEY] = made
     inner = app.wsgi_app
 
@@ -147,7 +147,7 @@ def give_back(op: str) -> None:
 
 
 def may_guess(number: str, secret: str) -> bool:
-    """Return whether who asks now may look up a ticket: not after too many that were wrong, but always what they made."""
+    """Return whether who asks now may look up a ticket: always their own, no other after too many that were wrong."""
     return _manners().wrong_codes.has(_address()) or (_address(), number, secret) in _manners().own
 
 

@@ -139,8 +139,8 @@ def test_who_guesses_codes_must_wait_and_hears_the_same_of_a_right_one(
 def test_wrong_codes_stop_nobody_from_asking_for_help_and_seeing_the_number_of_it(
     web: FlaskClient, node: FakeNode, phone: str
 ) -> None:
-    for number in range(WRONG_CODES.most):
-        get(web, f"/nl/t/47-9/AAAA-AA{number:02}", phone)
+    for tried in range(WRONG_CODES.most):
+        get(web, f"/nl/t/47-9/AAAA-AA{tried:02}", phone)
     asked = ask(web, phone)
     assert asked.status_code == 303
     number, secret = asked.headers["Location"].split("/")[3:5]
