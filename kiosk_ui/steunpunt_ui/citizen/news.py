@@ -16,6 +16,7 @@ from steunpunt_ui.ages import HOUR_S, MINUTE_S, ago
 from steunpunt_ui.citizen.home import banner_of
 from steunpunt_ui.citizen.pointstate import NODE_AWAY, point_state, read_status
 from steunpunt_ui.citizen.states import function_words, notes_on
+from steunpunt_ui.citizen.swapboard import swapboard
 from steunpunt_ui.context import client
 from steunpunt_ui.languages import language
 
@@ -51,6 +52,7 @@ def show() -> str:
         now=[view for view in views or [] if view.kind != "past"],
         past=[view for view in views or [] if view.kind == "past"],
         banner=banner,
+        board=swapboard() is not None,
         mark=_mark(views),
         poll=url_for("citizen.news_mark"),
     )
