@@ -225,7 +225,7 @@ class Sender:
         """Take the radio's own word on its airtime and on how full the channel is."""
         self.air.read(connection, event.share, now_ms)
         if event.channel is not None:
-            self._pace.channel(event.channel)
+            self._pace.channel(now_ms, event.channel)
 
     def _flying(self, link: LinkName) -> set[int]:
         flights = (flight for flight in self.flights.flying(link) if isinstance(flight, Flight))
