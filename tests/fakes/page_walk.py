@@ -205,7 +205,7 @@ def full_node(path: Path) -> FakeNode:
         node.tickets[number] = ticket_body(number, state, life_threat=at == 1)
         if state in ("ANSWERED", "CLOSED"):
             node.answers[number] = [dict(ANSWER)]
-    node.tickets["47-6"]["close_code"] = "HELPED"
+    node.tickets["47-6"]["close_code"] = "CLOSED_HELPED"
     node.news = [
         news_row(headline="Gaslek in de Kerkstraat", text="Ga naar buiten.", left_s=7_200),
         news_row(headline="Water", standing="unconfirmed"),
