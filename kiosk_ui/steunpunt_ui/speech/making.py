@@ -1,5 +1,6 @@
 """``steunpunt speak``: makes a sound of every sentence, with espeak-ng and lame, before anybody needs it."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -7,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from steunpunt.durable import sync
 from steunpunt.model import SteunpuntError
 from steunpunt_ui.speech.sentences import mark_of
 from steunpunt_ui.speech.store import SUFFIX
@@ -83,8 +83,10 @@ def _sound(text: str, voice: str) -> bytes:
 def _write(path: Path, sound: bytes) -> None:
     """Whole or not at all: a power cut must leave no half sentence."""
     half = path.with_suffix(_HALF)
-    half.write_bytes(sound)
-    sync(half)
+    with half.open("wb") as file:
+        file.write(sound)
+        file.flush()
+        os.fsync(file.fileno())
     half.replace(path)
 
 
