@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.conftest import ARGUMENTS
 from tests.fakes.fake_node import PIN, SECRET, FakeNode
 from tests.fakes.page_look import looking_glass
-from tests.fakes.page_walk import FoundPage, citizen_site
+from tests.fakes.page_walk import FoundPage, Walk, citizen_site
 from tests.fakes.ui_citizen import HOME
 
 LANGUAGES: Final = ("nl", "en", "uk", "ar")
@@ -25,7 +25,9 @@ PAGES: Final = {
     "kinds": "/hulp",
     "ask": "/hulp/medisch",
     "kept": f"/t/47-1/{SECRET}",
+    "on-its-way": f"/t/47-2/{SECRET}",
     "received": f"/t/47-3/{SECRET}",
+    "seen": f"/t/47-4/{SECRET}",
     "answered": f"/t/47-5/{SECRET}",
     "closed-request": f"/t/47-6/{SECRET}",
     "follow": "/volgen",
@@ -39,7 +41,18 @@ PAGES: Final = {
     "note": "/buren/prikbord",
     "life-threat": f"/t/47-1/{SECRET}/nu",
     "tell-more": f"/t/47-1/{SECRET}/meer",
+    "worse": f"/t/47-1/{SECRET}/erger",
+    "question": f"/t/47-1/{SECRET}/vraag",
+    "paper-form": "/formulier",
 }
+STEPS: Final = {
+    "where": "/hulp/medisch do=go:where",
+    "elsewhere": "/hulp/medisch do=where:elders",
+    "how-many": "/hulp/medisch do=where:hier",
+    "who": "/hulp/medisch do=people:1",
+    "check": "/hulp/medisch do=check",
+}
+"""Pages that only a button leads to, by the names that a walk gives them."""
 STATES: Final = {"home-exercise": "EXERCISE", "home-closed": "CLOSED"}
 STAFF: Final = ("/staf/", "/staf/melden", "/staf/punt", "/staf/buren")
 """Dutch only, so four pages in one picture."""
@@ -52,6 +65,7 @@ def main(folder: Path) -> None:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         for title, path in PAGES.items():
             _take(folder / f"{title}.png", path, web, browser)
+        _steps(folder, web, browser)
         for title, state in STATES.items():
             node.status["point_state"] = state
             _take(folder / f"{title}.png", "/", web, browser)
@@ -60,6 +74,17 @@ def main(folder: Path) -> None:
         _staff(folder / "staff.png", web, browser)
         _troubled(folder, node, web, browser)
         browser.close()
+
+
+def _steps(folder: Path, web: FlaskClient, browser: Browser) -> None:
+    """Take the pages of the way to a request that nobody comes to by an address."""
+    found: dict[str, list[FoundPage]] = {title: [] for title in STEPS}
+    for language in LANGUAGES:
+        pages = {page.name.removeprefix(f"/{language}"): page for page in reversed(list(Walk(web, language).pages()))}
+        for title, name in STEPS.items():
+            found[title].append(pages[name])
+    for title, pages_of_it in found.items():
+        _write(folder / f"{title}.png", pages_of_it, web, browser)
 
 
 def _troubled(folder: Path, node: FakeNode, web: FlaskClient, browser: Browser) -> None:
