@@ -120,9 +120,8 @@ _KEY = "steunpunt_manners"
 
 def add_manners(app: Flask, clock_s: Callable[[], float] = time.monotonic) -> None:
     """Count what phones ask from now on."""
-    made = Manners(
-        OwnTickets(), *(Allowances(one, clock_s) for one in (PAGES, REQUESTS, ADDITIONS, OFFERS, WRONG_CODES))
-    )
+    kinds = (PAGES, REQUESTS, ADDITIONS, OFFERS, WRONG_CODES)
+    made = Manners(OwnTickets(), *(Allowances(kind, clock_s) for kind in kinds))
     app.extensions[_KEY] = made
     inner = app.wsgi_app
 
