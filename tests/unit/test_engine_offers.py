@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from steunpunt.engine.offers import LANE, WAITING_MAX, OfferMade
+from steunpunt.engine.offers import WAITING_MAX, OfferMade
 from steunpunt.engine.pointstate import StateSet
 from steunpunt.facts import Facts, Mark
 from steunpunt.ledger.tables import messages
