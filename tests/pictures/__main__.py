@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.conftest import ARGUMENTS
 from tests.fakes.fake_node import PIN, SECRET, FakeNode
 from tests.fakes.page_look import looking_glass
-from tests.fakes.page_walk import FoundPage, Walk, citizen_site
+from tests.fakes.page_walk import FoundPage, citizen_site
 from tests.fakes.ui_citizen import HOME
 
 LANGUAGES: Final = ("nl", "en", "uk", "ar")
@@ -41,18 +41,17 @@ PAGES: Final = {
     "note": "/buren/prikbord",
     "life-threat": f"/t/47-1/{SECRET}/nu",
     "tell-more": f"/t/47-1/{SECRET}/meer",
-    "worse": f"/t/47-1/{SECRET}/erger",
-    "question": f"/t/47-1/{SECRET}/vraag",
+    "worse": f"/t/47-3/{SECRET}/erger",
+    "question": f"/t/47-3/{SECRET}/vraag",
+    "not-needed": f"/t/47-3/{SECRET}/niet-nodig",
     "paper-form": "/formulier",
+    "not-here": f"/t/47-1/{SECRET[::-1]}",
 }
-STEPS: Final = {
-    "where": "/hulp/medisch do=go:where",
-    "elsewhere": "/hulp/medisch do=where:elders",
-    "how-many": "/hulp/medisch do=where:hier",
-    "who": "/hulp/medisch do=people:1",
-    "check": "/hulp/medisch do=check",
-}
-"""Pages that only a button leads to, by the names that a walk gives them."""
+WITH_NEWS: Final = ("home", "news", "board", "question")
+"""Pages that are shown with what goes on on top of them; the others without, so that more of each is seen."""
+FORM: Final = "/hulp/medisch"
+STEPS: Final = {"where": "go:where", "people": "go:people", "needs": "go:needs", "words": "go:words", "check": "check"}
+FILLED: Final = {"token": "form-1", "people": "3", "needs": "stroom", "text": "Ze is gevallen."}
 STATES: Final = {"home-exercise": "EXERCISE", "home-closed": "CLOSED"}
 STAFF: Final = ("/staf/", "/staf/melden", "/staf/punt", "/staf/buren")
 """Dutch only, so four pages in one picture."""
@@ -63,9 +62,15 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, citizen_site(Path(name)) as (node, web), sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        news_count = node.status["news_count"]
         for title, path in PAGES.items():
+            node.status["news_count"] = news_count if title in WITH_NEWS else 0
             _take(folder / f"{title}.png", path, web, browser)
-        _steps(folder, web, browser)
+        for title, tap in STEPS.items():
+            _take(folder / f"step-{title}.png", FORM, web, browser, filled=FILLED | {"do": tap})
+        node.refuse = {"error": "cannot_keep", "message": "disk full"}
+        _take(folder / "not-kept.png", FORM, web, browser, filled=FILLED | {"do": "no"})
+        node.refuse = None
         for title, state in STATES.items():
             node.status["point_state"] = state
             _take(folder / f"{title}.png", "/", web, browser)
@@ -74,17 +79,6 @@ def main(folder: Path) -> None:
         _staff(folder / "staff.png", web, browser)
         _troubled(folder, node, web, browser)
         browser.close()
-
-
-def _steps(folder: Path, web: FlaskClient, browser: Browser) -> None:
-    """Take the pages of the way to a request that nobody comes to by an address."""
-    found: dict[str, list[FoundPage]] = {title: [] for title in STEPS}
-    for language in LANGUAGES:
-        pages = {page.name.removeprefix(f"/{language}"): page for page in reversed(list(Walk(web, language).pages()))}
-        for title, name in STEPS.items():
-            found[title].append(pages[name])
-    for title, pages_of_it in found.items():
-        _write(folder / f"{title}.png", pages_of_it, web, browser)
 
 
 def _troubled(folder: Path, node: FakeNode, web: FlaskClient, browser: Browser) -> None:
@@ -99,10 +93,22 @@ def _staff(target: Path, web: FlaskClient, browser: Browser) -> None:
     _write(target, [FoundPage(path, "nl", web.get(path).text, 200) for path in STAFF], web, browser)
 
 
-def _take(target: Path, path: str, web: FlaskClient, browser: Browser, *, night: bool = False) -> None:
-    """Write one picture of a page in all languages."""
-    pages = [FoundPage(path, language, web.get(f"/{language}{path}").text, 200) for language in LANGUAGES]
+def _take(
+    target: Path,
+    path: str,
+    web: FlaskClient,
+    browser: Browser,
+    *,
+    night: bool = False,
+    filled: dict[str, str] | None = None,
+) -> None:
+    """Write one picture of a page in all languages; ``filled``: of the page that follows a form."""
+    pages = [FoundPage(path, language, _page(web, f"/{language}{path}", filled), 200) for language in LANGUAGES]
     _write(target, pages, web, browser, night=night)
+
+
+def _page(web: FlaskClient, path: str, filled: dict[str, str] | None) -> str:
+    return (web.get(path) if filled is None else web.post(path, data=filled, headers={"Origin": HOME})).text
 
 
 def _write(target: Path, pages: list[FoundPage], web: FlaskClient, browser: Browser, *, night: bool = False) -> None:
