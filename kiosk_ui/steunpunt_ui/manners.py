@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 
 from flask import Flask, current_app, request
@@ -17,6 +18,8 @@ from waitress.task import ThreadedTaskDispatcher
 
 from steunpunt_ui.portal import from_wifi
 
+OWN_TICKETS_MAX: Final = 4096
+"""Tickets of which is remembered, as a hash, from which address they were asked."""
 ADDRESSES_MAX: Final = 1024
 """Phones that are remembered; the one seen longest ago is forgotten, and then has all it may have."""
 CONNECTIONS_PER_PHONE_MAX: Final = 12
@@ -77,10 +80,34 @@ class Allowances:
             self._left.popitem(last=False)
 
 
+class OwnTickets:
+    """Which tickets were made from which address: who guessed wrong still sees their own. Any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+
+    def note(self, address: str, number: str, secret: str) -> None:
+        """Note that a form from this address made this ticket."""
+        with self._lock:
+            self._known[self._mark(address, number, secret)] = None
+            while len(self._known) > OWN_TICKETS_MAX:
+                self._known.popitem(last=False)
+
+    def __contains__(self, ticket: tuple[str, str, str]) -> bool:
+        with self._lock:
+            return self._mark(*ticket) in self._known
+
+    @staticmethod
+    def _mark(address: str, number: str, secret: str) -> bytes:
+        return sha256(f"{address} {number} {secret}".encode()).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class Manners:
     """The allowances of one application."""
 
+    own: OwnTickets
     pages: Allowances
     requests: Allowances
     additions: Allowances
@@ -93,7 +120,8 @@ _KEY = "steunpunt_manners"
 
 def add_manners(app: Flask, clock_s: Callable[[], float] = time.monotonic) -> None:
     """Count what phones ask from now on."""
-    made = Manners(*(Allowances(one, clock_s) for one in (PAGES, REQUESTS, ADDITIONS, OFFERS, WRONG_CODES)))
+    kinds = (PAGES, REQUESTS, ADDITIONS, OFFERS, WRONG_CODES)
+    made = Manners(OwnTickets(), *(Allowances(kind, clock_s) for kind in kinds))
     app.extensions[_KEY] = made
     inner = app.wsgi_app
 
@@ -119,9 +147,14 @@ def give_back(op: str) -> None:
         _kept_of(op).give_back(_address())
 
 
-def may_guess() -> bool:
-    """Return whether who asks now may look up a ticket: not after too many that were wrong."""
-    return _manners().wrong_codes.has(_address())
+def may_guess(number: str, secret: str) -> bool:
+    """Return whether who asks now may look up a ticket: always their own, no other after too many that were wrong."""
+    return _manners().wrong_codes.has(_address()) or (_address(), number, secret) in _manners().own
+
+
+def note_made(number: str, secret: str) -> None:
+    """Note that who asks now has made this ticket."""
+    _manners().own.note(_address(), number, secret)
 
 
 def note_wrong_code() -> None:

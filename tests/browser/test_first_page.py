@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser
 
+from steunpunt.control import Client
+from steunpunt_ui.app import create_app
 from steunpunt_ui.languages import LANGUAGES
 from tests.fakes.fake_node import FakeNode, ticket_body
-from tests.fakes.page_look import looking_glass
+from tests.fakes.page_look import SMALL_PHONE, looking_glass
 from tests.fakes.page_walk import FoundPage, citizen_site
+from tests.fakes.ui_sites import kiosk_config
 
 GLOVE_PX: Final = 168
 _DOWN: Final = {"mesh": {"up": False}, "broker": {"up": False}}
@@ -26,6 +30,8 @@ WARNINGS: Final[dict[str, dict[str, Any]]] = {
     "no radio, two calls": {"links": _RADIO_DOWN, "buttons": [_PRESSED, _CALLED]},
     "exercise, nothing leaves": {"point_state": "EXERCISE", "links": _DOWN},
     "closed, on battery": {"point_state": "CLOSED"} | _BATTERY,
+    "all at once": {"point_state": "EXERCISE", "links": _DOWN, "buttons": [_PRESSED, _CALLED]} | _BATTERY,
+    "all but an exercise": {"links": _DOWN, "buttons": [_PRESSED, _CALLED]} | _BATTERY,
 }
 ALOUD: Final = {name: WARNINGS[name] for name in ("no radio, two calls", "closed, on battery")} | {
     "closed, a call": {"point_state": "CLOSED", "buttons": [_CALLED]},
@@ -88,4 +94,24 @@ def test_reading_aloud_is_as_large_as_a_tile_covers_nothing_and_makes_nothing_sc
                     small = min(box["width"], box["height"]) < GLOVE_PX
                     if small or glass.overflow() != (0, 0) or glass.cut() or glass.page.evaluate(_UNDER):
                         found.append((warning, language, box, glass.overflow(), glass.cut()))
+    assert found == []
+
+
+@pytest.mark.browser
+def test_a_small_phone_that_joins_the_wifi_sees_how_to_ask_for_help_without_scrolling(
+    node: FakeNode, browser: Browser
+) -> None:
+    config = kiosk_config(node.path)
+    config = msgspec.structs.replace(config, web=msgspec.structs.replace(config.web, hotspot_address="10.42.0.1"))
+    client, found = Client(node.path, timeout_s=5), []
+    web = create_app(config, client).test_client()
+    with looking_glass(browser, web, viewport=SMALL_PHONE) as glass:
+        for language in ("nl", "uk"):
+            here = {"base_url": "http://10.42.0.1/", "environ_base": {"REMOTE_ADDR": "10.42.0.57"}}
+            glass.show(FoundPage("/", language, web.get(f"/{language}/", **here).text, 200))
+            assert glass.page.locator("form[action$=verder]").is_visible()
+            help_box = glass.page.locator(".tile.red").bounding_box()
+            if not help_box or help_box["y"] + help_box["height"] > SMALL_PHONE["height"] or glass.cut():
+                found.append((language, help_box, glass.cut()))
+    client.close()
     assert found == []

@@ -90,12 +90,17 @@ def test_a_ticket_that_changes_by_itself_is_no_touch_and_is_not_lost(page: Page,
     expect(page.locator("main")).to_contain_text("Aangekomen")
 
 
-def test_while_the_pages_are_away_the_screen_stays_and_goes_home_when_they_are_back(page: Page, kiosk: str) -> None:
-    page.goto(f"{kiosk}{TICKET}")
+def test_while_the_pages_are_away_the_screen_is_cleared_and_goes_home_when_they_are_back(
+    page: Page, kiosk: str
+) -> None:
+    page.goto(f"{kiosk}{TICKET}/erger")
+    page.locator("textarea").fill(TYPED)
     page.route(f"{kiosk}/nl/", lambda route: route.abort())
     page.clock.run_for(125_000)
-    expect(page).to_have_url(f"{kiosk}{TICKET}")
-    expect(page.locator("#idle")).to_be_visible()
+    expect(page).to_have_url(f"{kiosk}{TICKET}/erger")
+    expect(page.locator("body")).to_contain_text("Dit scherm wordt niet meer bijgewerkt.")
+    assert "Bel 112" in page.inner_text("body")
+    assert page.locator("textarea, #idle, a, button").count() == 0
     page.unroute(f"{kiosk}/nl/")
     page.clock.run_for(2_000)
     expect(page).to_have_url(f"{kiosk}/nl/")

@@ -135,6 +135,22 @@ def test_who_guesses_codes_must_wait_and_hears_the_same_of_a_right_one(
     assert SECRET in words(get(web, TICKET, HONEST))
 
 
+@pytest.mark.parametrize("phone", [FLOOD, "127.0.0.1"])
+def test_wrong_codes_stop_nobody_from_asking_for_help_and_seeing_the_number_of_it(
+    web: FlaskClient, node: FakeNode, phone: str
+) -> None:
+    for tried in range(WRONG_CODES.most):
+        get(web, f"/nl/t/47-9/AAAA-AA{tried:02}", phone)
+    asked = ask(web, phone)
+    assert asked.status_code == 303
+    number, secret = asked.headers["Location"].split("/")[3:5]
+    node.tickets[number] = ticket_body(number)
+    assert secret in words(get(web, asked.headers["Location"], phone))
+    assert send(web, f"/nl/t/{number}/{secret}/erger", phone, token="form-2").status_code == 303
+    assert get(web, f"/nl/t/{number}/AAAA-AAAA", phone).status_code == 429
+    assert get(web, f"/nl/t/{number}/{secret}", HONEST).status_code == 200
+
+
 def test_a_phone_that_asks_for_pages_without_end_is_refused_cheaply(web: FlaskClient) -> None:
     statuses = [get(web, "/nl/", FLOOD).status_code for _ in range(PAGES.most + 30)]
     assert statuses[0] == 200

@@ -15,7 +15,7 @@ from flask_babel import gettext
 from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt_ui.citizen.pointstate import is_closed
 from steunpunt_ui.context import client, config
-from steunpunt_ui.manners import give_back, may_guess, note_wrong_code, take_one
+from steunpunt_ui.manners import give_back, may_guess, note_made, note_wrong_code, take_one
 from steunpunt_ui.pages import Page
 
 
@@ -76,7 +76,8 @@ def keep(op: str, fields: dict[str, Any], *, staff: bool = False) -> Kept | NotK
     """
     if staff:
         return _asked(op, fields)
-    taken = may_guess() and take_one(op)
+    guessed = op == "supplement" and not may_guess(*(str(fields.get(half, "")) for half in ("number", "secret")))
+    taken = not guessed and take_one(op)
     if not taken and form_state(str(fields["token"])) == "fresh":
         return NotKept(Trouble.TOO_MANY)
     result = _asked(op, fields)
@@ -97,7 +98,10 @@ def _asked(op: str, fields: dict[str, Any]) -> Kept | NotKept:
             note_wrong_code()
         over = int(refusal.body.get("characters_over", 0))
         return NotKept(_TROUBLES.get(refusal.code, Trouble.BAD_REQUEST), max(over, 1))
-    return Kept(str(reply["number"]), str(reply.get("secret", "")), bool(reply.get("repeated")))
+    kept = Kept(str(reply["number"]), str(reply.get("secret", "")), bool(reply.get("repeated")))
+    if kept.secret:
+        note_made(kept.number, kept.secret)
+    return kept
 
 
 def language_tapped() -> bool:

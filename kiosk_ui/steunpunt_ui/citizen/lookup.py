@@ -38,7 +38,7 @@ def find(number: str, secret: str | None) -> dict[str, Any] | Response:
     half = tidy_secret(secret) if secret is not None else ""
     if not tidy or (secret is not None and not half):
         return not_found(tidy)
-    if not may_guess():
+    if not may_guess(tidy, half):
         return _too_often(tidy)
     try:
         return client().call("ticket", number=tidy, **({"secret": half} if secret is not None else {}))
