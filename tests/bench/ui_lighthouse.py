@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from steunpunt_ui.languages import DEFAULT_LANGUAGE, LANGUAGES
 from tests.bench.ui_verdict import Verdict
@@ -22,6 +22,13 @@ VERSION = "12.8.2"
 SCRIPT = Path(__file__).with_name("lighthouse_pages.mjs")
 INSTALL_S_MAX, PAGE_S_MAX = 600, 120
 THEMES = ("light", "dark")
+
+
+class _Quiet(WSGIRequestHandler):
+    """Leaves the terminal to the figures."""
+
+    def log_request(self, *_: object) -> None:
+        """Say nothing of each request."""
 
 
 def measure(folder: Path, cache: Path, languages: list[str] | None, tell: Callable[[str], None]) -> list[Verdict]:
@@ -80,11 +87,15 @@ def _scores(home: Path, theme: str, address: str, count: int) -> Iterator[dict[s
 
 @contextmanager
 def _served(pages: list[FoundPage], web: FlaskClient) -> Iterator[str]:
-    """Serve the pages as they were found, each under its place in the list."""
+    """Serve the pages as they were found, each under its place in the list.
+
+    In threads: a browser opens connections ahead of need, and one thread would wait for words on an idle one.
+    """
     app = Flask("shown", static_folder=None)
     app.add_url_rule("/shown/<int:at>", "shown", lambda at: pages[at].html)
-    app.add_url_rule("/<path:rest>", "rest", lambda rest: _passed_on(web, rest))
-    server = make_server("127.0.0.1", 0, app)
+    one_at_a_time = threading.Lock()
+    app.add_url_rule("/<path:rest>", "rest", lambda rest: _passed_on(web, rest, one_at_a_time))
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -95,6 +106,6 @@ def _served(pages: list[FoundPage], web: FlaskClient) -> Iterator[str]:
         server.server_close()
 
 
-def _passed_on(web: FlaskClient, rest: str) -> tuple[bytes, int, dict[str, str]]:
-    with web.get(f"/{rest}") as reply:
+def _passed_on(web: FlaskClient, rest: str, one_at_a_time: threading.Lock) -> tuple[bytes, int, dict[str, str]]:
+    with one_at_a_time, web.get(f"/{rest}") as reply:
         return reply.data, reply.status_code, {"Content-Type": reply.headers["Content-Type"]}

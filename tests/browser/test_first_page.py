@@ -30,6 +30,8 @@ WARNINGS: Final[dict[str, dict[str, Any]]] = {
     "no radio, two calls": {"links": _RADIO_DOWN, "buttons": [_PRESSED, _CALLED]},
     "exercise, nothing leaves": {"point_state": "EXERCISE", "links": _DOWN},
     "closed, on battery": {"point_state": "CLOSED"} | _BATTERY,
+    "all at once": {"point_state": "EXERCISE", "links": _DOWN, "buttons": [_PRESSED, _CALLED]} | _BATTERY,
+    "all but an exercise": {"links": _DOWN, "buttons": [_PRESSED, _CALLED]} | _BATTERY,
 }
 ALOUD: Final = {name: WARNINGS[name] for name in ("no radio, two calls", "closed, on battery")} | {
     "closed, a call": {"point_state": "CLOSED", "buttons": [_CALLED]},

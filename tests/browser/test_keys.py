@@ -58,7 +58,9 @@ def test_it_comes_with_a_field_types_erases_and_goes(page: Page) -> None:
     tap(page, "2")
     page.locator("#keys .figures [data-act=enter]").click()
     expect(page.locator("textarea")).to_have_value("Hoe 2\n")
-    expect(page.locator("#text-left")).to_have_text("1995")  # the counter heard of it
+    expect(page.locator("p:has(#text-left)")).to_have_text("Past nog: 1995", use_inner_text=True)
+    page.locator("textarea").fill("x" * 10_042)
+    expect(page.locator("p:has(#text-left)")).to_have_text("Tekens te veel: 8042", use_inner_text=True)
     page.locator("#keys [data-act=done]:visible").click()
     expect(page.locator("#keys")).to_be_hidden()
 

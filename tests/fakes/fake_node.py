@@ -186,7 +186,7 @@ class FakeNode:
         assert session == "s"
         return {"state": state}
 
-    def _op_key_holder(self) -> Body:
+    def _op_confirm_key_holder(self) -> Body:
         return {}
 
     def _op_news(self) -> Body:

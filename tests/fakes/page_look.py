@@ -65,7 +65,8 @@ _KEYS = """() => {
   return told
 }"""
 # A word on two lines, or words beyond the edge of what holds them.
-_CUT = """() => [...document.querySelectorAll(".tile, .button, .name, .done, .top summary, .back")]
+_CUT = """() => [...document.querySelectorAll(
+    ".tile, .button, .name, .done, .top summary, .back, .ticks label, .choices label")]
   .filter((one) => one.checkVisibility())
   .filter((one) => {
     if (one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1) return true

@@ -27,11 +27,12 @@ from steunpunt_ui.speech.texts import texts_of
 from tests.fakes.fake_node import PIN, SECRET, FakeNode, news_row, ticket_body
 from tests.fakes.ui_citizen import HOME, words
 from tests.fakes.ui_sites import kiosk_config
+from tests.unit.test_doctor_live import healthy
 
 PAGES_MAX: Final = 250
 STEPS_MAX: Final = 2_500
-NOT_FOLLOWED: Final = ("/staf/uit", "/staf/techniek")
-"""What ends a walk among the staff's pages, and what is the technician's."""
+NOT_FOLLOWED: Final = ("/staf/uit",)
+"""What ends a walk among the staff's pages."""
 STATES: Final = ("OPEN", "CLOSED", "EXERCISE")
 PHONE: Final = "10.42.0.23"
 TICKET_STATES: Final = ("KEPT", "ON_ITS_WAY", "RECEIVED", "SEEN", "ANSWERED", "CLOSED")
@@ -42,6 +43,19 @@ ANSWER: Final = {
     "age_s": 130,
     "newer": False,
 }
+TREND: Final = {
+    "age_s": 0,
+    "percent": 97,
+    "hours_left": 81.5,
+    "draw_w": None,
+    "queue": 1,
+    "air_ms": 36_000,
+    "snr_db": -3.5,
+}
+LOG: Final = [
+    {"age_s": age_s, "level": level, "name": "steunpunt.links.base", "text": "mesh: <b>is the cable in?</b> " * 4}
+    for age_s, level in enumerate(("INFO", "WARNING", "ERROR"))
+]
 TYPED: Final = {"number": "47-1", "secret": SECRET, "people": "2", "count-63": "2"}
 """What is typed into a field of this name; into any other ``SOME_WORDS``."""
 SOME_WORDS: Final = "zij is gevallen"
@@ -191,7 +205,7 @@ def full_node(path: Path) -> FakeNode:
         node.tickets[number] = ticket_body(number, state, life_threat=at == 1)
         if state in ("ANSWERED", "CLOSED"):
             node.answers[number] = [dict(ANSWER)]
-    node.tickets["47-6"]["close_code"] = "HELPED"
+    node.tickets["47-6"]["close_code"] = "CLOSED_HELPED"
     node.news = [
         news_row(headline="Gaslek in de Kerkstraat", text="Ga naar buiten.", left_s=7_200),
         news_row(headline="Water", standing="unconfirmed"),
@@ -256,17 +270,24 @@ def every_page(node: FakeNode, web: FlaskClient, language: str) -> Iterator[Foun
 
 
 def staff_pages(node: FakeNode, web: FlaskClient) -> Iterator[FoundPage]:
-    """The staff's pages, Dutch only: the PIN, and what is behind it while the point is open and in exercise."""
+    """The staff's and the technician's pages, Dutch only: the PIN, and what is behind it, open and in exercise."""
     yield FoundPage("/staf/inloggen", "nl", web.get("/staf/inloggen").text, 200)
     wrong = web.post("/staf/inloggen", data={"pin": "1", "enter": "1"}, headers={"Origin": HOME})
     yield FoundPage("/staf/inloggen wrong", "nl", wrong.text, wrong.status_code)
     web.post("/staf/inloggen", data={"pin": PIN, "enter": "1"}, headers={"Origin": HOME})
     note = {"kind": "HAVE", "text": "twee kampeerbedden, bij de ingang"}
     web.post("/nl/buren/prikbord", data=note, headers={"Origin": HOME})
+    told = node.status.copy()
+    node.status |= healthy()
+    node.technician = {"version": "1.2", "trend": [TREND | {"age_s": 600}, TREND], "log": LOG}
     for state in ("OPEN", "EXERCISE"):
         node.status["point_state"] = state
         yield from _named(state, Walk(web, "nl", root="/staf").pages(f"/briefje/47-1/{SECRET}"))
-    node.status["point_state"] = "OPEN"
+    node.technician = {"version": "1.2", "trend": [], "log": []}
+    node.status |= {"point_state": "OPEN", "can_keep": False, "radio": None}
+    page = web.get("/staf/techniek")
+    yield FoundPage("/staf/techniek just started, much is wrong", "nl", page.text, page.status_code)
+    node.status = told
 
 
 def _named(state: str, pages: Iterator[FoundPage]) -> Iterator[FoundPage]:

@@ -106,8 +106,10 @@ def test_where_nobody_looks_after_a_board_there_is_none(site: StaffSite) -> None
     assert web.get("/staf/").status_code == 404
     assert "prikbord" not in web.get("/nl/info").text
     assert "Ik kan helpen: vertel het aan" in words(web.get("/nl/info"))
+    assert 'href="/nl/buren"' in web.get("/nl/nieuws").text
     post(site.staff(), "/staf/punt", state="CLOSED", do="set")
-    assert "/nl/buren" not in web.get("/nl/info").text  # neither a board nor offers: nothing to go to
+    for path in ("/nl/info", "/nl/nieuws"):
+        assert "/nl/buren" not in web.get(path).text, path  # neither a board nor offers: nothing to go to
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -17,12 +17,17 @@ from tests.fakes.ui_sites import kiosk_config
 POINT = "10.42.0.1"
 PHONE, OTHER = "10.42.0.57", "10.42.0.58"
 APPLE = "<HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BODY></HTML>"
+FIREFOX = '<meta http-equiv="refresh" content="0;url=https://support.mozilla.org/kb/captive-portal"/>'
 ANSWERS = [
     ("captive.apple.com", "/hotspot-detect.html", 200, APPLE),
     ("connectivitycheck.gstatic.com", "/generate_204", 204, ""),
     ("www.msftconnecttest.com", "/connecttest.txt", 200, "Microsoft Connect Test"),
     ("nmcheck.gnome.org", "/check_network_status.txt", 200, "NetworkManager is online\n"),
+    ("www.msftncsi.com", "/ncsi.txt", 200, "Microsoft NCSI"),
+    ("www.google.com", "/gen_204", 204, ""),
+    ("www.apple.com", "/library/test/success.html", 200, APPLE),
     ("detectportal.firefox.com", "/success.txt", 200, "success\n"),
+    ("detectportal.firefox.com", "/canonical.html", 200, FIREFOX),
 ]
 
 
@@ -115,3 +120,4 @@ def test_a_phone_is_forgotten_after_an_hour_and_memory_is_bounded() -> None:
 def test_no_page_of_ours_has_the_path_of_a_probe(web: FlaskClient) -> None:
     paths = [rule.rule for rule in web.application.url_map.iter_rules()]
     assert not set(paths) & set(PROBES)
+    assert {path for _, path, _, _ in ANSWERS} == set(PROBES)

@@ -172,7 +172,8 @@ def test_a_form_on_paper_is_never_newer_than_somebody_says(site: StaffSite) -> N
     assert site.ask("board")["lines"] == []
     with web.application.test_request_context("/staf/melden"):
         typed = MultiDict({"source": "asked", "minutes": "95"})  # the tick beside it was forgotten
-        assert read_report(typed, exercise=False).facts["paper_age_s"] == 95 * 60
+        facts = read_report(typed, exercise=False).facts
+        assert (facts["paper_age_s"], facts["on_behalf"]) == (95 * 60, True)
 
 
 def test_a_closed_point_refuses_and_keeps_what_was_typed(site: StaffSite) -> None:
@@ -202,6 +203,7 @@ def test_staff_close_and_open_the_point_after_a_question_and_see_who_did(site: S
     assert "Hier ingesteld met de pincode, minder dan een minuut geleden." in words(web.get("/staf/punt"))
     post(web, "/staf/punt", state="EXERCISE", do="set")
     assert "OEFENING. Dit is niet echt." in words(site.screen().get("/nl/"))
+    assert [path for path in STAFF_PAGES if "OEFENING. Dit is niet echt." not in words(web.get(path))] == []
     assert 'name="real"' in web.get("/staf/melden").text
     post(web, "/staf/punt", state="OPEN", do="set")
     assert "Gratis." in words(site.screen().get("/nl/"))

@@ -15,11 +15,11 @@ from steunpunt.engine.common import Flights
 from steunpunt.engine.intake import Intake
 from steunpunt.engine.region import RegionWatch
 from steunpunt.ledger import incoming, outgoing
-from steunpunt.model import Lane, LedgerError, TicketState, TokenCode
+from steunpunt.model import CLOSE_CODES, Lane, LedgerError, TicketState, TokenCode
 from steunpunt.protocol import answers, messages, tickets, vault
 from steunpunt.protocol.keys import Chain, SiteKeys
 from steunpunt.protocol.tokens import HeardTokens
-from steunpunt.relay import outbox
+from steunpunt.relay import outbox, states
 from steunpunt.sim.region.machine import CoordinatorMachine, KioskMachine
 from steunpunt.sim.region.world import PowerCut
 from steunpunt.values import replace
@@ -99,6 +99,14 @@ def _falls(_raise_state: Function) -> Function:
         values = {"s": int(to), "m": now_ms, "c": counter}
         connection.exec_driver_sql("UPDATE tickets SET state = :s, state_ms = :m WHERE counter = :c", values)
         return True
+
+    return wrong
+
+
+def _in_any_order(told: Function) -> Function:
+    def wrong(state: TicketState, closing: TokenCode | None, code: TokenCode) -> tuple[TicketState, TokenCode | None]:
+        found: tuple[TicketState, TokenCode | None] = told(state, None if code in CLOSE_CODES else closing, code)
+        return found
 
     return wrong
 
@@ -199,6 +207,7 @@ BUGS = (
     ),
     Bug("the incarnation is ignored", RegionWatch, "raised_incarnation", _no, case="restored"),
     Bug("a state may fall", outgoing, "raise_state", _falls),
+    Bug("an old closing closes what was opened again", states, "told", _in_any_order),
     Bug("a request is given up after three tries", outbox, "links_for", _only_three_tries, case="away"),
     Bug("a life threat waits its turn", outbox, "choose", _in_one_line, case="overload"),
     Bug("a handheld's OK counts as received", outgoing, "note_handheld", _ok_is_received, case="overload"),

@@ -41,10 +41,13 @@ def test_two_hundred_small_storms_lose_double_and_betray_nothing() -> None:
     done = reports(Options("small", 0), SEEDS)
     struck = sum(count for report in done for name, count in report.counts.items() if name.startswith("struck"))
     attacks = sum(report.counts.get("attacks", 0) for report in done)
+    opened = sum(report.counts.get("reopened at a kiosk", 0) for report in done)
     print(f"{len(done)} seeds, {sum(r.requests for r in done)} requests, {struck} power cuts, {attacks} attacks")
+    print(f"{opened} closed cases opened again")
     assert sum(report.requests for report in done) == sum(report.cases for report in done) >= 3 * SEEDS
     assert struck > SEEDS
     assert attacks > SEEDS
+    assert opened > SEEDS / 4
 
 
 @pytest.mark.parametrize("case", HARD + ALSO)

@@ -14,6 +14,7 @@ from steunpunt.ledger.announcements import Draft
 from steunpunt.ledger.tables import news
 from steunpunt.model import (
     Category,
+    FrameHeard,
     Lane,
     LinkName,
     PointState,
@@ -27,7 +28,8 @@ from steunpunt.protocol.announcements import Announcement, MessageType, Urgency
 from steunpunt.protocol.heartbeat import BROKER_S
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.phrases import Phrase
-from steunpunt.relay.replies import BEAT_GATHER_MS, PROOF_GATHER_MS, TOKEN_PACE_MS
+from steunpunt.relay.outbox import HOPS_MORE
+from steunpunt.relay.replies import BEAT_GATHER_MS, FAR_HOPS, PROOF_GATHER_MS, TOKEN_PACE_MS
 from steunpunt.values import replace
 from tests.fakes.sites import (
     BRIDGE_UP,
@@ -64,6 +66,8 @@ class Region:
         self.kiosks = {site: KioskSite(folder / str(site), self.clock, rng, site) for site in (47, 48)}
         self.off: set[int] = set()
         self.link = MESH
+        self.hops: int | None = None
+        """Over how many radios each packet comes."""
         self.sent: list[tuple[str, SendFrame]] = []
         self.air: list[bytes] = []
 
@@ -90,7 +94,10 @@ class Region:
                 hearers = []
             carrier = None if frame.link is MESH else frame.carrier
             for one in hearers:
-                waiting += [(one, m) for m in frames(one.turn(heard(frame.payload, frame.link, carrier)))]
+                waiting += [(one, m) for m in frames(one.turn(self._heard(frame, carrier)))]
+
+    def _heard(self, frame: SendFrame, carrier: int | None) -> FrameHeard:
+        return replace(heard(frame.payload, frame.link, carrier), hops=self.hops)
 
     def _hears(self, number: int, frame: SendFrame) -> bool:
         meant = frame.link is MESH or frame.carrier in (None, number)
@@ -158,7 +165,7 @@ def test_where_lives_hang_on_it_it_goes_twice(region: Region) -> None:
     region.say(replace(ORDER, urgency=Urgency.IMMEDIATE))
     assert len(region.news_packets()) == 1
     region.walk(2 * ROUND_MS / 1000 + 1)
-    assert len(region.news_packets()) == 2
+    assert [frame.hops_more for frame in region.news_packets()] == [0, HOPS_MORE]
     region.walk(3 * 3600)
     assert len(region.news_packets()) == 2
 
@@ -257,7 +264,11 @@ def _power_cut() -> None:
     raise RuntimeError("power")
 
 
-def test_who_was_off_the_air_tells_it_in_a_heartbeat_and_gets_what_is_missing(region: Region) -> None:
+@pytest.mark.parametrize(("hops", "more"), [(FAR_HOPS - 1, 0), (FAR_HOPS, HOPS_MORE)])
+def test_who_was_off_the_air_tells_it_in_a_heartbeat_and_gets_what_is_missing(
+    region: Region, hops: int, more: int
+) -> None:
+    region.hops = hops
     region.off = {48}
     region.say(ORDER)
     region.say(replace(ORDER, headline="Water koken"))
@@ -269,7 +280,7 @@ def test_who_was_off_the_air_tells_it_in_a_heartbeat_and_gets_what_is_missing(re
     region.walk(EARLY_MS[1] / 1000 + 60)
     assert {headline for headline, _ in region.shown(48)} == {"Gaslek", "Water koken"}
     assert {shown for _, shown in region.shown(48)} == {Shown.CONFIRMED}
-    assert len(region.news_packets()) - before == 2
+    assert [frame.hops_more for frame in region.news_packets()[before:]] == [more] * 2
     life = heartbeats.of_site(region.center.ledger.connection, 48)
     assert life is not None
     assert life.beat.serial == 0

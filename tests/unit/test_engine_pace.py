@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from steunpunt.model import Category, LinkName, SendFrame, SendOutcome
+from steunpunt.model import Category, LinkName, RadioUsed, SendFrame, SendOutcome
 from steunpunt.protocol.pieces import parse_pieces
 from steunpunt.relay.outbox import MESH_FIRST_WAIT_MS
-from steunpunt.relay.pace import GAP_MS_MIN
+from steunpunt.relay.pace import CHANNEL_WORD_MS_MAX, GAP_MS_MAX, GAP_MS_MIN
 from steunpunt.relay.replies import LIFE_PACE_MS, TOKEN_GATHER_MS
 from tests.fakes.sites import MESH_UP, Clock, CoordinatorSite, KioskSite, ended, frames, heard, help_form, seeded
 
@@ -83,6 +83,15 @@ def test_what_is_receipted_takes_the_gap_away(kiosk: KioskSite, center: Coordina
     over_time(kiosk, GAP_MS_MIN / 1000)
     assert len(ask(kiosk, "Dekens voor de nacht")) == 1
     assert len(ask(kiosk, "Insuline is bijna op")) == 1
+
+
+def test_a_request_waits_for_a_full_channel_only_as_long_as_the_radio_keeps_telling(kiosk: KioskSite) -> None:
+    for _ in range(10):
+        kiosk.turn(RadioUsed(0.01, channel=1.0))
+    assert len(ask(kiosk, "Water voor tien mensen")) == 1
+    assert ask(kiosk, "Dekens voor de nacht") == []
+    (second, _), *_ = over_time(kiosk, GAP_MS_MAX / 1000)
+    assert second == CHANNEL_WORD_MS_MAX / 1000
 
 
 def test_a_radio_that_takes_nothing_does_not_slow_a_site_down(kiosk: KioskSite) -> None:

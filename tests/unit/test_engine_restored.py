@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from steunpunt.engine.hearing import OFFER_MS_MAX
-from steunpunt.model import BellRung, LinkName, TicketState
+from steunpunt.model import BellRung, LinkName, SenderFunction, TicketState
 from steunpunt.protocol.packets import Kind
 from tests.fakes.ether import Ether
 from tests.fakes.region_keys import COORDINATOR
-from tests.fakes.sites import Clock, CoordinatorSite, KioskSite, help_form, seeded
+from tests.fakes.sites import Clock, CoordinatorSite, KioskSite, heard, help_form, seeded
 
 ONLINE, LOCAL = (47, 48, 49), (57, 58, 59)
 MESH, BROKER = LinkName.MESH, LinkName.BROKER
@@ -114,3 +114,22 @@ def test_a_site_that_knows_of_a_later_ledger_than_this_one_raises_the_alarm(regi
     region.world.set(ONLINE[0], internet=False)
     assert not region.center.engine.ledger_behind
     assert region.world.run(4 * 3_600, lambda: region.center.engine.ledger_behind)
+
+
+def test_what_the_lost_ledger_said_ends_no_offer_when_it_is_heard_again(region: Region) -> None:
+    region.ask("vandaag")
+    case = next(case for case in region.center.desk.cases() if case.text == "vandaag" and case.site == LOCAL[0])
+    region.center.desk.take_up(case.id, "Anna", token="t1")
+    region.center.desk.answer(case.id, "Anna", SenderFunction.FIRE_CREW, "Wij komen", token="t2")
+    kiosk = region.kiosks[LOCAL[0]]
+    region.world.put(COORDINATOR, BellRung())
+    assert region.world.run(600, lambda: kiosk.ticket(case.number).state is TicketState.ANSWERED)
+    recorded = [
+        *region.world.packets(COORDINATOR, MESH, Kind.TOKENS),
+        *region.world.packets(COORDINATOR, MESH, Kind.ANSWER),
+    ]
+    region.restore()
+    region.ask("later")
+    for frame in recorded:
+        kiosk.turn(heard(frame.payload))
+    assert region.world.run(600, lambda: (case.site, "vandaag") in region.texts(LOCAL))

@@ -15,6 +15,7 @@ from steunpunt.protocol import beacons
 from steunpunt.protocol.authority import REGION, KeyNotice, Revocation
 from steunpunt.protocol.packets import Kind, kind_of
 from steunpunt.protocol.tokens import Head
+from steunpunt.relay.outbox import HOPS_MORE
 from steunpunt.values import replace
 from tests.fakes.ether import Ether
 from tests.fakes.region_keys import COORDINATOR, NEWS, OFFLINE, REGION_PRIVATE, SECOND, SITE, coordinator_keys
@@ -117,7 +118,9 @@ def test_a_coordinator_tells_a_notice_on_by_each_link_and_seldom_again(center: C
     clock.advance_s(1)
     assert notices(center.turn()) == [(BROKER, None)]
     clock.advance_s(MESH_AGAIN_MS / 1000 - BROKER_AGAIN_MS / 1000)
-    assert sorted(notices([*center.turn()])) == [(BROKER, None), (MESH, None)]
+    again = center.turn()
+    assert sorted(notices(again)) == [(BROKER, None), (MESH, None)]
+    assert [f.hops_more for f in (*told, *frames(again)) if f.link is MESH] == [0, HOPS_MORE]
 
 
 def test_a_notice_that_no_link_took_goes_again(center: CoordinatorSite, clock: Clock) -> None:

@@ -328,7 +328,7 @@ def test_a_new_life_threat_goes_without_those_that_went_unheard() -> None:
 
 def test_what_some_tries_did_not_bring_goes_over_more_radios_a_life_threat_sooner() -> None:
     def more(lane: Lane) -> list[int]:
-        return [hops_more(replace(new(lane), mesh_tries=tries)) for tries in range(6)]
+        return [hops_more(lane, tries) for tries in range(6)]
 
     assert more(Lane.LIFE_THREAT) == [0, 0, 2, 2, 2, 2]
     assert more(Lane.URGENT) == [0, 0, 0, 0, 2, 2]

@@ -2,7 +2,15 @@
 
 from steunpunt.model import Lane
 from steunpunt.relay.outbox import Waiting
-from steunpunt.relay.pace import CHANNEL_FREE, CHANNEL_FULL, GAP_MS_MAX, GAP_MS_MIN, LIFE_GAP_MS_MAX, Pace
+from steunpunt.relay.pace import (
+    CHANNEL_FREE,
+    CHANNEL_FULL,
+    CHANNEL_WORD_MS_MAX,
+    GAP_MS_MAX,
+    GAP_MS_MIN,
+    LIFE_GAP_MS_MAX,
+    Pace,
+)
 from steunpunt.values import replace
 
 NOW_MS = 1_000_000
@@ -63,20 +71,53 @@ def test_what_was_held_is_due_when_the_gap_is_over() -> None:
 def test_a_full_channel_slows_a_site_whose_own_tries_are_heard() -> None:
     pace = Pace()
     for share, gap_ms in ((CHANNEL_FULL, 0), (0.31, GAP_MS_MIN), (0.9, 2 * GAP_MS_MIN), (0.27, 2 * GAP_MS_MIN)):
-        pace.channel(share)
+        pace.channel(NOW_MS, share)
         pace.sent(NOW_MS, lambda: 0.0, again=False)
         assert due_ms(pace) == NOW_MS + gap_ms
     for _ in range(2):
-        pace.channel(CHANNEL_FREE / 2)
+        pace.channel(NOW_MS, CHANNEL_FREE / 2)
     pace.sent(NOW_MS + 10 * GAP_MS_MIN, lambda: 1.0, again=False)
     assert due_ms(pace, NOW_MS + 10 * GAP_MS_MIN) == NOW_MS
 
 
 def test_the_longer_of_both_gaps_holds() -> None:
     pace = slowed(3)
-    pace.channel(1.0)
+    pace.channel(NOW_MS, 1.0)
     pace.sent(NOW_MS, lambda: 0.0, again=False)
     assert due_ms(pace) == NOW_MS + 4 * GAP_MS_MIN
+
+
+def full_to_the_limit() -> Pace:
+    """Return the pace of a site whose radio found the channel full until it told nothing any more."""
+    pace = Pace()
+    for _ in range(10):
+        pace.channel(NOW_MS, 1.0)
+    pace.sent(NOW_MS, lambda: 0.0, again=False)
+    return pace
+
+
+def test_a_radio_that_stops_telling_holds_back_nothing_five_minutes_later() -> None:
+    pace, over_ms = full_to_the_limit(), NOW_MS + CHANNEL_WORD_MS_MAX
+    assert due_ms(pace) == over_ms < NOW_MS + GAP_MS_MAX, "the word ends before the gap does"
+    pace.channel(over_ms - 1, CHANNEL_FULL)
+    last_ms = over_ms - 1 + CHANNEL_WORD_MS_MAX
+    assert due_ms(pace, over_ms - 1) == last_ms, "it tells after all"
+    pace.sent(last_ms, lambda: 1.0, again=False)
+    assert due_ms(pace, last_ms, message(next_ms=last_ms)) == last_ms
+
+
+def test_a_radio_that_tells_again_after_long_begins_anew() -> None:
+    pace, later_ms = full_to_the_limit(), NOW_MS + CHANNEL_WORD_MS_MAX
+    pace.channel(later_ms, 1.0)
+    pace.sent(later_ms, lambda: 0.0, again=False)
+    assert due_ms(pace, later_ms) == later_ms + GAP_MS_MIN
+
+
+def test_the_gap_of_tries_made_again_outlasts_the_radios_word() -> None:
+    pace = slowed(9)
+    pace.channel(NOW_MS, 1.0)
+    pace.sent(NOW_MS, lambda: 0.0, again=True)
+    assert due_ms(pace) == NOW_MS + GAP_MS_MAX
 
 
 def test_life_threats_that_go_again_share_a_short_gap_which_new_ones_do_not_know() -> None:

@@ -4,14 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steunpunt.model import SENDING_LINKS, LinkName
+from steunpunt.model import SENDING_LINKS, Lane, LinkName
+from steunpunt.relay.outbox import HOPS_MORE, LIFE_TRIES_USUAL, TRIES_USUAL
 from steunpunt.relay.replies import (
+    FAR_HOPS,
     FIRST_WAIT_MS,
     OLD_ROAD_MS,
+    SITES_MAX,
     WAIT_MS_MAX,
+    Reach,
     Road,
     SiteRoads,
+    Ways,
     hops_max,
+    more_for_afar,
     reply_radio,
     reply_road,
     wait_ms,
@@ -90,3 +96,47 @@ def test_receipts_go_as_far_as_the_farthest_of_their_messages_came_and_one_radio
     heard: list[int | None], most: int | None
 ) -> None:
     assert hops_max(heard) == most
+
+
+def test_what_goes_to_a_site_goes_one_radio_further_than_it_was_heard_then_any_way_then_over_more() -> None:
+    ways = Ways()
+    ways.note(47, 1)
+    reached = [ways.reach([(47, Lane.URGENT, tries)]) for tries in range(TRIES_USUAL + 1)]
+    assert reached == [Reach(2), *[Reach()] * (TRIES_USUAL - 1), Reach(None, HOPS_MORE)]
+    reached = [ways.reach([(47, Lane.LIFE_THREAT, tries)]) for tries in range(LIFE_TRIES_USUAL + 1)]
+    assert reached == [Reach(2), *[Reach()] * (LIFE_TRIES_USUAL - 1), Reach(None, HOPS_MORE)]
+
+
+def test_a_packet_for_several_sites_goes_as_far_as_the_one_that_needs_most() -> None:
+    ways = Ways()
+    for site, hops in ((47, 0), (48, 3), (49, None)):
+        ways.note(site, hops)
+    assert ways.reach([(47, Lane.OTHER, 0), (48, Lane.OTHER, 0)]) == Reach(4)
+    assert ways.reach([(47, Lane.OTHER, 0), (49, Lane.OTHER, 0)]) == Reach(), "49 does not say how far it is"
+    assert ways.reach([(47, Lane.OTHER, 0), (48, Lane.OTHER, 1)]) == Reach()
+    assert ways.reach([(47, Lane.OTHER, 0), (48, Lane.LIFE_THREAT, 2)]) == Reach(None, HOPS_MORE)
+    assert Ways().reach([(47, Lane.OTHER, 0)]) == Reach(), "after a restart"
+
+
+def test_where_other_coordinators_listen_nothing_is_cut_short() -> None:
+    ways = Ways(overheard=True)
+    ways.note(47, 1)
+    assert [ways.reach([(47, Lane.OTHER, tries)]) for tries in (0, TRIES_USUAL)] == [Reach(), Reach(None, HOPS_MORE)]
+
+
+def test_what_a_site_misses_goes_over_more_radios_unless_the_site_is_near() -> None:
+    ways = Ways()
+    ways.note(47, FAR_HOPS - 1)
+    ways.note(48, FAR_HOPS)
+    assert [ways.more_for(site) for site in (47, 48, 49)] == [0, HOPS_MORE, HOPS_MORE]
+    assert [more_for_afar(hops) for hops in (None, FAR_HOPS - 1, FAR_HOPS)] == [0, 0, HOPS_MORE]
+
+
+def test_of_ever_more_sites_the_one_not_heard_for_longest_is_forgotten() -> None:
+    ways = Ways()
+    for site in range(SITES_MAX):
+        ways.note(site, 1)
+    ways.note(0, 1)
+    ways.note(SITES_MAX, 1)
+    known = [ways.reach([(site, Lane.OTHER, 0)]).hops_max for site in (0, 1, SITES_MAX)]
+    assert known == [2, None, 2]

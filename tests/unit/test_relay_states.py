@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steunpunt.model import CLOSE_CODES, CLOSE_REASONS, LampMode, TicketState, TokenCode
-from steunpunt.relay.states import REACHED, lamp_for, raised, told
+from steunpunt.relay.states import REACHED, in_later_life, lamp_for, of_later_life, raised, told
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security" / "protocol.md"
 PROOFS: dict[str, TicketState | TokenCode] = {
@@ -88,3 +88,16 @@ def test_the_last_word_about_closing_counts_in_whatever_order_they_come(codes: l
 )
 def test_the_lamp_is_steady_only_when_a_person_took_the_call_up(state: TicketState | None, lamp: LampMode) -> None:
     assert lamp_for(state) is lamp
+
+
+def test_to_a_ledger_that_was_put_back_the_words_about_closing_begin_anew() -> None:
+    assert [in_later_life(closing) for closing in (None, TokenCode.REOPENED)] == [None, None]
+    for reason in CLOSE_REASONS:
+        assert in_later_life(reason) is in_later_life(reason.again) is reason
+
+
+def test_a_later_life_is_one_of_the_same_coordinator() -> None:
+    first = 1 << 8 | 3
+    lives = (first, first + 1, first - 1, (2 << 8) | 4, (0 << 8) | 4)
+    assert [of_later_life(first, by) for by in lives] == [False, True, False, False, False]
+    assert not of_later_life(None, first), "nothing was receipted before"

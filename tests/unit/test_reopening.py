@@ -9,8 +9,10 @@ from steunpunt.ledger.deskact import NotAllowed
 from steunpunt.ledger.outgoing import Ticket
 from steunpunt.model import CLOSE_CODES, CLOSE_REASONS, SenderFunction, TicketState, TokenCode
 from steunpunt.protocol.packets import Kind, kind_of
+from steunpunt.protocol.tokens import Head, pack_tokens
+from tests.fakes.region_keys import COORDINATOR
 from tests.fakes.sites import CoordinatorSite, KioskSite, answer_in, frames, heard, help_form
-from tests.unit.test_engine_kiosk import receipt
+from tests.unit.test_engine_kiosk import receipt, verify_of
 from tests.unit.test_engine_news import Region
 
 CREW = SenderFunction.FIRE_CREW
@@ -110,6 +112,31 @@ def test_the_words_may_come_in_any_order(one: Closed) -> None:
     ):
         kiosk.turn(heard(receipt(kiosk, code)))
         assert kiosk.ticket(later).state is state, code
+
+
+def of_life(one: Closed, incarnation: int, code: TokenCode) -> bytes:
+    """Return the packet in which the coordinator's ledger of this life says it of the case."""
+    return pack_tokens(Head(COORDINATOR, incarnation, 0, 0), [(verify_of(one.kiosk), code)])
+
+
+def test_a_ledger_put_back_that_knows_nothing_of_the_reopening_closes_it_all_the_same(one: Closed) -> None:
+    one.center.desk.reopen(one.case_id, "Bram", token="t4")
+    one.told()
+    one.kiosk.turn(heard(of_life(one, 2, TokenCode.RECEIVED)))
+    assert one.ticket.state is TicketState.SEEN
+    for incarnation, code, state in (
+        (2, TokenCode.CLOSED_NOT_NEEDED, TicketState.CLOSED),
+        (1, TokenCode.REOPENED, TicketState.CLOSED),
+        (2, TokenCode.REOPENED, TicketState.SEEN),
+        (2, TokenCode.CLOSED_NOT_NEEDED, TicketState.SEEN),
+        (1, TokenCode.CLOSED_AGAIN_HELPED, TicketState.SEEN),
+        (2, TokenCode.CLOSED_AGAIN_HELPED, TicketState.CLOSED),
+        (2, TokenCode.REOPENED, TicketState.CLOSED),
+        (3, TokenCode.RECEIVED, TicketState.CLOSED),
+        (3, TokenCode.REOPENED, TicketState.SEEN),
+    ):
+        one.kiosk.turn(heard(of_life(one, incarnation, code)))
+        assert one.ticket.state is state, (incarnation, code)
 
 
 def test_an_answer_that_came_before_the_word_counts_and_an_old_one_does_not(tmp_path: Path) -> None:

@@ -97,6 +97,30 @@ def test_sentences_become_sounds_that_can_follow_each_other(tmp_path: Path) -> N
     assert again == Made("nl", 2, 0, sum(map(len, each[:2]))), "what no page says any more is gone"
 
 
+def test_what_was_stopped_in_the_middle_goes_on_from_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    texts = ["Brand", "Nee.", "Ja.", "Medische hulp", "Politie"]
+    spoken, programs, place = shutil.which("espeak-ng"), tmp_path / "bin", tmp_path / "nl"
+    programs.mkdir()
+    stopping = programs / "espeak-ng"
+    count = '[ "$(grep -c . "$0.calls")" -lt 3 ]'
+    stopping.write_text(f'#!/bin/sh\necho call >> "$0.calls"\n{count} || exit 137\nexec {spoken} "$@"\n', "utf-8")
+    stopping.chmod(0o755)
+    path = os.environ["PATH"]
+    monkeypatch.setenv("PATH", f"{programs}:{path}")
+    with pytest.raises(making.SpeechError, match="goes on from there"):
+        make(tmp_path, "nl", texts)
+    done = {one.name: one.stat().st_mtime_ns for one in place.iterdir()}
+    assert sorted(done) == sorted(f"{mark_of(text)}.mp3" for text in texts[:2])
+    # A power cut may leave these two behind: a file that was begun, and a name without its bytes.
+    (place / f"{mark_of(texts[2])}.half").write_bytes(b"begun")
+    (place / f"{mark_of(texts[3])}.mp3").touch()
+    monkeypatch.setenv("PATH", path)
+    assert make(tmp_path, "nl", texts).new == 3
+    assert sorted(one.name for one in place.iterdir()) == sorted(f"{mark_of(text)}.mp3" for text in texts)
+    assert {name: (place / name).stat().st_mtime_ns for name in done} == done, "what was made is not made again"
+    assert all(seconds(one.read_bytes(), tmp_path) > 0.2 for one in place.iterdir())
+
+
 def test_a_language_without_a_voice_is_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     known = voices()
     assert all(spoken_here(language, known) for language in LANGUAGES)

@@ -21,6 +21,8 @@ from steunpunt.protocol.announcements import Announcement, MessageType, Urgency
 from steunpunt.protocol.keys import CoordinatorKeys
 from steunpunt.protocol.news import News, pack_news
 from steunpunt.relay import newsfloor, replies
+from steunpunt.relay.outbox import HOPS_MORE
+from steunpunt.relay.replies import Reach
 from steunpunt.values import replace
 
 ROUNDS_MAX = 2
@@ -37,11 +39,15 @@ _log = logging.getLogger(__name__)
 
 
 class NewsPart(Struct, frozen=True):
-    """One packet of a piece of news for one radio; ``ends_round``: with it a broadcast of the whole is done."""
+    """One packet of a piece of news for one radio; ``ends_round``: with it a broadcast of the whole is done.
+
+    ``hops_more``: over how many radios more than the radio is set to.
+    """
 
     radio: str
     serial: int
     index: int
+    hops_more: int
     ends_round: bool = False
 
 
@@ -65,8 +71,8 @@ class Announcer:
         """Sites whose heartbeat just told that they miss something."""
         self._broker_from_ms = self._radio_from_ms = 0
         self._last: tuple[int, int, int] | None = None
+        """The newest that is signed; None: to be read. Only this announcer signs, so it stays until it does."""
         self._issued = 0
-        """The newest that is signed, as of this turn; None: to be read."""
 
     @property
     def waiting(self) -> bool:
@@ -100,7 +106,6 @@ class Announcer:
         return self._issued > before
 
     def _issue(self, connection: sa.Connection, now_ms: int) -> None:
-        self._last = None
         incarnation, _, _ = self._last_serial(connection)
         if 0 < incarnation < self._incarnation:  # signed by the life of a ledger that was lost: say it anew
             self._say_anew(connection, self._in_force(connection, incarnation, now_ms))
@@ -196,16 +201,16 @@ class Announcer:
         if one.next_ms > now_ms:
             self._look_again(one.next_ms)
             return
-        self._plan(connection, one, now_ms, ends_round=True)
+        self._plan(connection, one, now_ms, HOPS_MORE if one.rounds else 0, ends_round=True)
 
-    def _plan(self, connection: sa.Connection, one: Issued, now_ms: int, *, ends_round: bool) -> None:
+    def _plan(self, connection: sa.Connection, one: Issued, now_ms: int, hops_more: int, *, ends_round: bool) -> None:
         """Queue all packets of a piece of news for every radio, unless they wait already."""
         serial = one.serial or 0
         flying = [f.part.serial for f in self._out.flying(LinkName.MESH) if isinstance(f, NewsFlight) and f.part]
         if serial in flying or any(part.serial == serial for part in self._parts) or len(self._parts) > PARTS_MAX:
             return
         count, radios = len(self._packets(connection, one, now_ms)), self._out.links.radios_up()
-        parts = [NewsPart(radio, serial, index) for index in range(count) for radio in radios]
+        parts = [NewsPart(radio, serial, index, hops_more) for index in range(count) for radio in radios]
         if ends_round and parts:
             parts[-1] = replace(parts[-1], ends_round=True)
         self._parts += parts
@@ -228,10 +233,10 @@ class Announcer:
             packets = [packet for one in missing for packet in self._packets(connection, one, now_ms)]
             return [self._out.by_broker(road.carrier, Lane.ANNOUNCEMENT, packet, "news again") for packet in packets]
         for one in missing:
-            self._air_again(connection, one, now_ms)
+            self._air_again(connection, one, now_ms, self._out.ways.more_for(site))
         return []
 
-    def _air_again(self, connection: sa.Connection, one: Issued, now_ms: int) -> None:
+    def _air_again(self, connection: sa.Connection, one: Issued, now_ms: int, hops_more: int) -> None:
         """Broadcast once for all that miss it; what is still to have its first broadcast only waits for that."""
         last_ms = self._aired_ms.get(one.serial or 0)
         if not one.rounds or (last_ms is not None and now_ms - last_ms < AGAIN_MESH_MS):
@@ -239,7 +244,7 @@ class Announcer:
         self._aired_ms[one.serial or 0] = now_ms
         while len(self._aired_ms) > announcements.LISTED_MAX:
             del self._aired_ms[next(iter(self._aired_ms))]
-        self._plan(connection, one, now_ms, ends_round=False)
+        self._plan(connection, one, now_ms, hops_more, ends_round=False)
 
     def _by_radio(self, connection: sa.Connection, now_ms: int) -> list[Effect]:
         """One packet of news at a time on each radio: requests and receipts never wait behind a queue of it."""
@@ -269,8 +274,8 @@ class Announcer:
             next_ms = now_ms + round(ROUND_MS * (1 + self._entropy.unit()))
             announcements.change(connection, one.id, rounds=one.rounds + 1, next_ms=next_ms)
             self._look_again(next_ms)
-        flight = NewsFlight(part, one.id)
-        return [self._out.by_radio(connection, part.radio, Lane.ANNOUNCEMENT, payload, flight, now_ms)]
+        flight, reach = NewsFlight(part, one.id), Reach(hops_more=part.hops_more)
+        return [self._out.by_radio(connection, part.radio, Lane.ANNOUNCEMENT, payload, flight, now_ms, reach=reach)]
 
     def _packets(self, connection: sa.Connection, one: Issued, now_ms: int) -> list[bytes]:
         supersedes = None

@@ -52,6 +52,7 @@ from steunpunt.protocol.packets import Kind
 from steunpunt.protocol.tokens import NOBODY_YET, Head, pack_tokens
 from steunpunt.protocol.wants import Want
 from steunpunt.relay import replies
+from steunpunt.relay.replies import Reach
 
 BEACON_MS = 20_000
 BEACON_BLOCK = 4_096
@@ -85,11 +86,11 @@ class CoordinatorEngine:
         self._keeper = keeper
         self.counts: Counts = Counts()
         self.links = Links()
-        self._out = Transmitter(ledger, self.links, self.counts)
+        neighbours = neighbours or Neighbours(keys.coordinator)
+        self._out = Transmitter(ledger, self.links, self.counts, overheard=bool(neighbours.others))
         self._notices = NoticeBook(ledger, keys.root_public, keys.notices, self.counts, self._can_act)
         self._teller = Teller(self._notices, self._out)
-        self._intake = Intake(keys, ledger_key, entropy, self.counts, self._notices.revoked)
-        neighbours = neighbours or Neighbours(keys.coordinator)
+        self._intake = Intake(keys, ledger_key, entropy, self.counts, self._notices.revoked, self._out.ways)
         self._receipts = Receipts(self._out, overheard=bool(neighbours.others))
         self._standby = Standby(neighbours, ledger_key, entropy, self.counts)
         self._replier = Replier(self._out, ledger_key, entropy)
@@ -288,7 +289,10 @@ class CoordinatorEngine:
             if frame.link is LinkName.BROKER:
                 effects.append(self._out.by_broker(frame.carrier, Lane.URGENT, payload, "want hello"))
             elif self._out.fits(connection, frame.radio, Lane.URGENT, len(payload), now_ms):
-                effects.append(self._out.by_radio(connection, frame.radio, Lane.URGENT, payload, "want hello", now_ms))
+                reach = Reach(hops_more=replies.more_for_afar(frame.hops))
+                effects.append(
+                    self._out.by_radio(connection, frame.radio, Lane.URGENT, payload, "want hello", now_ms, reach=reach)
+                )
         self._intake.hellos_wanted.clear()
         for half in self._intake.fragments.wants(connection, now_ms):
             verify = self._intake.verify_key(connection, Piece(*half.key))
@@ -308,7 +312,8 @@ class CoordinatorEngine:
         if road is not None:
             radio = replies.reply_radio(roads.radio, tries, self.links.radios_up())
             if self._out.fits(connection, radio, lane, len(payload), now_ms):
-                return [self._out.by_radio(connection, radio, lane, payload, "to site", now_ms)]
+                reach = self._out.ways.reach([(site, lane, tries)])
+                return [self._out.by_radio(connection, radio, lane, payload, "to site", now_ms, reach=reach)]
         return []
 
     def _take_over(self, connection: sa.Connection, head: Head, now_ms: int) -> list[Effect]:

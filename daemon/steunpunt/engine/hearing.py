@@ -101,6 +101,9 @@ class Hearer:
 
     def _tokens(self, connection: sa.Connection, frame: FrameHeard, now_ms: int) -> bool:
         heard = tokens.parse_tokens(frame.payload)
+        if self._region.is_past(connection, heard.head):
+            self._counts["tokens_of_past_lives"] += len(heard.tokens)
+            return True
         beat = self._beater.hear(connection, heard)
         matched, news, proof = beat.matched, beat.news, beat.news
         for message in outgoing.open_messages(connection, now_ms):
@@ -129,25 +132,30 @@ class Hearer:
         now_ms: int,
     ) -> bool:
         """Note what a genuine token says of a message; False when it says nothing new."""
-        news = not message.receipted
+        news, by = not message.receipted, head.coordinator << 8 | head.incarnation
+        later_life = states.of_later_life(message.receipted_by, by)
         if news:
             _log.info("action=receipt message=%d link=%s code=%s", message.id, link, code.name)
-            outgoing.note_receipt(connection, message, now_ms, head.coordinator << 8 | head.incarnation)
+        if news or later_life:
+            outgoing.note_receipt(connection, message, now_ms, by)
         if not message.is_request:
             return news
-        news |= self._note_state(connection, message.counter, code, now_ms)
+        news |= self._note_state(connection, message.counter, code, now_ms, later_life=later_life)
         if code is TokenCode.PASSED_ON:
             news |= outgoing.note_passed_on(connection, message.counter, now_ms)
         if code is not TokenCode.RECEIVED:
             self._acknowledger.hold(message.eid, message.n, code, b"", link, now_ms)
         return news
 
-    def _note_state(self, connection: sa.Connection, counter: int, code: TokenCode, now_ms: int) -> bool:
+    def _note_state(
+        self, connection: sa.Connection, counter: int, code: TokenCode, now_ms: int, *, later_life: bool
+    ) -> bool:
         """Take over what a token says of the state; False when it says nothing new."""
         ticket = outgoing.ticket(connection, counter)
         if ticket is None:
             return False
-        state, closing = states.told(ticket.state, ticket.close_code, code)
+        before = states.in_later_life(ticket.close_code) if later_life else ticket.close_code
+        state, closing = states.told(ticket.state, before, code)
         if (state, closing) == (ticket.state, ticket.close_code):
             return False
         if code is TokenCode.REOPENED and self._answered_since(connection, ticket):
@@ -177,8 +185,6 @@ class Hearer:
             self._counts["answers_refused"] += 1
             return False
         self._counts["answers"] += 1
-        if not message.receipted:
-            outgoing.note_receipt(connection, message, now_ms)
         kept = [packet for packet, _ in outgoing.answers_of(connection, message.counter)]
         # One heard before says nothing new, such as after a reopening.
         if not known and any(frame.payload in whole for whole in answers.whole_answers(kept)):

@@ -22,6 +22,7 @@ from steunpunt.protocol.wants import WantHello
 from steunpunt.relay import replies
 from steunpunt.relay.epochs import HelloAsker, may_hold
 from steunpunt.relay.outbox import lane_for
+from steunpunt.relay.replies import Ways
 
 _log = logging.getLogger(__name__)
 HURRY_TRIES_MIN = 3
@@ -61,11 +62,16 @@ class Intake:
         entropy: Entropy,
         counts: Counts,
         revoked: Callable[[sa.Connection], Mapping[int, int]],
+        ways: Ways,
     ) -> None:
-        """``revoked``: gives for each site the highest generation of its card that does not count any more."""
+        """``revoked``: gives for each site the highest generation of its card that does not count any more.
+
+        ``ways`` learns over how many radios each site is heard.
+        """
         self._ledger_key = ledger_key
         self._entropy = entropy
         self._counts = counts
+        self._ways = ways
         self._epochs = EpochBook(keys, revoked)
         self._hellos = HelloAsker()
         self.fragments = Fragments(entropy, counts)
@@ -109,6 +115,8 @@ class Intake:
         doubtful = self._epochs.quarantined(connection, at.site, epoch)
         if not doubtful and frame.link is not LinkName.PAPER:  # who came on foot may have no road back
             self._note_road(connection, at.site, frame, now_ms)
+            if frame.link is LinkName.MESH:
+                self._ways.note(at.site, frame.hops)
         taken = self._part(connection, piece, keys, plain, _Arrival(frame.link, heard.age, now_ms, doubtful))
         if newly_known:  # what was held did not come on paper itself
             link = LinkName.MESH if frame.link is LinkName.PAPER else frame.link

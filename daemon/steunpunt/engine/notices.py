@@ -19,6 +19,8 @@ from steunpunt.ledger import incoming
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import Effect, Lane, LinkName, SendEnded, SendOutcome
 from steunpunt.protocol.authority import REGION, KeyNotice, Revocation, merged, parse_notice, revoked_by
+from steunpunt.relay.outbox import HOPS_MORE
+from steunpunt.relay.replies import Reach
 from steunpunt.values import replace
 
 NOTICES_MAX = 64
@@ -177,7 +179,7 @@ class Teller:
                 effects.append(self._out.by_broker(None, Lane.HOUSEKEEPING, one.packet, flight))
                 self._look_again(now_ms + BROKER_AGAIN_MS)
             if self._is_due(one.mesh_ms, MESH_AGAIN_MS, now_ms):
-                effects += self._on_air(connection, one.packet, now_ms)
+                effects += self._on_air(connection, one, now_ms)
         return effects
 
     def _is_due(self, told_ms: int, again_ms: int, now_ms: int) -> bool:
@@ -186,8 +188,12 @@ class Teller:
         self._look_again(told_ms + again_ms)
         return False
 
-    def _on_air(self, connection: sa.Connection, packet: bytes, now_ms: int) -> list[Effect]:
-        """Broadcast it by every radio here, and by those gateways that alone reach some site."""
+    def _on_air(self, connection: sa.Connection, one: _Kept, now_ms: int) -> list[Effect]:
+        """Broadcast it by every radio here, and by those gateways that alone reach some site.
+
+        Each day after the first it goes over more radios: nobody tells whether the sites at the rim have it.
+        """
+        packet, reach = one.packet, Reach(hops_more=0 if one.mesh_ms == _NEVER else HOPS_MORE)
         radios, size = self._out.links.radios_up() if self._out.links.mesh.up else (), len(packet)
         if now_ms < self._from_ms:
             self._look_again(self._from_ms)
@@ -206,7 +212,8 @@ class Teller:
         self._book.note(connection, packet, LinkName.MESH, now_ms)
         flight = NoticeFlight(packet, LinkName.MESH)
         by_radio: list[Effect] = [
-            self._out.by_radio(connection, radio, Lane.ANNOUNCEMENT, packet, flight, now_ms) for radio in radios
+            self._out.by_radio(connection, radio, Lane.ANNOUNCEMENT, packet, flight, now_ms, reach=reach)
+            for radio in radios
         ]
         return by_radio + [self._out.by_broker(one, Lane.ANNOUNCEMENT, packet, flight) for one in carriers]
 

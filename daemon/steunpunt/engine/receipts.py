@@ -22,6 +22,7 @@ from steunpunt.model import Effect, FrameHeard, Lane, LinkName, TokenCode
 from steunpunt.protocol.tokens import HEAD_BYTES, TOKEN_BYTES, TOKENS_MAX, Head, pack_tokens
 from steunpunt.relay import replies
 from steunpunt.relay.outbox import HOPS_MORE
+from steunpunt.relay.replies import Reach
 
 REMEMBERED_MAX = 2_000
 RECEIPTS_MAX = 2_000
@@ -235,8 +236,10 @@ class Receipts:
             now_ms,
             destination=newest.sender if alone else None,
             answers=newest.packet_id if alone else None,
-            hops_max=None if self._overheard else replies.hops_max([owed.hops for _, owed in batch]),
-            hops_more=max(owed.hops_more for _, owed in batch),
+            reach=Reach(
+                None if self._overheard else replies.hops_max([owed.hops for _, owed in batch]),
+                max(owed.hops_more for _, owed in batch),
+            ),
         )
 
     def _said_lately(self, radio: str, but: set[Piece], room: int, now_ms: int) -> list[Owed]:

@@ -75,6 +75,13 @@ class RegionWatch:
             self._incarnations[name] = stored[0] if stored else 0
         return self._incarnations[name]
 
+    def is_past(self, connection: sa.Connection, head: Head) -> bool:
+        """Return whether a packet is of an earlier life of its coordinator's ledger than one already heard of.
+
+        What that ledger held may be lost: its word, late or replayed, proves nothing any more.
+        """
+        return head.incarnation < self._incarnation_of(connection, head.coordinator)
+
     def raised_incarnation(self, connection: sa.Connection, head: Head) -> bool:
         """Note the incarnation of an authentic packet; True when it is higher than any before, but not the first."""
         name = f"incarnation_{head.coordinator}"

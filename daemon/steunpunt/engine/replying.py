@@ -77,7 +77,8 @@ class Replier:
             self._look_again(self._out.fits_from_ms(connection, radio, Lane.URGENT, len(payload), now_ms))
             return []
         flight = self._note_tries(connection, batch, LinkName.MESH, now_ms)
-        return [self._out.by_radio(connection, radio, Lane.URGENT, payload, flight, now_ms)]
+        reach = self._out.ways.reach([(reply.at.site, reply.lane, reply.tries) for reply in batch])
+        return [self._out.by_radio(connection, radio, Lane.URGENT, payload, flight, now_ms, reach=reach)]
 
     def _payload(self, connection: sa.Connection, head: Head, batch: list[Reply]) -> bytes:
         return batch[0].packet or tokens.pack_tokens(head, [self._claim(connection, reply) for reply in batch])

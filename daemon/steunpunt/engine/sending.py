@@ -225,7 +225,7 @@ class Sender:
         """Take the radio's own word on its airtime and on how full the channel is."""
         self.air.read(connection, event.share, now_ms)
         if event.channel is not None:
-            self._pace.channel(event.channel)
+            self._pace.channel(now_ms, event.channel)
 
     def _flying(self, link: LinkName) -> set[int]:
         flights = (flight for flight in self.flights.flying(link) if isinstance(flight, Flight))
@@ -272,7 +272,7 @@ class Sender:
             again = any(message_id in self._unheard for message_id in ids)
             self._pace.sent(now_ms, self._entropy.unit, again=again, life_threat=life_threat)
         insist = life_threat and destination is None
-        more = outbox.hops_more(first)
+        more = outbox.hops_more(first.lane, first.mesh_tries)
         frame = SendFrame(LinkName.MESH, attempt_id, payload, first.lane, destination, want_ack=insist, hops_more=more)
         if destination is None:
             return [frame]

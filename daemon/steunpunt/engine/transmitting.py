@@ -6,15 +6,21 @@ from steunpunt.engine.airlog import AirLog
 from steunpunt.engine.common import Counts, Flights, Links
 from steunpunt.ledger.store import Ledger
 from steunpunt.model import SENDING_LINKS, Lane, LinkName, RadioPrepared, RadioUsed, SendEnded, SendFrame, SendOutcome
+from steunpunt.relay.replies import Reach, Ways
+
+AS_SET = Reach()
+"""As far as the radio is set to."""
 
 
 class Transmitter:
     """See the module. All of it inside the caller's transaction."""
 
-    def __init__(self, ledger: Ledger, links: Links, counts: Counts) -> None:
+    def __init__(self, ledger: Ledger, links: Links, counts: Counts, *, overheard: bool = False) -> None:
+        """``overheard``: other coordinators listen to what is said to sites."""
         self._ledger, self.links, self.counts = ledger, links, counts
         self._flights = Flights()
         self._air: dict[str, AirLog] = {}
+        self.ways = Ways(overheard=overheard)
 
     def air(self, radio: str) -> AirLog:
         """Return one radio's airtime."""
@@ -52,8 +58,7 @@ class Transmitter:
         *,
         destination: int | None = None,
         answers: int | None = None,
-        hops_max: int | None = None,
-        hops_more: int = 0,
+        reach: Reach = AS_SET,
     ) -> SendFrame:
         """Return the frame for one radio; its airtime is written before it is sent."""
         attempt_id = self._flights.begin(LinkName.MESH, what)
@@ -66,8 +71,8 @@ class Transmitter:
             destination=destination,
             answers=answers,
             radio=radio,
-            hops_max=hops_max,
-            hops_more=hops_more,
+            hops_max=reach.hops_max,
+            hops_more=reach.hops_more,
         )
 
     def by_broker(self, carrier: int | None, lane: Lane, payload: bytes, what: object) -> SendFrame:

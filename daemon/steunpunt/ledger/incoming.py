@@ -92,6 +92,7 @@ class Reply(Struct, frozen=True):
     packet: bytes | None
     tries: int
     next_ms: int
+    lane: Lane
 
 
 PAPER_KIND = "paper"
@@ -385,6 +386,7 @@ def pending_replies(connection: sa.Connection, up: frozenset[LinkName]) -> list[
             r.packet,
             r.tries,
             r.next_ms,
+            Lane(r.lane),
         )
         for r in connection.execute(_PENDING[up])
     ]
@@ -399,7 +401,7 @@ def _pending_with_roads(up: frozenset[LinkName]) -> sa.Select[tuple[object, ...]
     }
     has_road = sa.or_(sa.false(), *(roads[link] for link in SENDING_LINKS if link in up))
     return (
-        sa.select(replies, cases.c.site, cases.c.eid, cases.c.n)
+        sa.select(replies, cases.c.site, cases.c.eid, cases.c.n, cases.c.lane)
         .join(cases, cases.c.id == replies.c.case_id)
         .join(sites, sites.c.site == cases.c.site)
         .where(replies.c.delivered_ms.is_(None), has_road)

@@ -61,6 +61,7 @@ class OpenMessage(Struct, frozen=True):
     n: int
     verify: bytes
     receipted: bool
+    receipted_by: int | None
 
 
 class Outgoing(Struct, frozen=True):
@@ -265,7 +266,7 @@ def offer_again(
 def open_messages(connection: sa.Connection, now_ms: int) -> list[OpenMessage]:
     """Return the messages a token may speak of: unreceipted ones and those of tickets not long closed."""
     return [
-        OpenMessage(r.id, r.counter, bool(r.is_request), r.eid, r.n, r.verify, r.receipted_ms is not None)
+        OpenMessage(r.id, r.counter, r.is_request, r.eid, r.n, r.verify, r.receipted_ms is not None, r.receipted_by)
         for r in connection.execute(_OPEN, {"closed_before_ms": now_ms - KEEP_CLOSED_MS})
     ]
 
@@ -285,12 +286,12 @@ _OPEN = (
 )
 
 
-def note_receipt(connection: sa.Connection, message: OpenMessage, now_ms: int, by: int | None = None) -> None:
+def note_receipt(connection: sa.Connection, message: OpenMessage, now_ms: int, by: int) -> None:
     """Note the coordinator's receipt of a message, and with it that its epoch is known there.
 
     ``by``: the coordinator * 256 + its incarnation.
     """
-    values = {"receipted_ms": now_ms, "receipted_by": by}
+    values = {"receipted_by": by} if message.receipted else {"receipted_ms": now_ms, "receipted_by": by}
     connection.execute(sa.update(messages).where(messages.c.id == message.id).values(**values))
     note_epoch_receipted(connection, message.eid)
 

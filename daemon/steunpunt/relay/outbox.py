@@ -161,14 +161,14 @@ def hops_max(message: Waiting, hops_heard: int | None) -> int | None:
     return None if hops_heard is None or message.mesh_tries else hops_heard + HOPS_MARGIN
 
 
-def hops_more(message: Waiting) -> int:
-    """Return over how many radios more than usual a try may go.
+def hops_more(lane: Lane, tries: int) -> int:
+    """Return over how many radios more than usual a message may go that was tried so many times before.
 
     What two tries of a life threat did not bring, or four of anything else, may have to go around: where a flood loses
-    the shortest way, the longer ones end at the usual limit, a radio short of the region's.
+    the shortest way, the longer ones end at the usual limit, a radio short of the other end's.
     """
-    usual = LIFE_TRIES_USUAL if message.lane is Lane.LIFE_THREAT else TRIES_USUAL
-    return HOPS_MORE if message.mesh_tries >= usual else 0
+    usual = LIFE_TRIES_USUAL if lane is Lane.LIFE_THREAT else TRIES_USUAL
+    return HOPS_MORE if tries >= usual else 0
 
 
 def lane_for(category: Category, *, life_threat: bool) -> Lane:

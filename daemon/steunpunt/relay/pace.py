@@ -25,6 +25,10 @@ CHANNEL_FULL = 0.30
 """Share of a minute with traffic, own and heard, above which a site takes the air for full. On simulated maps of thirty
 sites it is 0.1 where all arrives (186 requests an hour), 0.3 with four times that and 0.4 with eight times."""
 CHANNEL_FREE = 0.25
+CHANNEL_WORD_MS_MAX = 300_000
+"""So long a radio's word on the channel counts. Firmware tells its client each 60 s, but leaves out a time at which
+packets wait for that client: five in a row left out means that it tells no more (firmware that does not know it,
+telemetry switched off, another radio)."""
 _JITTER = 0.4
 
 
@@ -48,8 +52,8 @@ class Pace:
     def __init__(self) -> None:
         self._unheard, self._full = _Gap(GAP_MS_MAX), _Gap(GAP_MS_MAX)
         self._life = _Gap(LIFE_GAP_MS_MAX)
-        self._free_ms = 0
-        self._life_free_ms = 0
+        self._free_ms = self._full_free_ms = self._life_free_ms = 0
+        self._told_ms = -CHANNEL_WORD_MS_MAX
 
     def sent(self, now_ms: int, jitter: Callable[[], float], *, again: bool, life_threat: bool = False) -> None:
         """Note a packet; ``again``: an earlier try of what it holds was taken by a radio and not receipted.
@@ -59,14 +63,15 @@ class Pace:
         unheard = self._life if life_threat else self._unheard
         if again:
             unheard.widen()
-        gap_ms = unheard.ms if life_threat else max(unheard.ms, self._full.ms)
-        if not gap_ms:
+        full_ms = 0 if life_threat or self._word_over(now_ms) else self._full.ms
+        if not (unheard.ms or full_ms):
             return
-        free_ms = now_ms + round(gap_ms * (1 + _JITTER * jitter()))
+        lengthened = 1 + _JITTER * jitter()
         if life_threat:
-            self._life_free_ms = free_ms
-        else:
-            self._free_ms = free_ms
+            self._life_free_ms = now_ms + round(unheard.ms * lengthened)
+            return
+        self._free_ms = now_ms + round(unheard.ms * lengthened)
+        self._full_free_ms = now_ms + round(full_ms * lengthened)
 
     def heard(self, now_ms: int, *, life_threat: bool = False) -> None:
         """Note that the region receipted something that had gone by radio."""
@@ -75,14 +80,26 @@ class Pace:
             self._life_free_ms = _sooner(self._life_free_ms, now_ms, gap=bool(self._life.ms))
             return
         self._unheard.narrow()
-        self._free_ms = _sooner(self._free_ms, now_ms, gap=bool(self._unheard.ms or self._full.ms))
+        self._free_ms = _sooner(self._free_ms, now_ms, gap=bool(self._unheard.ms))
+        self._full_free_ms = _sooner(self._full_free_ms, now_ms, gap=bool(self._full.ms))
 
-    def channel(self, share: float) -> None:
+    def channel(self, now_ms: int, share: float) -> None:
         """Note how much of its last minute the radio found the channel taken, 0 … 1; radios tell it once a minute."""
+        if self._word_over(now_ms):
+            self._full = _Gap(GAP_MS_MAX)
+            self._full_free_ms = min(self._full_free_ms, now_ms)
+        self._told_ms = now_ms
         if share > CHANNEL_FULL:
             self._full.widen()
         elif share < CHANNEL_FREE:
             self._full.narrow()
+
+    def _word_over(self, now_ms: int) -> bool:
+        return now_ms >= self._told_ms + CHANNEL_WORD_MS_MAX
+
+    def _general_free_ms(self) -> int:
+        """Return from when what is no life threat may go: a full channel holds it only as long as the word counts."""
+        return max(self._free_ms, min(self._full_free_ms, self._told_ms + CHANNEL_WORD_MS_MAX))
 
     def held(self, waiting: list[Waiting], now_ms: int) -> list[Waiting]:
         """Return the messages as the outbox should see them: none is due before its gap is over.
@@ -90,7 +107,7 @@ class Pace:
         The fragments that are left of a try under way follow at once, and so do those that the region asked for. While
         a life threat waits for its gap, what is less urgent waits too.
         """
-        if max(self._free_ms, self._life_free_ms) <= now_ms:
+        if max(self._general_free_ms(), self._life_free_ms) <= now_ms:
             return waiting
         overdue = any(_shares_life_gap(message) and message.mesh_next_ms <= now_ms for message in waiting)
         behind_ms = self._life_free_ms if overdue else 0
@@ -102,7 +119,7 @@ class Pace:
         elif message.lane is Lane.LIFE_THREAT:
             return message
         else:
-            free_ms = behind_ms if at_once(message) else max(behind_ms, self._free_ms)
+            free_ms = behind_ms if at_once(message) else max(behind_ms, self._general_free_ms())
         return message if message.mesh_next_ms >= free_ms else replace(message, mesh_next_ms=free_ms)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from steunpunt.model import LinkName
+from steunpunt.model import Lane, LinkName
+from steunpunt.relay.outbox import HOPS_MORE, hops_more
 
 TOKEN_GATHER_MS = 1_500
 """Receipts for the mesh wait this long for company: five more cost less than a second packet."""
@@ -41,6 +42,8 @@ HOPS_MARGIN = 1
 """A packet goes back over so many radios more than the one that it answers came by: ways differ from time to time."""
 FAR_HOPS = 3
 """What came over so many radios, as many as Meshtastic's default, and came again, is answered over more."""
+SITES_MAX = 1_024
+"""Most sites of which it is remembered over how many radios they were heard; the one not heard for longest goes."""
 OLD_ROAD_MS = 900_000
 """A road on which a site was last heard so much earlier than on another comes after that one."""
 _GROWTH = 2.0
@@ -100,6 +103,53 @@ def hops_max(hops_heard: Sequence[int | None]) -> int | None:
     """Return how many radios may pass on a packet for sites that were heard over so many; None: any number."""
     known = [hops for hops in hops_heard if hops is not None]
     return max(known) + HOPS_MARGIN if known and len(known) == len(hops_heard) else None
+
+
+class Reach(Struct, frozen=True):
+    """How far a packet for sites goes; both as in :class:`steunpunt.model.SendFrame`."""
+
+    hops_max: int | None = None
+    hops_more: int = 0
+
+
+class Ways:
+    """Over how many radios each site was last heard: the guide for what goes there.
+
+    In memory only: after a restart packets go as far as the radio is set to. It is outside of any seal: who forges it
+    cuts first tries short or lets packets go over two radios more, and nothing else.
+    """
+
+    def __init__(self, *, overheard: bool = False) -> None:
+        """``overheard``: other coordinators listen, so that nothing is cut short."""
+        self._overheard = overheard
+        self._hops: dict[int, int | None] = {}
+
+    def note(self, site: int, hops: int | None) -> None:
+        """Remember over how many radios an authentic packet of a site came; None where it does not say."""
+        self._hops.pop(site, None)
+        self._hops[site] = hops
+        while len(self._hops) > SITES_MAX:
+            del self._hops[next(iter(self._hops))]
+
+    def reach(self, told: Sequence[tuple[int, Lane, int]]) -> Reach:
+        """Return how far a packet goes that holds, for each of these, the site, the lane, and how often it was tried.
+
+        First tries go one radio further than the site was heard, later ones any way, and those that many did not bring
+        over more radios: like requests.
+        """
+        cut_short = not self._overheard and all(tries == 0 for _, _, tries in told)
+        cut = hops_max([self._hops.get(site) for site, _, _ in told]) if cut_short else None
+        return Reach(cut, max((hops_more(lane, tries) for _, lane, tries in told), default=0))
+
+    def more_for(self, site: int) -> int:
+        """Return over how many radios more a broadcast goes that this site is known to miss."""
+        hops = self._hops.get(site)
+        return HOPS_MORE if hops is None or hops >= FAR_HOPS else 0
+
+
+def more_for_afar(hops: int | None) -> int:
+    """Return over how many radios more a packet goes that asks who was heard over so many."""
+    return HOPS_MORE if (hops or 0) >= FAR_HOPS else 0
 
 
 def paced_from_ms(paced_ms: int, pace_ms: int) -> int:

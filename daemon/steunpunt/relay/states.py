@@ -13,7 +13,7 @@ any                token CLOSED_AGAIN_*  → closed
 =================  ==============================================================================================
 
 The words about closing have an order of their own, so that an old one replayed proves nothing: first a closing, then
-the reopening, then a closing for the second time.
+the reopening, then a closing for the second time. A coordinator's ledger that was put back begins that order anew.
 """
 
 from steunpunt.model import CLOSE_CODES, LampMode, TicketState, TokenCode
@@ -44,6 +44,22 @@ def told(state: TicketState, closing: TokenCode | None, code: TokenCode) -> tupl
     if closing is not None and _turn(code) <= _turn(closing):
         return state, closing
     return REACHED[code], code
+
+
+def in_later_life(closing: TokenCode | None) -> TokenCode | None:
+    """Return that last word as it counts once a coordinator's ledger was put back: it may know of no reopening.
+
+    What that ledger says of closing begins anew; a reason to show stays the same.
+    """
+    return closing.reason if closing in CLOSE_CODES else None
+
+
+def of_later_life(receipted_by: int | None, by: int) -> bool:
+    """Return whether a coordinator says this in a later life of its ledger than it receipted the message in.
+
+    Both are the coordinator * 256 + its incarnation; None: no token has come for the message yet.
+    """
+    return receipted_by is not None and receipted_by >> 8 == by >> 8 and receipted_by < by
 
 
 def _turn(code: TokenCode) -> int:

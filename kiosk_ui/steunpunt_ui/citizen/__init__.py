@@ -25,6 +25,7 @@ from steunpunt_ui.citizen import (
     ticket,
 )
 from steunpunt_ui.citizen.pointstate import page_words
+from steunpunt_ui.citizen.topnews import announcement
 from steunpunt_ui.languages import LANGUAGES
 
 
@@ -44,7 +45,7 @@ def make_blueprint() -> Blueprint:
         values.setdefault("lang", g.get("lang", ""))
 
     # For the application, not only these pages: an error's page stands in the same frame.
-    pages.app_context_processor(page_words)
+    pages.app_context_processor(lambda: page_words() | {"announcement": announcement})
     what = f"<any({','.join(repr(slug) for slug in supplement.KINDS)}):slug>"
     forms = ["GET", "POST"]
     pages.add_url_rule("/", "home", home.show)

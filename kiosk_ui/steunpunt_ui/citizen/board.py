@@ -10,6 +10,7 @@ from flask import Response, render_template, url_for
 from steunpunt_ui.ages import ago
 from steunpunt_ui.citizen.pointstate import NODE_AWAY, point_state
 from steunpunt_ui.citizen.states import board_words
+from steunpunt_ui.citizen.topnews import announcement_mark
 from steunpunt_ui.context import client
 
 
@@ -59,4 +60,4 @@ def _lines(told: dict[str, Any] | None) -> list[BoardLine]:
 
 def _mark(told: dict[str, Any] | None) -> str:
     lines = None if told is None else [[asdict(line) for line in _lines(told)], told.get("more")]
-    return hashlib.sha256(json.dumps([lines, point_state().name]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([lines, point_state().name, announcement_mark()]).encode()).hexdigest()[:16]

@@ -13,9 +13,11 @@ from steunpunt.control import NotKnownYet, Refused, Unreachable
 from steunpunt.model import PointState
 from steunpunt_ui.ages import ago
 from steunpunt_ui.citizen.drawn import drawn_pages
+from steunpunt_ui.citizen.newswords import NewsView
 from steunpunt_ui.citizen.pointstate import NODE_AWAY, is_closed, point_state, read_status
 from steunpunt_ui.citizen.power import power_line
 from steunpunt_ui.citizen.states import short_words
+from steunpunt_ui.citizen.topnews import announcement, announcement_mark
 from steunpunt_ui.content.serving import has_pages
 from steunpunt_ui.context import client, config
 from steunpunt_ui.languages import language
@@ -58,11 +60,14 @@ class _Shown:
     on_phone: bool
     goes_on: bool
     sounds: frozenset[str]
+    going: NewsView | None
+    going_mark: str
 
     def mark(self) -> str:
         """Return a fingerprint of what changes by itself, for polling."""
         calls = [asdict(call) for call in self.calls]
         shown = [self.banner and asdict(self.banner), calls, self.news, self.power, self.pages, self.state.name]
+        shown.append(self.going_mark)
         return hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
 
 
@@ -79,6 +84,8 @@ def _shown() -> _Shown:
         is_phone(),
         offers_go_on(),
         sounds(),
+        announcement(),
+        announcement_mark(),
     )
 
 
@@ -94,6 +101,7 @@ def _drawn(shown: _Shown) -> str:
     return render_template(
         "citizen/home.html",
         banner=shown.banner,
+        going=shown.going,
         calls=shown.calls,
         news=shown.news,
         pages=shown.pages,

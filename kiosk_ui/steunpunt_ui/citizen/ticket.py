@@ -21,6 +21,7 @@ from steunpunt_ui.citizen.lookup import find, tidy_number, tidy_secret
 from steunpunt_ui.citizen.papercode import paper_codes
 from steunpunt_ui.citizen.pointstate import point_state, read_status
 from steunpunt_ui.citizen.states import TicketView, answers_of, view_of
+from steunpunt_ui.citizen.topnews import announcement_mark
 from steunpunt_ui.context import client, config
 
 _PAPER_HELPS = {TicketState.KEPT.name, TicketState.ON_ITS_WAY.name, TicketState.RECEIVED.name}
@@ -92,7 +93,7 @@ def banner_for(ticket: TicketView) -> Banner | None:
 
 def mark_of(ticket: TicketView, banner: Banner | None) -> str:
     """Return a fingerprint of all that the page shows, so that a poll sees a change."""
-    shown = json.dumps([ticket.mark(), banner and asdict(banner), point_state().name])
+    shown = json.dumps([ticket.mark(), banner and asdict(banner), point_state().name, announcement_mark()])
     return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 

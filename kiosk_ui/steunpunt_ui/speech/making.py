@@ -1,5 +1,6 @@
 """``steunpunt speak``: makes a sound of every sentence, with espeak-ng and lame, before anybody needs it."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,7 +15,9 @@ from steunpunt_ui.speech.store import SUFFIX
 WORDS_PER_MINUTE: Final = 140
 """Slower than a newsreader: for who is stressed, old, or learns the language."""
 KBIT_PER_S: Final = 24
-SENTENCE_S_MAX: Final = 60
+SENTENCE_S_MAX: Final = 600.0
+"""For one sentence, which takes a tenth of a second: a machine that other work keeps busy may need minutes."""
+_HALF: Final = ".half"
 _VOICES: Final = {"en": "en-gb", "fr": "fr-fr"}
 
 
@@ -42,12 +45,15 @@ def voices() -> set[str]:
 
 
 def make(folder: Path, language: str, texts: list[str], tell: Callable[[int], None] = lambda _: None) -> Made:
-    """Make what is not there yet and delete what no page says any more; raises SpeechError."""
+    """Make what is not there yet and delete what no page says any more; raises SpeechError.
+
+    What is made stays, also when it is stopped in the middle: run again, it goes on from there.
+    """
     place = folder / language
     place.mkdir(parents=True, exist_ok=True)
     wanted = {mark_of(text): text for text in texts}
-    for path in place.glob(f"*{SUFFIX}"):
-        if path.stem not in wanted:
+    for path in [*place.glob(f"*{SUFFIX}"), *place.glob(f"*{_HALF}")]:
+        if path.suffix == _HALF or path.stem not in wanted or not path.stat().st_size:
             path.unlink()
     new = 0
     for mark, text in _missing(place, wanted):
@@ -76,8 +82,11 @@ def _sound(text: str, voice: str) -> bytes:
 
 def _write(path: Path, sound: bytes) -> None:
     """Whole or not at all: a power cut must leave no half sentence."""
-    half = path.with_suffix(".half")
-    half.write_bytes(sound)
+    half = path.with_suffix(_HALF)
+    with half.open("wb") as file:
+        file.write(sound)
+        file.flush()
+        os.fsync(file.fileno())
     half.replace(path)
 
 
@@ -85,5 +94,7 @@ def _run(command: list[str], given: bytes = b"") -> bytes:
     try:
         done = subprocess.run(command, input=given, capture_output=True, timeout=SENTENCE_S_MAX, check=True)  # noqa: S603
     except subprocess.SubprocessError as error:
-        raise SpeechError(f"{command[0]} failed on a sentence ({error}); run it again") from error
+        raise SpeechError(
+            f"{command[0]} failed on a sentence ({error}); run it again: it goes on from there"
+        ) from error
     return done.stdout

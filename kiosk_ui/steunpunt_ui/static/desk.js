@@ -42,9 +42,12 @@
 
   for (const area of document.querySelectorAll("[data-chars-max]")) {
     const left = document.getElementById(area.id + "-left");
-    const count = () => { left.value = area.dataset.charsMax - [...area.value.normalize("NFC").trim()].length; };
+    const count = () => {
+      const fits = area.dataset.charsMax - [...area.value.normalize("NFC").trim()].length;
+      left.value = Math.abs(fits);
+      left.parentElement.className = fits < 0 ? "wrong" : "hint";
+    };
     area.addEventListener("input", count);
-    left.parentElement.hidden = false;
     count();
   }
 

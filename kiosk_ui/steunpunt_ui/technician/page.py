@@ -18,6 +18,8 @@ from steunpunt_ui.technician import dutch, plots
 SEARCH_CHARACTERS_MAX = 60
 UNTOUCHED_S_MAX = 300
 """At a point's own screen the page leaves by itself, as staff's pages do."""
+WARNED_S = 60
+"""How long before that it asks."""
 LEVELS = {"alles": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "letop": ("WARNING", "ERROR", "CRITICAL"),
           "fout": ("ERROR", "CRITICAL")}  # fmt: skip
 
@@ -83,6 +85,7 @@ def _frame(rows: list[Row]) -> dict[str, object]:
         "home": f"{request.blueprint}.{'list' if at_desk else 'menu'}",
         "leave": "" if at_desk else url_for("staff.leave"),
         "leave_s": UNTOUCHED_S_MAX,
+        "warning_s": UNTOUCHED_S_MAX - WARNED_S,
     }
 
 

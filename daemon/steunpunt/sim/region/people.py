@@ -9,6 +9,7 @@ from steunpunt.ledger.desk import Case, PassedOn
 from steunpunt.ledger.deskact import CaseGone, NotAllowed
 from steunpunt.ledger.incoming import Piece
 from steunpunt.model import (
+    CLOSE_REASONS,
     BellRung,
     ButtonPressed,
     Category,
@@ -17,7 +18,6 @@ from steunpunt.model import (
     SupplementCode,
     SupplementSubmitted,
     TicketState,
-    TokenCode,
     parse_ticket_number,
 )
 from steunpunt.protocol import answers, tickets
@@ -30,6 +30,9 @@ from steunpunt.values import replace
 ASK_AGAIN_MS = 12_000.0
 LOOK_MS = (5_000.0, 60_000.0)
 LOOKED_AT_MAX = 20
+MISTAKEN = 0.2
+"""Share of the cases that a desk closes by mistake at first."""
+HALF = 0.5
 WORDS = (
     "Mijn moeder is gevallen en kan niet opstaan, zij heeft veel pijn",
     "Geen insuline meer ☐, de koelkast staat al twee dagen stil",
@@ -163,18 +166,53 @@ class Presser:
 
 
 class DeskPerson:
-    """Looks now and then, and does the next thing for the first case that asks for it."""
+    """Looks now and then, and does the next thing for the first case that asks for it; some are closed by mistake."""
 
-    def __init__(self, world: World, coordinator: str, rng: random.Random, name: str = "Anna") -> None:
+    def __init__(
+        self, world: World, coordinator: str, rng: random.Random, name: str = "Anna", *, mistaken: float = MISTAKEN
+    ) -> None:
+        """``mistaken``: share of the cases closed by mistake at first."""
         self.world, self.coordinator, self.rng, self.name = world, coordinator, rng, name
-        self.active = True
+        self._mistaken = mistaken
+        self._mistakes: list[int] = []
+        """Cases that were closed by mistake and are to be opened again at the next look."""
 
     def look(self) -> None:
         """Do one thing, ring the bell, and come back later."""
         machine = self.world.sites[self.coordinator].machine
-        if self.active and machine.running and isinstance(machine, CoordinatorMachine):
-            self._do_one_thing(machine)
+        if machine.running and isinstance(machine, CoordinatorMachine):
+            if self._mistakes:
+                self._mend(machine, self._mistakes.pop())
+            else:
+                self._do_one_thing(machine)
         self.world.after(self.rng.uniform(*LOOK_MS), self.look)
+
+    def _mend(self, machine: CoordinatorMachine, case_id: int) -> None:
+        """Open a case again; not after an older ledger was put back in which it is not closed, or not there."""
+        record = self.world.watch.record
+        record.mistakes -= 1
+        if not machine.disk.read("SELECT 1 FROM cases WHERE id = ?", case_id):
+            return
+        case, token = machine.desk.case(case_id), str(self.rng.random())
+        if not case.can_reopen:
+            return
+        at = piece_of(machine, case_id)
+        record.reopened.add(at)
+        record.closed_again.discard(at)
+        machine.desk.reopen(case_id, self.name, token=token)
+        if self.rng.random() < HALF:
+            self._answer(machine, case, f"{token} then")
+        self._ring()
+
+    def _answer(self, machine: CoordinatorMachine, case: Case, token: str) -> None:
+        record, at = self.world.watch.record, piece_of(machine, case.id)
+        record.acts[TicketState.ANSWERED].add(at)
+        record.answers[at].append(answer_to(case))
+        machine.desk.answer(case.id, self.name, SenderFunction.FIRE_CREW, answer_to(case), token=token)
+
+    def _ring(self) -> None:
+        if self.rng.random() < 0.9:  # noqa: PLR2004  a bell may go unheard: polling is the truth
+            self.world.put(self.coordinator, BellRung())
 
     def _do_one_thing(self, machine: CoordinatorMachine) -> None:
         open_cases = "SELECT id FROM cases WHERE state < ? ORDER BY lane, id LIMIT ?"
@@ -186,8 +224,7 @@ class DeskPerson:
                 self._next(machine, case)(str(self.rng.random()))
             except (NotAllowed, CaseGone) as error:
                 raise Violation(f"{machine.name}: the desk refused what it offered: {error}") from error
-            if self.rng.random() < 0.9:  # noqa: PLR2004  a bell may go unheard: polling is the truth
-                self.world.put(self.coordinator, BellRung())
+            self._ring()
             return
 
     def _next(self, machine: CoordinatorMachine, case: Case) -> Callable[[str], None]:
@@ -199,15 +236,18 @@ class DeskPerson:
             desk.take_up(case.id, name, token=token)
 
         def answer(token: str) -> None:
-            record.acts[TicketState.ANSWERED].add(at)
-            record.answers[at].append(answer_to(case))
-            desk.answer(case.id, name, SenderFunction.FIRE_CREW, answer_to(case), token=token)
+            self._answer(machine, case, token)
 
         def close(token: str) -> None:
             record.acts[TicketState.CLOSED].add(at)
+            if at in record.reopened:
+                record.closed_again.add(at)
             if self.rng.random() < 0.3:  # noqa: PLR2004  some are passed on first
                 desk.pass_on(case.id, name, PassedOn("Meldkamer", "C2000", control_room=True), token=f"{token} first")
-            desk.close(case.id, name, TokenCode.CLOSED_HELPED, token=token)
+            desk.close(case.id, name, self.rng.choice(CLOSE_REASONS), token=token)
+            if not case.reopened and self.rng.random() < self._mistaken:
+                self._mistakes.append(case.id)
+                record.mistakes += 1
 
         if case.state is TicketState.RECEIVED:
             return take_up

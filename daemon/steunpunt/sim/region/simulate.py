@@ -117,7 +117,7 @@ def _report(town: Town, options: Options, trace: Trace, took_s: float) -> Report
         world.watch.duty_percent_max,
         trace.steps,
         trace.digest,
-        dict(sorted(world.counts.items())),
+        dict(sorted((world.counts + world.watch.counts).items())),
     )
 
 

@@ -15,7 +15,14 @@ from steunpunt.sim.region.hostile import Attacker
 from steunpunt.sim.region.machine import CoordinatorMachine, KioskMachine
 from steunpunt.sim.region.people import Citizen, DeskPerson, Presser
 from steunpunt.sim.region.trace import Trace
-from steunpunt.sim.region.watch import Violation, check_all_arrived, check_nonces, check_unreadable, tickets_of
+from steunpunt.sim.region.watch import (
+    Violation,
+    check_agreement,
+    check_all_arrived,
+    check_nonces,
+    check_unreadable,
+    tickets_of,
+)
 from steunpunt.sim.region.world import Plan, World
 
 STORM_S = 600.0
@@ -65,17 +72,18 @@ class Town:
         return waits
 
     def people_done(self) -> bool:
-        """Return whether all hold a ticket, all tickets are closed, and the kiosks have said that they know."""
+        """Return whether all hold a ticket, all are closed for good, and the kiosks have said that they know."""
         world = self.world
         if not all(site.machine.running for site in world.sites.values()):
             return False
-        if not all(citizen.has_ticket for citizen in self.citizens):
+        if world.watch.record.mistakes or not all(citizen.has_ticket for citizen in self.citizens):
             return False
-        tickets = {asked.at: asked.state for kiosk in world.kiosks() for asked in tickets_of(kiosk)}
-        if any(state is not TicketState.CLOSED for state in tickets.values()) or not _all_receipted(world):
+        tickets = {asked.at for kiosk in world.kiosks() for asked in tickets_of(kiosk)}
+        shown = world.watch.record.shown
+        if any(shown[at] is not TicketState.CLOSED for at in tickets) or not _all_receipted(world):
             return False
         cases = {Piece(*at) for m in world.coordinators() for at in m.disk.read("SELECT site, eid, n FROM cases")}
-        if tickets.keys() - cases:
+        if tickets - cases:
             return False
         return all(_replies_held(machine, tickets) for machine in world.coordinators())
 
@@ -231,6 +239,7 @@ def judge(town: Town) -> None:
     world = town.world
     kiosks, coordinators = world.kiosks(), world.coordinators()
     check_all_arrived(world.watch, kiosks, coordinators)
+    check_agreement(world.watch, kiosks, coordinators)
     judge_words(town)
     judge_disks(town)
 

@@ -37,6 +37,13 @@ _NEW_SUPPLEMENTS = (
 )
 
 
+_DESK_SAYS = "SELECT site, eid, n, state, close_code FROM cases"
+_KIOSK_SAYS = (
+    "SELECT t.counter, m.eid, m.n, t.state, t.close_code FROM tickets t "
+    "JOIN messages m ON m.counter = t.counter AND m.is_request ORDER BY t.counter"
+)
+
+
 class Violation(SteunpuntError, AssertionError):
     """Something happened that must never happen."""
 
@@ -72,7 +79,14 @@ class Record:
     cases: dict[Piece, float] = field(default_factory=dict)
     """When each case was first seen in a coordinator's ledger."""
     receipted: dict[Piece, float] = field(default_factory=dict)
+    shown: dict[Piece, TicketState] = field(default_factory=dict)
+    """What a kiosk showed last of each request: of two live copies of a card only one may be told."""
     acts: dict[TicketState, set[Piece]] = field(default_factory=lambda: defaultdict(set))
+    mistakes: int = 0
+    """Cases closed by mistake that somebody is still to open again."""
+    reopened: set[Piece] = field(default_factory=set)
+    closed_again: set[Piece] = field(default_factory=set)
+    """Of these, the ones that were closed once more."""
     bodies: dict[tuple[Piece, int | None], bytes] = field(default_factory=dict)
 
 
@@ -92,10 +106,13 @@ class Watch:
         self.counts: Counter[str] = Counter()
         self.duty_percent_max = 0.0
         self._states: dict[str, dict[Piece, TicketState]] = {}
+        self._fallen: dict[str, set[Piece]] = {}
+        """Tickets that were opened again, by kiosk."""
         self._changes: dict[str, int] = {}
         self._last_case: dict[str, int] = {}
         self._last_event: dict[str, int] = {}
         self._by_text: dict[str, Piece] = {}
+        self.ledgers_put_back = 0
 
     # --- what goes out
 
@@ -159,7 +176,8 @@ class Watch:
 
     def put_back(self, name: str) -> None:
         """Forget how far a site's tickets and cases were: an older ledger was put back."""
-        for known in (self._states, self._changes, self._last_case, self._last_event):
+        self.ledgers_put_back += 1
+        for known in (self._states, self._fallen, self._changes, self._last_case, self._last_event):
             known.pop(name, None)
 
     def _look_at_tickets(self, machine: KioskMachine, now_ms: float) -> None:
@@ -170,12 +188,22 @@ class Watch:
             self.record.asked.setdefault(asked.at, now_ms)
             self.record.lanes[asked.at] = asked.lane
             if asked.state is not before.get(asked.at):
+                self.record.shown[asked.at] = asked.state
                 if asked.state < before.get(asked.at, TicketState.KEPT):
-                    raise Violation(f"{machine.name}: ticket {asked.counter} fell back to {asked.state.name}")
+                    self._check_fall(machine.name, asked)
                 self._check_truth(machine.name, asked, now_ms)
         if lost := before.keys() - now.keys():
             raise Violation(f"{machine.name}: {len(lost)} tickets are gone")
         self._states[machine.name] = now
+
+    def _check_fall(self, name: str, asked: Asked) -> None:
+        """A state falls only where a case was opened again, once, and then says that somebody has it."""
+        fallen = self._fallen.setdefault(name, set())
+        told = asked.state in {TicketState.SEEN, TicketState.ANSWERED} and asked.at in self.record.reopened
+        if not told or asked.at in fallen:
+            raise Violation(f"{name}: ticket {asked.counter} fell back to {asked.state.name}")
+        fallen.add(asked.at)
+        self.counts["reopened at a kiosk"] += 1
 
     def _check_truth(self, name: str, asked: Asked, now_ms: float) -> None:
         record, at, state = self.record, asked.at, asked.state
@@ -185,6 +213,8 @@ class Watch:
             if at not in record.cases:
                 raise Violation(f"{name}: ticket {asked.counter} is {state.name}, but no coordinator had it")
             record.receipted.setdefault(at, now_ms)
+        if state is TicketState.CLOSED and at in self._fallen.get(name, ()) and at not in record.closed_again:
+            raise Violation(f"{name}: ticket {asked.counter} is closed again, but nobody did that")
         acted = state <= TicketState.RECEIVED or any(at in record.acts[act] for act in TicketState if act >= state)
         if not acted or (state is TicketState.ANSWERED and not record.answers[at]):
             raise Violation(f"{name}: ticket {asked.counter} is {state.name}, but nobody did that")
@@ -260,6 +290,24 @@ def check_all_arrived(watch: Watch, kiosks: list[KioskMachine], coordinators: li
         if told[at] < count:
             raise Violation(f"site {at.site}: {count} supplements were sent, {told[at]} are at the desk")
     watch.counts["tickets"] = len(watch.record.asked)
+
+
+def check_agreement(watch: Watch, kiosks: list[KioskMachine], coordinators: list[CoordinatorMachine]) -> None:
+    """What a kiosk shows of a case, with the last word about its closing, is what stands at a desk; else Violation.
+
+    Not after an older ledger was put back: of two closings that do not know of each other a kiosk keeps the first.
+    """
+    if watch.ledgers_put_back:
+        return
+    desks = [
+        {Piece(site, eid, n): (state, code) for site, eid, n, state, code in m.disk.read(_DESK_SAYS)}
+        for m in coordinators
+    ]
+    for kiosk in kiosks:
+        for counter, eid, n, *shown in kiosk.disk.read(_KIOSK_SAYS):
+            stands = [desk.get(Piece(kiosk.site, eid, n)) for desk in desks]
+            if tuple(shown) not in stands:
+                raise Violation(f"{kiosk.name}: ticket {counter} shows {shown}, at the desk stands {stands}")
 
 
 def _supplements(kiosks: list[KioskMachine]) -> Counter[Piece]:
