@@ -71,8 +71,8 @@ class Announcer:
         """Sites whose heartbeat just told that they miss something."""
         self._broker_from_ms = self._radio_from_ms = 0
         self._last: tuple[int, int, int] | None = None
+        """The newest that is signed; None: to be read. Only this announcer signs, so it stays until it does."""
         self._issued = 0
-        """The newest that is signed, as of this turn; None: to be read."""
 
     @property
     def waiting(self) -> bool:
@@ -106,7 +106,6 @@ class Announcer:
         return self._issued > before
 
     def _issue(self, connection: sa.Connection, now_ms: int) -> None:
-        self._last = None
         incarnation, _, _ = self._last_serial(connection)
         if 0 < incarnation < self._incarnation:  # signed by the life of a ledger that was lost: say it anew
             self._say_anew(connection, self._in_force(connection, incarnation, now_ms))

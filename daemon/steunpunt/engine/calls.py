@@ -84,9 +84,10 @@ class Calls:
         """Do what time or a new state asks for: send, tell of more presses, set the lamps."""
         if not self._cancel_ms:
             return []
-        for name, (call, _) in self._open(connection).items():
+        calls = self._open(connection)
+        for name, (call, _) in calls.items():
             self._advance(connection, name, call, now_ms)
-        return self._show(connection)
+        return self._show(self._open(connection) if calls else calls)
 
     def committed(self) -> None:
         """Show what the last turn kept."""
@@ -114,9 +115,8 @@ class Calls:
             self._acceptor.add(connection, call.counter, code, self._entropy.token(32), now_ms, presses=call.presses)
             outgoing.change_call(connection, call.id, presses_told=call.presses, told_ms=now_ms)
 
-    def _show(self, connection: sa.Connection) -> list[Effect]:
-        """Set lamps and views from the ledger; returns the lamps that change."""
-        calls = self._open(connection)
+    def _show(self, calls: dict[str, tuple[outgoing.Call, TicketState | None]]) -> list[Effect]:
+        """Set lamps and views by what the ledger holds; returns the lamps that change."""
         effects: list[Effect] = []
         dues = []
         coming = {}

@@ -31,7 +31,7 @@ ASK_AGAIN_MS = 12_000.0
 LOOK_MS = (5_000.0, 60_000.0)
 LOOKED_AT_MAX = 20
 MISTAKEN = 0.2
-"""Share of the cases that are closed by mistake at first."""
+"""Share of the cases that a desk closes by mistake at first."""
 HALF = 0.5
 WORDS = (
     "Mijn moeder is gevallen en kan niet opstaan, zij heeft veel pijn",
@@ -168,8 +168,12 @@ class Presser:
 class DeskPerson:
     """Looks now and then, and does the next thing for the first case that asks for it; some are closed by mistake."""
 
-    def __init__(self, world: World, coordinator: str, rng: random.Random, name: str = "Anna") -> None:
+    def __init__(
+        self, world: World, coordinator: str, rng: random.Random, name: str = "Anna", *, mistaken: float = MISTAKEN
+    ) -> None:
+        """``mistaken``: share of the cases closed by mistake at first."""
         self.world, self.coordinator, self.rng, self.name = world, coordinator, rng, name
+        self._mistaken = mistaken
         self._mistakes: list[int] = []
         """Cases that were closed by mistake and are to be opened again at the next look."""
 
@@ -241,7 +245,7 @@ class DeskPerson:
             if self.rng.random() < 0.3:  # noqa: PLR2004  some are passed on first
                 desk.pass_on(case.id, name, PassedOn("Meldkamer", "C2000", control_room=True), token=f"{token} first")
             desk.close(case.id, name, self.rng.choice(CLOSE_REASONS), token=token)
-            if not case.reopened and self.rng.random() < MISTAKEN:
+            if not case.reopened and self.rng.random() < self._mistaken:
                 self._mistakes.append(case.id)
                 record.mistakes += 1
 
