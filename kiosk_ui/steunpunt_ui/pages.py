@@ -11,7 +11,7 @@ from flask import Flask, g, render_template, request, url_for
 from steunpunt.config import Config
 from steunpunt_ui.languages import LANGUAGES, direction, language, unread
 
-_KEPT_ARGUMENTS = ("f", "bij", "echt", "al", "number")
+_KEPT_ARGUMENTS = ("f", "bij", "echt", "al", "number", "gezegd")
 """What an address says beside its path and means in every language: a form, the request it follows, that it is real."""
 _STATIC = Path(__file__).parent / "static"
 

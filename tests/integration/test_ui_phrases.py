@@ -1,5 +1,6 @@
 """Phrases on the screens: composed at the desk without a script, refused where nobody may promise them, read here."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -247,6 +248,32 @@ def test_a_question_is_answered_with_a_tap(node: FakeNode) -> None:
             assert post(web, f"{ticket}/antwoorden", token="t", **fields).headers["Location"] == ticket
         assert web.get(f"{ticket}/antwoorden").headers["Location"] == ticket
     assert len(node.supplements) == 1
+
+
+def test_what_was_answered_by_tap_is_said_until_another_answer_comes(node: FakeNode) -> None:
+    answered(node, Phrase(60), Phrase(63), text="")
+    ticket, kept = f"/ar/t/47-1/{SECRET}", "حُفظ جوابك."
+    with kiosk_web(node) as web:
+        page = moved = web.get(ticket)
+        assert kept not in page.text
+        for told, (question, said) in enumerate([("60", {"option": "1"}), ("63", {"count": "3"})], 1):
+            action = re.search(r'<form method="post" action="([^"]*antwoorden[^"]*)"', page.text)
+            assert action
+            moved = post(web, action[1], token=f"form-{told}", question=question, **said)
+            page = web.get(moved.headers["Location"])
+            assert page.text.count(kept) == told
+        assert f"url={moved.headers['Location']}&amp;stil=10" in page.text
+        assert f'formaction="/uk/t/47-1/{SECRET}/antwoorden?{moved.headers["Location"].partition("?")[2]}"' in page.text
+        node.tickets["47-1"]["answers_count"] += 1
+        assert kept not in web.get(moved.headers["Location"]).text
+        assert kept not in web.get(f"{ticket}?gezegd=x.60").text
+
+
+def test_words_of_the_desk_itself_are_said_not_to_be_translated(node: FakeNode) -> None:
+    answered(node, Phrase(60), text="Kom naar de balie.")
+    with kiosk_web(node) as web:
+        assert "غير مترجم." in web.get(f"/ar/t/47-1/{SECRET}").text
+        assert "Niet vertaald." not in web.get(f"/nl/t/47-1/{SECRET}").text
 
 
 def test_a_count_and_a_number_may_be_typed_in_arabic_digits(node: FakeNode) -> None:

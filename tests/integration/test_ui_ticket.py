@@ -63,7 +63,7 @@ def test_the_answer_says_who_and_that_it_was_passed_on(web: FlaskClient, node: F
     node.answers["47-1"] = [{"text": "Wacht <i>buiten</i>.", "function": "DUTY_OFFICER", "age_s": 70}]
     page = web.get(TICKET)
     assert "Wacht &lt;i&gt;buiten&lt;/i&gt;." in page.text
-    assert "Van de officier van dienst. (1 minuut geleden)" in words(page)
+    assert "Van: de officier van dienst. (1 minuut geleden)" in words(page)
     assert "Doorgegeven aan de meldkamer. (2 minuten geleden)" in words(page)
 
 

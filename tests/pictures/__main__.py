@@ -25,7 +25,9 @@ PAGES: Final = {
     "kinds": "/hulp",
     "ask": "/hulp/medisch",
     "kept": f"/t/47-1/{SECRET}",
+    "on-its-way": f"/t/47-2/{SECRET}",
     "received": f"/t/47-3/{SECRET}",
+    "seen": f"/t/47-4/{SECRET}",
     "answered": f"/t/47-5/{SECRET}",
     "closed-request": f"/t/47-6/{SECRET}",
     "follow": "/volgen",
@@ -39,7 +41,17 @@ PAGES: Final = {
     "note": "/buren/prikbord",
     "life-threat": f"/t/47-1/{SECRET}/nu",
     "tell-more": f"/t/47-1/{SECRET}/meer",
+    "worse": f"/t/47-3/{SECRET}/erger",
+    "question": f"/t/47-3/{SECRET}/vraag",
+    "not-needed": f"/t/47-3/{SECRET}/niet-nodig",
+    "paper-form": "/formulier",
+    "not-here": f"/t/47-1/{SECRET[::-1]}",
 }
+WITH_NEWS: Final = ("home", "news", "board", "question")
+"""Pages that are shown with what goes on on top of them; the others without, so that more of each is seen."""
+FORM: Final = "/hulp/medisch"
+STEPS: Final = {"where": "go:where", "people": "go:people", "needs": "go:needs", "words": "go:words", "check": "check"}
+FILLED: Final = {"token": "form-1", "people": "3", "needs": "stroom", "text": "Ze is gevallen."}
 STATES: Final = {"home-exercise": "EXERCISE", "home-closed": "CLOSED"}
 STAFF: Final = ("/staf/", "/staf/melden", "/staf/punt", "/staf/buren")
 """Dutch only, so four pages in one picture."""
@@ -50,8 +62,15 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, citizen_site(Path(name)) as (node, web), sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        news_count = node.status["news_count"]
         for title, path in PAGES.items():
+            node.status["news_count"] = news_count if title in WITH_NEWS else 0
             _take(folder / f"{title}.png", path, web, browser)
+        for title, tap in STEPS.items():
+            _take(folder / f"step-{title}.png", FORM, web, browser, filled=FILLED | {"do": tap})
+        node.refuse = {"error": "cannot_keep", "message": "disk full"}
+        _take(folder / "not-kept.png", FORM, web, browser, filled=FILLED | {"do": "no"})
+        node.refuse = None
         for title, state in STATES.items():
             node.status["point_state"] = state
             _take(folder / f"{title}.png", "/", web, browser)
@@ -74,10 +93,22 @@ def _staff(target: Path, web: FlaskClient, browser: Browser) -> None:
     _write(target, [FoundPage(path, "nl", web.get(path).text, 200) for path in STAFF], web, browser)
 
 
-def _take(target: Path, path: str, web: FlaskClient, browser: Browser, *, night: bool = False) -> None:
-    """Write one picture of a page in all languages."""
-    pages = [FoundPage(path, language, web.get(f"/{language}{path}").text, 200) for language in LANGUAGES]
+def _take(
+    target: Path,
+    path: str,
+    web: FlaskClient,
+    browser: Browser,
+    *,
+    night: bool = False,
+    filled: dict[str, str] | None = None,
+) -> None:
+    """Write one picture of a page in all languages; ``filled``: of the page that follows a form."""
+    pages = [FoundPage(path, language, _page(web, f"/{language}{path}", filled), 200) for language in LANGUAGES]
     _write(target, pages, web, browser, night=night)
+
+
+def _page(web: FlaskClient, path: str, filled: dict[str, str] | None) -> str:
+    return (web.get(path) if filled is None else web.post(path, data=filled, headers={"Origin": HOME})).text
 
 
 def _write(target: Path, pages: list[FoundPage], web: FlaskClient, browser: Browser, *, night: bool = False) -> None:

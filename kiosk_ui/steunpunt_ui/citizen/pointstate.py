@@ -6,6 +6,7 @@ The node tells the state; as long as it does not answer, the point counts as ope
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import g, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -117,7 +118,8 @@ def _still() -> str:
     still_s = REFRESH_S + (int(typed) if typed.isascii() and typed.isdigit() and len(typed) < _DIGITS_MAX else 0)
     if still_s >= config().kiosk.idle_wipe_s:
         return f"{REFRESH_S};url={url_for('citizen.home', lang=DEFAULT_LANGUAGE)}"
-    return f"{REFRESH_S};url={request.path}?{_STILL}={still_s}"
+    kept = urlencode({name: value for name, value in request.args.items() if name != _STILL} | {_STILL: still_s})
+    return f"{REFRESH_S};url={request.path}?{kept}"
 
 
 def _number_here() -> str | None:

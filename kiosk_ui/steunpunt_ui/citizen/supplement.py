@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from steunpunt.model import TEXT_CHARS_MAX, SupplementCode
 from steunpunt_ui.citizen.asking import Earlier, Kept, Trouble, form_token, keep, language_tapped, show_again
 from steunpunt_ui.citizen.lookup import find, not_found, tidy_number, tidy_secret
-from steunpunt_ui.citizen.ticket import show, step_address, typed_counts
+from steunpunt_ui.citizen.ticket import said_now, show, step_address, typed_counts
 from steunpunt_ui.texts import clean, plain_digits
 
 KINDS = {
@@ -66,7 +66,7 @@ def _send(number: str, secret: str | None, slug: str) -> Response:
     said = {"token": token, "number": number, "secret": secret or "", "code": code, "text": text}
     result = keep("supplement", said | _tapped())
     if isinstance(result, Kept):
-        return redirect(_back(number, secret), 303)
+        return redirect(_back(number, secret, said_now(_tapped().get("question"))), 303)
     if result.trouble is Trouble.UNKNOWN_TICKET:
         return not_found()
     if result.trouble is Trouble.TEXT_TOO_LONG:
@@ -114,10 +114,10 @@ def _too_long(over: int) -> str:
     )
 
 
-def _back(number: str, secret: str | None) -> str:
+def _back(number: str, secret: str | None, said: str | None = None) -> str:
     if secret is None:
         return url_for("citizen.public_ticket", number=number)
-    return url_for("citizen.ticket", number=number, secret=secret)
+    return url_for("citizen.ticket", number=number, secret=secret, gezegd=said)
 
 
 def _page(code: SupplementCode) -> StepPage:

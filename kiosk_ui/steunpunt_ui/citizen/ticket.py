@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import asdict
 from http import HTTPStatus
+from typing import Final
 
 import segno
 from flask import make_response, render_template, request, url_for
@@ -27,6 +28,9 @@ _PAPER_HELPS = {TicketState.KEPT.name, TicketState.ON_ITS_WAY.name, TicketState.
 """From the moment that a person deals with a request, nobody needs to carry it."""
 
 
+_SAID_FIELD: Final = "gezegd"
+"""Parameter of a ticket's address: how many answers it showed, and which of their questions were answered from it."""
+_SAID = re.compile(r"\d{1,3}(\.\d{1,3}){0,16}", re.ASCII)
 _COUNT = re.compile(r"count-(\d{1,3})", re.ASCII)
 COUNT_CHARS_MAX = 12
 """Of what is typed where a number is asked: more than any number that is taken has."""
@@ -56,7 +60,8 @@ def show(number: str, secret: str | None = None) -> Response | str:
         token=(request.form.get("token") or form_token()) if asks else "",
         counting=asks and any(not question.options for answer in answers for question in answer.questions),
         counts=typed_counts(),
-        step=lambda slug: step_address(ticket.number, half, slug),
+        told=said_before(ticket.answers_count),
+        step=lambda slug: step_address(ticket.number, half, slug, ticket.answers_count),
         banner=banner,
         mark=mark_of(ticket, banner),
         poll=url_for("citizen.ticket_mark", number=ticket.number),
@@ -92,8 +97,28 @@ def mark_of(ticket: TicketView, banner: Banner | None) -> str:
     return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 
-def step_address(number: str, secret: str | None, slug: str) -> str:
-    """Return where something is added to a request, with the secret half when it is known."""
+def said_before(answers_count: int) -> tuple[int, ...]:
+    """Return the questions that were answered from this page; none once another answer came, which may ask again."""
+    typed = request.args.get(_SAID_FIELD, "")
+    count, *codes = (int(one) for one in typed.split(".")) if _SAID.fullmatch(typed) else (-1,)
+    return tuple(codes) if count == answers_count else ()
+
+
+def said_now(code: int | None) -> str | None:
+    """Return what the ticket's address says after a question was answered; None when there is nothing to say."""
+    typed = request.args.get(_SAID_FIELD, "")
+    said = f"{typed}.{code}" if code is not None else typed
+    return said if _SAID.fullmatch(said) else None
+
+
+def step_address(number: str, secret: str | None, slug: str, answers_count: int | None = None) -> str:
+    """Return where something is added to a request, with the secret half when it is known.
+
+    ``answers_count``: of the ticket's page on which questions are answered.
+    """
+    if slug == "antwoorden" and secret is not None and answers_count is not None:
+        said = ".".join(map(str, (answers_count, *said_before(answers_count))))
+        return url_for("citizen.supplement", number=number, secret=secret, slug=slug, gezegd=said)
     if secret is None:
         return url_for("citizen.public_supplement", number=number)
     return url_for("citizen.supplement", number=number, secret=secret, slug=slug)
