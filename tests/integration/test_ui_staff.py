@@ -11,7 +11,7 @@ from steunpunt.ledger.boardrows import LINES_MAX
 from steunpunt.node.retention import retention_job
 from steunpunt.node.staffdoor import FREE_TRIES
 from steunpunt_ui.manners import REQUESTS
-from steunpunt_ui.staff.reporting import read_report
+from steunpunt_ui.staff.reporting import goes_as_typed, read_report
 from tests.fakes.staff_sites import PIN, StaffSite, hidden, post, staff_site
 from tests.fakes.ui_citizen import words
 
@@ -162,6 +162,27 @@ def test_everything_wrong_is_told_at_once_and_every_field_stays(site: StaffSite)
     assert "op zolder</textarea>" in page.text
     assert 'name="flag" value="5" checked' in page.text
     assert site.ask("board")["lines"] == []
+
+
+def test_a_life_threat_waits_for_no_wrong_field(site: StaffSite) -> None:
+    web = site.staff()
+    token = hidden(web.get("/staf/melden"))["token"]
+    wrong = {"postcode": "62 AB", "house_number": "12", "people": "veel", "name": "x" * 41, "text": "zij valt weg"}
+    done = post(web, "/staf/melden", **REPORT | {"token": token} | wrong)
+    assert "/staf/briefje/47-1/" in done.headers["Location"]
+    assert "wat u daar typte, staat in de tekst" in words(web.get(done.headers["Location"]))
+    with web.application.test_request_context("/staf/melden"):
+        form = MultiDict(REPORT | wrong)
+        said = read_report(form, exercise=False)
+        assert goes_as_typed(form, said)
+    assert said.text == f"zij valt weg\nHoeveel mensen: veel\nNaam: {'x' * 41}\nPostcode: 62 AB"
+    assert (said.facts["people"], said.facts["name"]) == (0, "")
+    assert (said.facts["place"]["house_number"], said.facts["place"]["access"]) == (12, "zie de tekst")
+    # What is no report, or has no age, is one only when that is right.
+    for must in ({"category": ""}, {"source": "paper"}):
+        page = post(web, "/staf/melden", **REPORT | {"token": hidden(web.get("/staf/melden"))["token"]} | wrong | must)
+        assert (page.status_code, "Nog niet verstuurd" in words(page)) == (400, True)
+    assert len(site.ask("board")["lines"]) == 1
 
 
 def test_a_form_on_paper_is_never_newer_than_somebody_says(site: StaffSite) -> None:

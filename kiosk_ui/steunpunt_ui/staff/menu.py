@@ -62,7 +62,9 @@ def show_handout(number: str, secret: str) -> str:
     tidy, half = tidy_number(number), tidy_secret(secret)
     if not tidy or not half:
         abort(HTTPStatus.NOT_FOUND)
-    return render_template("staff/handout.html", number=tidy, secret=half, qr=_qr(tidy, half))
+    return render_template(
+        "staff/handout.html", number=tidy, secret=half, qr=_qr(tidy, half), typed=request.args.get("typed")
+    )
 
 
 def state_view(told: dict[str, Any]) -> StateView:

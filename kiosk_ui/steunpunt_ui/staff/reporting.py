@@ -36,6 +36,8 @@ from steunpunt_ui.texts import characters_over, clean, clean_line, plain_digits
 PAPER_MIN_MAX = PAPER_AGE_S_MAX // 60
 _NUMBER_CHARACTERS_MAX = 5
 _LINES = {"name": NAME_BYTES_MAX, "callback": CALLBACK_BYTES_MAX, "access": ACCESS_BYTES_MAX}
+_COUNTS = ("people", "injured", "trapped", "children")
+_GO_AS_TYPED = (*_COUNTS, *_LINES, "postcode", "house_number", "addition", "floor")
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ def report() -> AnyResponse | str:
         return _show(MultiDict(), form_token())
     form, token = request.form, request.form.get("token", "")
     said = read_report(form, exercise=g.staff["state"] == "EXERCISE")
+    typed = goes_as_typed(form, said)
     if said.problems or said.category is None or said.life_threat is None:
         return make_response(_show(form, token, [_not_sent(), *said.problems.values()]), HTTPStatus.BAD_REQUEST)
     result = keep(
@@ -71,7 +74,8 @@ def report() -> AnyResponse | str:
         staff=True,
     )
     if isinstance(result, Kept):
-        return redirect(url_for("staff.handout", number=result.number, secret=result.secret), 303)
+        address = url_for("staff.handout", number=result.number, secret=result.secret, typed="1" if typed else None)
+        return redirect(address, 303)
     if result.trouble is Trouble.FORM_TOO_OLD:
         token = form_token()
     first = [_not_sent()] if result.trouble is Trouble.TEXT_TOO_LONG else []
@@ -103,23 +107,54 @@ def read_report(form: MultiDict[str, str], *, exercise: bool) -> Report:
     return said
 
 
+def goes_as_typed(form: Mapping[str, str], said: Report) -> bool:
+    """A life threat waits for no wrong field: put what is wrong into its text, as it was typed; say whether.
+
+    Kind, life threat and the age of paper must be right all the same: without them it is no report, or not its age.
+    """
+    wrong = [name for name in said.problems if name in _GO_AS_TYPED]
+    if not said.life_threat or not wrong or len(wrong) < len(said.problems):
+        return False
+    lines = [f"{_field_words()[name]}: {clean_line(form.get(name, ''))}" for name in wrong]
+    text = "\n".join([said.text, *lines] if said.text else lines)
+    if len(text) > TEXT_CHARS_MAX:
+        return False
+    place = said.facts["place"]
+    said.text, said.problems = text, {}
+    said.facts |= {name: "" for name in wrong if name in said.facts and name in _LINES}
+    place |= {name: "" for name in wrong if name in ("addition", "access")}
+    if set(wrong) & set(place) and not place["access"]:
+        place["access"] = gettext("see the text")  # or the desk would read that help is needed at the point itself
+    return True
+
+
+def _field_words() -> dict[str, str]:
+    return {
+        "people": gettext("How many people"),
+        "injured": gettext("Injured"),
+        "trapped": gettext("Trapped"),
+        "children": gettext("Children"),
+        "name": gettext("Name"),
+        "callback": gettext("Call back"),
+        "postcode": gettext("Postcode"),
+        "house_number": gettext("House number"),
+        "addition": gettext("Addition"),
+        "floor": gettext("Floor"),
+        "access": gettext("How to find the place"),
+    }
+
+
 def _flags(form: MultiDict[str, str]) -> list[int]:
     wanted = {one for one in form.getlist("flag") if one.isascii() and one.isdecimal()}
     return [flag.value for flag in Flag if str(flag.value) in wanted]
 
 
 def _numbers(form: Mapping[str, str], problems: dict[str, str]) -> dict[str, int]:
-    names = {
-        "people": gettext("How many people"),
-        "injured": gettext("Injured"),
-        "trapped": gettext("Trapped"),
-        "children": gettext("Children"),
-    }
-    found = {}
-    for name, words in names.items():
+    words, found = _field_words(), {}
+    for name in _COUNTS:
         number = _whole(form.get(name, ""), 0, PEOPLE_MAX)
         if number is None:
-            problems[name] = gettext("%(what)s: write a number from 0 to %(most)s.", what=words, most=PEOPLE_MAX)
+            problems[name] = gettext("%(what)s: write a number from 0 to %(most)s.", what=words[name], most=PEOPLE_MAX)
         found[name] = number or 0
     return found
 
@@ -136,13 +171,13 @@ def _whole(typed: str, low: int, high: int) -> int | None:
 
 
 def _lines(form: Mapping[str, str], problems: dict[str, str]) -> dict[str, str]:
-    names = {"name": gettext("Name"), "callback": gettext("Call back"), "access": gettext("How to find the place")}
+    words = _field_words()
     found = {name: clean_line(form.get(name, "")) for name in _LINES}
     found["callback"] = plain_digits(found["callback"])
     for name, line in found.items():
         over = characters_over(line, _LINES[name])
         if over:
-            problems[name] = gettext("%(what)s: %(over)s characters too long.", what=names[name], over=over)
+            problems[name] = gettext("%(what)s: %(over)s characters too long.", what=words[name], over=over)
     return {name: line for name, line in found.items() if name != "access"}
 
 
