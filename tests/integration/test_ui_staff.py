@@ -148,6 +148,7 @@ def test_everything_wrong_is_told_at_once_and_every_field_stays(site: StaffSite)
     assert page.status_code == 400
     told = words(page)
     for line in (
+        "Nog niet verstuurd. Verbeter eerst dit:",
         "Kies welke hulp",
         "levensgevaar",
         "Hoeveel mensen:",

@@ -36,8 +36,8 @@ def test_at_a_point_the_pin_opens_it_and_a_test_goes_from_there(
     assert 'content="300;url=/staf/uit"' in web.get("/staf/techniek").text
     post(web, "/staf/punt", state="EXERCISE", do="set")
     for path in ("/staf/techniek", "/staf/techniek/gereed"):
-        page = web.get(path)  # a page that says that something went wrong would say so too
-        assert (page.status_code, "OEFENING. Dit is niet echt." in words(page)) == (200, True), path
+        shown = web.get(path)  # a page that says that something went wrong would say so too
+        assert (shown.status_code, "OEFENING. Dit is niet echt." in words(shown)) == (200, True), path
     # Ready for a crisis? The key holder is confirmed by a person, and only the moment is kept.
     unready = words(web.get("/staf/techniek/gereed"))
     assert "Niet gereed: " in unready

@@ -57,7 +57,7 @@ def report() -> AnyResponse | str:
     form, token = request.form, request.form.get("token", "")
     said = read_report(form, exercise=g.staff["state"] == "EXERCISE")
     if said.problems or said.category is None or said.life_threat is None:
-        return make_response(_show(form, token, list(said.problems.values())), HTTPStatus.BAD_REQUEST)
+        return make_response(_show(form, token, [_not_sent(), *said.problems.values()]), HTTPStatus.BAD_REQUEST)
     result = keep(
         "submit",
         {
@@ -74,7 +74,8 @@ def report() -> AnyResponse | str:
         return redirect(url_for("staff.handout", number=result.number, secret=result.secret), 303)
     if result.trouble is Trouble.FORM_TOO_OLD:
         token = form_token()
-    body = _show(form, token, [_trouble_words(result)])
+    first = [_not_sent()] if result.trouble is Trouble.TEXT_TOO_LONG else []
+    body = _show(form, token, [*first, _trouble_words(result)])
     return make_response(body, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -219,6 +220,10 @@ def _flag_words() -> dict[str, str]:
         str(Flag.CANNOT_WALK.value): gettext("Can't walk"),
         str(Flag.MEDICINE.value): gettext("Medicine needed"),
     }
+
+
+def _not_sent() -> str:
+    return gettext("Not sent yet. Please correct this:")
 
 
 def _trouble_words(result: NotKept) -> str:

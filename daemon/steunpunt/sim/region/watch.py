@@ -106,8 +106,8 @@ class Watch:
         self.counts: Counter[str] = Counter()
         self.duty_percent_max = 0.0
         self._states: dict[str, dict[Piece, TicketState]] = {}
-        self._fallen: dict[str, set[Piece]] = {}
-        """Tickets that were opened again, by kiosk."""
+        self._fallen: dict[str, dict[Piece, int]] = {}
+        """Tickets that were opened again, by kiosk, and how many ledgers had been put back by then."""
         self._changes: dict[str, int] = {}
         self._last_case: dict[str, int] = {}
         self._last_event: dict[str, int] = {}
@@ -197,12 +197,15 @@ class Watch:
         self._states[machine.name] = now
 
     def _check_fall(self, name: str, asked: Asked) -> None:
-        """A state falls only where a case was opened again, once, and then says that somebody has it."""
-        fallen = self._fallen.setdefault(name, set())
+        """A state falls only where a case was opened again, and then says that somebody has it.
+
+        It does so once, and once more after a ledger was put back, which may know nothing of the first time.
+        """
+        fallen = self._fallen.setdefault(name, {})
         told = asked.state in {TicketState.SEEN, TicketState.ANSWERED} and asked.at in self.record.reopened
-        if not told or asked.at in fallen:
+        if not told or fallen.get(asked.at) == self.ledgers_put_back:
             raise Violation(f"{name}: ticket {asked.counter} fell back to {asked.state.name}")
-        fallen.add(asked.at)
+        fallen[asked.at] = self.ledgers_put_back
         self.counts["reopened at a kiosk"] += 1
 
     def _check_truth(self, name: str, asked: Asked, now_ms: float) -> None:
