@@ -70,6 +70,23 @@ class MemoryDesk:
         if self._is_new(case_id, token, "answer", name, function, text, *phrases):
             self._change(case_id, state=TicketState.ANSWERED, answered=True)
 
+    def answer_also(
+        self,
+        case_id: int,
+        name: str,
+        function: SenderFunction,
+        text: str,
+        *,
+        token: str,
+        phrases: tuple[Phrase, ...] = (),
+    ) -> None:
+        why = "" if token in self.tokens else self.case(case_id).why_alone(name)
+        if why:
+            raise NotAllowed(why)
+        if self.case(case_id).state < TicketState.SEEN:
+            self.take_up(case_id, name, token=f"{token} seen")
+        self.answer(case_id, name, function, text, token=token, phrases=phrases)
+
     def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:
         details = (told.to, told.how, told.reference, told.read_back, told.control_room)
         if self._is_new(case_id, token, "passed_on", name, *details):

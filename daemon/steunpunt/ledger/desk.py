@@ -17,7 +17,7 @@ from msgspec import Struct
 from steunpunt import keyfiles
 from steunpunt.config import Config
 from steunpunt.facts import NOTHING, Facts
-from steunpunt.ledger import incoming, standby
+from steunpunt.ledger import answering, incoming, standby
 from steunpunt.ledger.caserows import LISTED, CaseRow, EventRow, events_of, read_case
 from steunpunt.ledger.clock import boot_name, boot_time_ms
 from steunpunt.ledger.deskact import Act, NotAllowed, checked_name, linked, note_act, row_of
@@ -37,12 +37,10 @@ from steunpunt.model import (
     TokenCode,
     ticket_number,
 )
-from steunpunt.protocol import answers, vault
-from steunpunt.protocol.answerbody import pack_answer, pack_phrases, unpack_phrases
-from steunpunt.protocol.keys import MessageKeys
+from steunpunt.protocol import vault
+from steunpunt.protocol.answerbody import pack_phrases, unpack_phrases
 from steunpunt.protocol.messages import QuestionReply
-from steunpunt.protocol.phrasecodes import BOOK
-from steunpunt.protocol.phrases import Phrase, may_say
+from steunpunt.protocol.phrases import Phrase
 from steunpunt.relay.standby import Stand
 
 FIELD_CHARS_MAX = 200
@@ -145,6 +143,21 @@ class Case(Struct, frozen=True):
     def elsewhere(self) -> bool:
         """Return whether another coordinator deals with it, and nobody here has taken it up."""
         return self.stand in {Stand.WAITING, Stand.WITH_OTHER} and self.state < TicketState.SEEN
+
+    def why_alone(self, name: str) -> str:
+        """Return why this person can't give it the answer that another case gets; "" when that is possible.
+
+        A life in danger is answered alone: what helps there depends on all that this one person told. So is what may
+        be a thief's, what the disk damaged, and what another coordinator deals with. News in it is read first.
+        """
+        whys = {
+            "This case is closed already.": self.state is TicketState.CLOSED,
+            "This case was answered already.": self.answered,
+            "Someone else has taken this up already. Look at the case.": self.seen_by not in {"", name},
+            "There is news in this case. Read it first.": self.unread_supplements > 0,
+            "This case is answered alone.": self.life_threat or self.quarantined or self.damaged or self.elsewhere,
+        }
+        return next((why for why, holds in whys.items() if holds), "")
 
 
 class PassedOn(Struct, frozen=True):
@@ -275,9 +288,7 @@ class Desk:
                 return
             if act.row.state >= TicketState.SEEN:
                 raise NotAllowed("Someone else has taken this up already. Look at the case.")
-            event_id = act.note("seen", EventContent(by=name))
-            act.state(TicketState.SEEN)
-            act.tell(event_id, TokenCode.SEEN)
+            answering.take_up(act, name)
 
     def answer(
         self,
@@ -293,23 +304,42 @@ class Desk:
 
         ValueError for an answer that says nothing, or does not fit sixteen packets.
         """
-        if not all(may_say(BOOK[phrase.code], function) for phrase in phrases if phrase.code in BOOK):
-            raise NotAllowed("Whoever answers may not promise this. Choose who answers, or another sentence.")
-        plain = pack_answer(function, text, phrases)
-        if len(plain) > answers.ANSWER_PLAIN_BYTES_MAX:
-            most = answers.ANSWER_PLAIN_BYTES_MAX
-            raise ValueError(f"an answer of {len(plain)} bytes; at most {most}: shorten the text")
+        plain = answering.packed(function, text, phrases)
         with self._act(case_id, name, token) as act:
             if act.again("answer"):
                 return
             act.must_be_taken_up()
-            keys = MessageKeys(b"", act.content.verify, act.content.answer)
-            packets = answers.seal_answers(keys, self._random(answers.SALT_BYTES), plain)
-            act.must_have_room(len(packets))
-            event_id = act.note("answer", EventContent(by=name, text=text, phrases=pack_phrases(phrases, "")))
-            act.state(TicketState.ANSWERED)
-            for packet in packets:
-                act.tell(event_id, None, answers.answer_part(packet).salt, packet)
+            answering.tell(
+                act, EventContent(by=name, text=text, phrases=pack_phrases(phrases, "")), plain, self._random
+            )
+
+    def answer_also(
+        self,
+        case_id: int,
+        name: str,
+        function: SenderFunction,
+        text: str,
+        *,
+        token: str,
+        phrases: tuple[Phrase, ...] = (),
+    ) -> None:
+        """Give a case the answer that another got; who does so takes it up. As :meth:`answer`, once per token.
+
+        NotAllowed, and nothing is changed, for what :meth:`Case.why_alone` keeps apart at this moment.
+        """
+        plain = answering.packed(function, text, phrases)
+        checked_name(name)
+        with self._opened() as ledger, ledger.transaction() as connection:
+            act = Act(self, ledger, connection, case_id, token)
+            if act.again("answer"):
+                return
+            if why := self._case(ledger, act.row, standby.stands(connection)).why_alone(name):
+                raise NotAllowed(why)
+            if act.row.state < TicketState.SEEN:
+                answering.take_up(Act(self, ledger, connection, case_id, token=""), name)
+            answering.tell(
+                act, EventContent(by=name, text=text, phrases=pack_phrases(phrases, "")), plain, self._random
+            )
 
     def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:
         """Note that the request was passed on. Only the control room is told to the citizen, in those words."""

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from steunpunt.ledger.desk import PassedOn
 from steunpunt.ledger.deskact import CaseGone, NotAllowed
 from steunpunt.model import CLOSE_REASONS, TokenCode
+from steunpunt_ui.desk import group
 from steunpunt_ui.desk.cases import case_page
 from steunpunt_ui.desk.composing import compose
 from steunpunt_ui.desk.login import form_token, person
@@ -49,7 +50,10 @@ def act(case_id: int, act: str) -> Response:
     except NotAllowed as refusal:
         problem = refusal_words(refusal)
     if not problem:
+        shared = _share(act, token)
         ring_bell()
+        if shared is not None:
+            return make_response(case_page(case_id, shared=shared))
         return redirect(url_for("desk.case", case_id=case_id), 303)
     return make_response(case_page(case_id, problem, _typed(act)), HTTPStatus.CONFLICT)
 
@@ -64,6 +68,8 @@ def _take_up(case_id: int, token: str) -> str:
 
 
 def _answer(case_id: int, token: str) -> str:
+    if request.form.get("do") == "all":  # ticks the other cases, and nothing is sent
+        raise _ReadOver
     answer = compose(request.form)
     if answer.problem or answer.function is None:
         return answer.problem
@@ -71,6 +77,12 @@ def _answer(case_id: int, token: str) -> str:
         raise _ReadOver
     desk().answer(case_id, person().name, answer.function, answer.text, token=token, phrases=answer.phrases)
     return ""
+
+
+def _share(act: str, token: str) -> group.Shared | None:
+    """Give the other cases that the form ticked what one was just answered; None when it ticked none."""
+    others = group.chosen(request.form) if act == "antwoord" else []
+    return group.share(others, person().name, compose(request.form), token) if others else None
 
 
 def _pass_on(case_id: int, token: str) -> str:

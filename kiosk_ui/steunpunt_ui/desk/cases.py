@@ -13,7 +13,8 @@ from steunpunt.ledger.deskact import CaseGone
 from steunpunt.model import TEXT_CHARS_MAX, Category, Lane, SteunpuntError, TicketState
 from steunpunt_ui.ages import ago
 from steunpunt_ui.context import config
-from steunpunt_ui.desk import composing, factwords, sentences, words
+from steunpunt_ui.desk import composing, factwords, group, sentences, words
+from steunpunt_ui.desk.login import person
 from steunpunt_ui.desk.opening import desk, node_troubles
 from steunpunt_ui.pages import Page
 
@@ -44,9 +45,12 @@ def show_case_mark(case_id: int) -> Response:
     return Response(_mark(find_case(case_id)), mimetype="text/plain")
 
 
-def case_page(case_id: int, problem: str = "", typed: dict[str, str] | None = None) -> str:
-    """Render one case; after a refused act with the reason and what was typed."""
-    case = find_case(case_id)
+def case_page(
+    case_id: int, problem: str = "", typed: dict[str, str] | None = None, shared: group.Shared | None = None
+) -> str:
+    """Render one case; after a refused act with the reason and what was typed, after an answer with who shared it."""
+    case, everything = find_case(case_id), desk().cases()
+    offers = group.offered(case, everything, person().name)
     return render_template(
         "desk/case.html",
         case=case,
@@ -60,8 +64,11 @@ def case_page(case_id: int, problem: str = "", typed: dict[str, str] | None = No
         preset=config().radio.preset,
         ago=ago,
         closed=case.state is TicketState.CLOSED,
-        linked=_linked(case),
-        near=_near(case),
+        linked=_linked(case, everything),
+        near=_near(case, everything),
+        group=offers,
+        ticked=group.ticked(offers, typed or {}),
+        shared=shared,
         mark=_mark(case),
         troubles=node_troubles(),
         here=url_for("desk.case", case_id=case_id),
@@ -70,17 +77,17 @@ def case_page(case_id: int, problem: str = "", typed: dict[str, str] | None = No
     )
 
 
-def _linked(case: Case) -> list[tuple[str, Case | None]]:
+def _linked(case: Case, everything: list[Case]) -> list[tuple[str, Case | None]]:
     """Return the cases that belong with one, by number; None for one that is no longer here."""
-    known = {other.number: other for other in desk().cases()} if case.linked else {}
+    known = {other.number: other for other in everything}
     return [(number, known.get(number)) for number in case.linked]
 
 
-def _near(case: Case) -> list[Case]:
+def _near(case: Case, everything: list[Case]) -> list[Case]:
     """Return the cases that one may belong with: open ones, those of the same point first."""
     others = [
         other
-        for other in desk().cases()
+        for other in everything
         if other.state is not TicketState.CLOSED and other.id != case.id and other.number not in case.linked
     ]
     return sorted(others, key=lambda other: (other.site != case.site, other.age_s))[:NEAR_SHOWN_MAX]

@@ -31,17 +31,26 @@ class Composed:
     frames: tuple[bytes, ...] = ()
     """Packets as long as those that it will be sent in; none while there is nothing to send."""
 
-    def cost_words(self, preset: str) -> str:
-        """Return what it takes of the air, by the same function as ``steunpunt airtime``; "" when nothing can go."""
+    def cost_words(self, preset: str, others: int = 0) -> str:
+        """Return what it takes of the air, by the same function as ``steunpunt airtime``; "" when nothing can go.
+
+        ``others``: how many other cases get the same answer, each in packets of its own.
+        """
         if not self.frames:
             return ""
-        return ngettext(
+        took_ms = airtime_ms(self.frames, preset)
+        one = ngettext(
             "%(bytes)s bytes in %(num)d packet: %(seconds)s s on the air, each time it is sent over the radio.",
             "%(bytes)s bytes in %(num)d packets: %(seconds)s s on the air, each time they are sent over the radio.",
             len(self.frames),
             bytes=sum(map(len, self.frames)),
-            seconds=format_decimal(airtime_ms(self.frames, preset) / 1000, "0.0"),
+            seconds=format_decimal(took_ms / 1000, "0.0"),
         )
+        if not others:
+            return one
+        together = format_decimal(took_ms * (others + 1) / 1000, "0.0")
+        told = gettext("That is per case; %(num)s cases together: %(seconds)s s.", num=others + 1, seconds=together)
+        return f"{one} {told}"
 
 
 def compose(form: Mapping[str, str]) -> Composed:

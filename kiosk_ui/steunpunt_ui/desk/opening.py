@@ -53,6 +53,19 @@ class DeskDoor(Protocol):
         """Answer the citizen."""
         ...
 
+    def answer_also(
+        self,
+        case_id: int,
+        name: str,
+        function: SenderFunction,
+        text: str,
+        *,
+        token: str,
+        phrases: tuple[Phrase, ...] = (),
+    ) -> None:
+        """Give a case the answer that another got, unless it is answered alone."""
+        ...
+
     def pass_on(self, case_id: int, name: str, told: PassedOn, *, token: str) -> None:
         """Note that a case was passed on."""
         ...

@@ -134,6 +134,9 @@ def refusal_words(refusal: NotAllowed) -> str:
             "This case is damaged on the disk. Reach the point another way."
         ),
         "This case is not closed.": gettext("This case is not closed."),
+        "This case was answered already.": gettext("This case was answered already."),
+        "There is news in this case. Read it first.": gettext("There is news in this case. Read it first."),
+        "This case is answered alone.": gettext("This case is answered alone."),
         "This case was reopened before. Let the person ask anew.": gettext(
             "This case was reopened before. Let the person ask anew."
         ),
