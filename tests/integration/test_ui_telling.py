@@ -159,6 +159,7 @@ def test_nothing_that_is_wrong_keeps_a_life_threat_from_being_kept(web: FlaskCli
     [kept] = node.kept.values()
     assert (kept["life_threat"], kept["facts"]["flags"], kept["text"]) == (True, [Flag.POWERED_DEVICE], "")
     assert "Uw vraag 47-1 is al bewaard in dit apparaat." in words(page)
+    assert f"Uw code {SECRET}" in words(page), "nothing has said it yet"
     assert "Dit is nog niet verstuurd. Verbeter het:" in words(page)
     assert all(typed in page.text for typed in WRONG.values())
     right = {"people": "4", "children": "1", "postcode": "6211AB", "house": "3", "floor": "", "text": "hij valt weg"}

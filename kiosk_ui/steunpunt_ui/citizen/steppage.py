@@ -27,6 +27,8 @@ class StepPage:
     """The kind of help in words; "" where it is not said, or kept private."""
     number: str = ""
     """Of the request that is kept already; "" when nothing is kept yet."""
+    secret: str = ""
+    """The code that opens its answers; said where nothing has said it yet."""
     steps: tuple[str, ...] = ()
 
     @property

@@ -88,8 +88,16 @@ def _refuse(number: str, secret: str, page: str, wish: Wish, token: str, problem
 
 
 def _show(number: str, secret: str, page: str, wish: Wish, token: str, problems: dict[str, str] | None = None) -> str:
+    said = tidy_secret(secret) if page == MEND else ""  # which may be the first page after a request was kept
     step = StepPage(
-        page, _address(number, secret), token, wish, problems or {}, number=tidy_number(number), steps=TELL_STEPS
+        page,
+        _address(number, secret),
+        token,
+        wish,
+        problems or {},
+        number=tidy_number(number),
+        secret=said,
+        steps=TELL_STEPS,
     )
     return show_step(step)
 
