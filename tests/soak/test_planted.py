@@ -6,7 +6,7 @@ from steunpunt.sim.region.maps import Options
 from steunpunt.sim.region.simulate import SeedFailed, simulate
 from tests.simulation.planted import BUGS, Bug
 
-SEEDS_MAX = 25
+SEEDS_MAX = 60
 
 
 def caught_at(bug: Bug) -> tuple[int, str] | None:
